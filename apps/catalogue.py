@@ -1,0 +1,417 @@
+"""Every attribute and every metric of the platform: the single source of their names.
+
+What each word means (equity, drawdown, slippage, ...) is said in docs/CONCEPTS/words.md.
+"""
+
+from enum import StrEnum
+
+from telemetry import Attribute, Counter, Gauge, Histogram
+
+EXECUTION_GATEWAY = "execution_gateway"
+SIGNAL_SERVICE = "signal_service"
+ORCHESTRATOR = "orchestrator"
+MARKET_DATA = "market_data"
+
+
+class Side(StrEnum):
+    """Which way an order goes."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def sign(self) -> int:
+        """What the side does to a position: +1 or -1."""
+        return 1 if self is Side.BUY else -1
+
+
+class PlacementStatus(StrEnum):
+    """How a placement ended: every one ends in exactly one of these."""
+
+    SUCCESS = "success"
+    """Accepted: filled, partly filled or resting."""
+    REJECTED = "rejected"
+    """Refused by a risk check, the breaker or the venue; `order_rejections_total` says why."""
+    FAILED = "failed"
+    """An error of ours."""
+
+
+class Rejection(StrEnum):
+    """Why an order was refused."""
+
+    INSUFFICIENT_CASH = "insufficient_cash"
+    INSUFFICIENT_SHARES = "insufficient_shares"
+    GROSS_EXPOSURE_LIMIT = "gross_exposure_limit"
+    POSITION_LIMIT = "position_limit"
+    ORDER_SIZE_LIMIT = "order_size_limit"
+    PRICE_COLLAR = "price_collar"
+    STALE_QUOTE = "stale_quote"
+    MARKET_CLOSED = "market_closed"
+    UNKNOWN_SYMBOL = "unknown_symbol"
+    BREAKER_TRIPPED = "breaker_tripped"
+    BREAKER_UNKNOWN = "breaker_unknown"
+    VENUE_REJECTED = "venue_rejected"
+
+
+class Cancellation(StrEnum):
+    """Why an order that rested was cancelled."""
+
+    CLIENT = "client"
+    BREAKER = "breaker"
+    SESSION_CLOSED = "session_closed"
+
+
+class PnlType(StrEnum):
+    """The kinds of P&L."""
+
+    REALIZED = "realized"
+    UNREALIZED = "unrealized"
+    TOTAL = "total"
+
+
+class TripReason(StrEnum):
+    """What tripped the breaker."""
+
+    MANUAL = "manual"
+    DAILY_LOSS = "daily_loss"
+
+
+class Outcome(StrEnum):
+    """How something ended that can only succeed or fail."""
+
+    SUCCESS = "success"
+    FAILED = "failed"
+
+
+class Direction(StrEnum):
+    """What a signal asks for."""
+
+    LONG = "long"
+    SHORT = "short"
+    FLAT = "flat"
+
+
+class Strategy(StrEnum):
+    """How target weights are found."""
+
+    EQUAL_WEIGHT = "equal_weight"
+    MOMENTUM = "momentum"
+
+
+class SignalFailure(StrEnum):
+    """Why no signals could be made."""
+
+    NO_QUOTES = "no_quotes"
+    STORAGE = "storage"
+
+
+class RunResult(StrEnum):
+    """How a run of the orchestrator ended."""
+
+    SUCCESS = "success"
+    FAILED = "failed"
+    HALTED = "halted"
+    """The breaker is tripped: nothing was placed."""
+
+
+class SubmissionResult(StrEnum):
+    """How an order of the orchestrator ended."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    HALTED = "halted"
+
+
+SYMBOL = Attribute("symbol", limit=100)
+SIDE = Attribute("side", Side)
+
+# Fills of a paper venue cost a basis point or two; a hundred is a venue gone mad.
+BASIS_POINTS = (0.5, 1, 2, 3, 5, 10, 20, 50, 100)
+
+# --- execution gateway: orders
+
+orders_total = Counter(
+    "orders_total",
+    "Orders by how their placement ended.",
+    unit="{order}",
+    attributes=(SYMBOL, SIDE, Attribute("status", PlacementStatus)),
+    owner=EXECUTION_GATEWAY,
+)
+orders_placed_total = Counter(
+    "orders_placed_total",
+    "Orders that were accepted.",
+    unit="{order}",
+    attributes=(SYMBOL, SIDE),
+    owner=EXECUTION_GATEWAY,
+)
+order_fills_total = Counter(
+    "order_fills_total",
+    "Fills; an order that fills in parts has several.",
+    unit="{fill}",
+    attributes=(SYMBOL, SIDE),
+    owner=EXECUTION_GATEWAY,
+)
+order_cancellations_total = Counter(
+    "order_cancellations_total",
+    "Resting orders that were cancelled, by why.",
+    unit="{order}",
+    attributes=(SYMBOL, SIDE, Attribute("reason", Cancellation)),
+    owner=EXECUTION_GATEWAY,
+)
+order_rejections_total = Counter(
+    "order_rejections_total",
+    "Orders that were refused, by the check that refused them.",
+    unit="{order}",
+    attributes=(Attribute("reason", Rejection),),
+    owner=EXECUTION_GATEWAY,
+)
+order_placement_duration_seconds = Histogram(
+    "order_placement_duration_seconds",
+    "From the order's arrival to the answer, however it ended.",
+    unit="s",
+    attributes=(SYMBOL, SIDE),
+    owner=EXECUTION_GATEWAY,
+)
+order_fill_duration_seconds = Histogram(
+    "order_fill_duration_seconds",
+    "From the order's arrival to each of its fills.",
+    unit="s",
+    attributes=(SIDE,),
+    owner=EXECUTION_GATEWAY,
+)
+order_slippage_bps = Histogram(
+    "order_slippage_bps",
+    "Basis points by which a fill was worse than the quote at arrival.",
+    unit="{basis_point}",
+    attributes=(SIDE,),
+    owner=EXECUTION_GATEWAY,
+    buckets=BASIS_POINTS,
+)
+order_price_improvement_bps = Histogram(
+    "order_price_improvement_bps",
+    "Basis points by which a fill was better than the quote at arrival.",
+    unit="{basis_point}",
+    attributes=(SIDE,),
+    owner=EXECUTION_GATEWAY,
+    buckets=BASIS_POINTS,
+)
+open_orders = Gauge("open_orders", "Orders that rest.", unit="{order}", attributes=(SIDE,), owner=EXECUTION_GATEWAY)
+filled_notional_dollars_total = Counter(
+    "filled_notional_dollars_total",
+    "Dollars bought and sold.",
+    unit="{USD}",
+    attributes=(SIDE,),
+    owner=EXECUTION_GATEWAY,
+)
+fees_dollars_total = Counter("fees_dollars_total", "Fees paid.", unit="{USD}", owner=EXECUTION_GATEWAY)
+
+# --- execution gateway: the book
+
+positions_current = Gauge(
+    "positions_current",
+    "Signed shares held; no series when the position is closed.",
+    unit="{share}",
+    attributes=(SYMBOL,),
+    owner=EXECUTION_GATEWAY,
+)
+positions_total = Gauge("positions_total", "How many positions are open.", unit="{position}", owner=EXECUTION_GATEWAY)
+position_value_dollars = Gauge(
+    "position_value_dollars",
+    "Signed shares times the last quote.",
+    unit="{USD}",
+    attributes=(SYMBOL,),
+    owner=EXECUTION_GATEWAY,
+)
+pnl_dollars = Gauge(
+    "pnl_dollars",
+    "Profit and loss since the start; total is equity less initial cash.",
+    unit="{USD}",
+    attributes=(Attribute("type", PnlType),),
+    owner=EXECUTION_GATEWAY,
+)
+unrealized_pnl_dollars = Gauge(
+    "unrealized_pnl_dollars",
+    "(Last quote - average cost) times shares.",
+    unit="{USD}",
+    attributes=(SYMBOL,),
+    owner=EXECUTION_GATEWAY,
+)
+daily_pnl_dollars = Gauge(
+    "daily_pnl_dollars", "Equity less start-of-day equity.", unit="{USD}", owner=EXECUTION_GATEWAY
+)
+daily_loss_ratio = Gauge(
+    "daily_loss_ratio",
+    "The worst daily loss of the trading date so far over start-of-day equity; 0 and up.",
+    unit="1",
+    owner=EXECUTION_GATEWAY,
+)
+start_of_day_equity_dollars = Gauge(
+    "start_of_day_equity_dollars",
+    "Equity at the open, at the previous closes.",
+    unit="{USD}",
+    owner=EXECUTION_GATEWAY,
+)
+equity_dollars = Gauge("equity_dollars", "Cash plus shares at the last quotes.", unit="{USD}", owner=EXECUTION_GATEWAY)
+cash_dollars = Gauge("cash_dollars", "Cash, after every fill and fee.", unit="{USD}", owner=EXECUTION_GATEWAY)
+equity_high_water_mark_dollars = Gauge(
+    "equity_high_water_mark_dollars", "The highest equity so far.", unit="{USD}", owner=EXECUTION_GATEWAY
+)
+gross_exposure_dollars = Gauge(
+    "gross_exposure_dollars", "Sum of the absolute position values.", unit="{USD}", owner=EXECUTION_GATEWAY
+)
+net_exposure_dollars = Gauge(
+    "net_exposure_dollars", "Sum of the signed position values.", unit="{USD}", owner=EXECUTION_GATEWAY
+)
+gross_exposure_limit_dollars = Gauge(
+    "gross_exposure_limit_dollars",
+    "The gross exposure that orders may not exceed.",
+    unit="{USD}",
+    owner=EXECUTION_GATEWAY,
+)
+pnl_updated_timestamp_seconds = Gauge(
+    "pnl_updated_timestamp_seconds",
+    "When the oldest quote that P&L rests on arrived; with no position, when P&L was last computed.",
+    unit="s",
+    owner=EXECUTION_GATEWAY,
+)
+
+# --- execution gateway: the breaker, and the venue's book against ours
+
+circuit_breaker_state = Gauge(
+    "circuit_breaker_state",
+    "0: OPEN, trading is allowed; 1: TRIPPED, orders that add risk are refused.",
+    unit="1",
+    owner=EXECUTION_GATEWAY,
+)
+circuit_breaker_trips_total = Counter(
+    "circuit_breaker_trips_total",
+    "How often the breaker was tripped.",
+    unit="{trip}",
+    attributes=(Attribute("reason", TripReason),),
+    owner=EXECUTION_GATEWAY,
+)
+circuit_breaker_resets_total = Counter(
+    "circuit_breaker_resets_total", "How often a person reset the breaker.", unit="{reset}", owner=EXECUTION_GATEWAY
+)
+reconciliation_runs_total = Counter(
+    "reconciliation_runs_total",
+    "Comparisons of the venue's book with our positions.",
+    unit="{run}",
+    attributes=(Attribute("result", Outcome),),
+    owner=EXECUTION_GATEWAY,
+)
+reconciliation_drift_shares = Gauge(
+    "reconciliation_drift_shares",
+    "The venue's shares less ours, once two runs in a row agree on it.",
+    unit="{share}",
+    attributes=(SYMBOL,),
+    owner=EXECUTION_GATEWAY,
+)
+reconciliation_last_success_timestamp_seconds = Gauge(
+    "reconciliation_last_success_timestamp_seconds",
+    "When the two books were last compared.",
+    unit="s",
+    owner=EXECUTION_GATEWAY,
+)
+
+# --- signal service
+
+signals_generated_total = Counter(
+    "signals_generated_total",
+    "Signals by what they ask for.",
+    unit="{signal}",
+    attributes=(SYMBOL, Attribute("direction", Direction)),
+    owner=SIGNAL_SERVICE,
+)
+signal_generation_duration_seconds = Histogram(
+    "signal_generation_duration_seconds",
+    "How long it took to turn quotes into target weights, and to store them.",
+    unit="s",
+    attributes=(Attribute("strategy", Strategy),),
+    owner=SIGNAL_SERVICE,
+)
+signal_generation_failures_total = Counter(
+    "signal_generation_failures_total",
+    "Times that no signals could be made, by why.",
+    unit="{failure}",
+    attributes=(Attribute("reason", SignalFailure),),
+    owner=SIGNAL_SERVICE,
+)
+target_weight_ratio = Gauge(
+    "target_weight_ratio",
+    "The part of equity that the strategy wants in a symbol.",
+    unit="1",
+    attributes=(SYMBOL,),
+    owner=SIGNAL_SERVICE,
+)
+signals_last_generated_timestamp_seconds = Gauge(
+    "signals_last_generated_timestamp_seconds", "When signals were last made.", unit="s", owner=SIGNAL_SERVICE
+)
+
+# --- orchestrator
+
+orchestration_runs_total = Counter(
+    "orchestration_runs_total",
+    "Runs by how they ended.",
+    unit="{run}",
+    attributes=(Attribute("result", RunResult),),
+    owner=ORCHESTRATOR,
+)
+orchestration_duration_seconds = Histogram(
+    "orchestration_duration_seconds",
+    "How long a run took, from targets to the last order.",
+    unit="s",
+    owner=ORCHESTRATOR,
+)
+orchestration_last_success_timestamp_seconds = Gauge(
+    "orchestration_last_success_timestamp_seconds", "When a run last succeeded.", unit="s", owner=ORCHESTRATOR
+)
+orders_submitted_total = Counter(
+    "orders_submitted_total",
+    "Orders that the orchestrator wanted, by what became of them.",
+    unit="{order}",
+    attributes=(Attribute("result", SubmissionResult),),
+    owner=ORCHESTRATOR,
+)
+dependency_available = Gauge(
+    "dependency_available",
+    "Whether a service that the orchestrator needs says it is healthy: 1 yes, 0 no.",
+    unit="1",
+    attributes=(Attribute("dependency", ("execution-gateway", "signal-service")),),
+    owner=ORCHESTRATOR,
+)
+
+# --- market data
+
+ticks_received_total = Counter(
+    "ticks_received_total", "Ticks that came from the feed.", unit="{tick}", attributes=(SYMBOL,), owner=MARKET_DATA
+)
+tick_processing_duration_seconds = Histogram(
+    "tick_processing_duration_seconds",
+    "From a round of ticks to their publication in Redis.",
+    unit="s",
+    owner=MARKET_DATA,
+)
+last_tick_timestamp_seconds = Gauge(
+    "last_tick_timestamp_seconds", "When a symbol last ticked.", unit="s", attributes=(SYMBOL,), owner=MARKET_DATA
+)
+quote_price_dollars = Gauge(
+    "quote_price_dollars", "The last quote.", unit="{USD}", attributes=(SYMBOL,), owner=MARKET_DATA
+)
+tick_gaps_total = Counter(
+    "tick_gaps_total",
+    "Pauses of more than a second between two rounds of ticks in the session.",
+    unit="{gap}",
+    owner=MARKET_DATA,
+)
+feed_connection_status = Gauge(
+    "feed_connection_status", "Whether the feed delivers: 1 connected, 0 not.", unit="1", owner=MARKET_DATA
+)
+subscribed_symbols = Gauge(
+    "subscribed_symbols", "How many symbols the feed is asked for.", unit="{symbol}", owner=MARKET_DATA
+)
+market_session_open = Gauge("market_session_open", "1 in the session, 0 when closed.", unit="1", owner=MARKET_DATA)
+trading_date_timestamp_seconds = Gauge(
+    "trading_date_timestamp_seconds", "The trading date, at 00:00 UTC.", unit="s", owner=MARKET_DATA
+)

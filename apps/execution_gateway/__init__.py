@@ -1,0 +1,1 @@
+"""Takes orders, checks their risk, has them filled, and keeps the book."""

@@ -1,0 +1,51 @@
+"""What the desk asks of a venue."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+from uuid import UUID
+
+from apps.catalogue import Side
+from apps.execution_gateway.models import Order
+
+
+class VenueRejected(Exception):
+    """The venue will not take the order; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One fill, as the venue reports it; `seq` rises by time."""
+
+    seq: int
+    order_id: UUID
+    symbol: str
+    side: Side
+    qty: int
+    price: Decimal
+    fee: Decimal
+    trading_date: dt.date
+    at: dt.datetime
+
+
+class Broker(Protocol):
+    """A venue: it takes orders, and keeps a book of its own that can be asked again after a crash."""
+
+    async def submit(self, order: Order) -> None:
+        """Takes the order; raises `VenueRejected`. The same order again changes nothing."""
+
+    async def cancel(self, order_id: UUID) -> None:
+        """Nothing more of the order is filled once this returns."""
+
+    async def knows(self, order_id: UUID) -> bool:
+        """Whether the order was ever taken."""
+
+    async def executions_after(self, seq: int) -> Sequence[Execution]:
+        """Every fill since that one, oldest first."""
+
+    async def shares(self) -> dict[str, int]:
+        """The venue's own book: signed shares by symbol, closed positions left out."""

@@ -1,0 +1,44 @@
+"""Cancels orders that rest: a client's wish, the close of the session, or the breaker."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from apps.catalogue import Cancellation, order_cancellations_total
+from apps.database import Database
+from apps.execution_gateway import ledger
+from apps.execution_gateway.broker import Broker
+from apps.execution_gateway.fills import Fills
+from apps.execution_gateway.models import Order, OrderStatus
+from apps.execution_gateway.risk import Holdings
+
+RESTING = (OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED)
+
+
+class NotOpen(Exception):
+    """The order has ended already."""
+
+
+async def cancel(database: Database, broker: Broker, fills: Fills, order_id: UUID, reason: Cancellation) -> Order:
+    """Cancels what is left; raises LookupError for an order nobody placed, `NotOpen` for one that ended."""
+    async with database.connection() as connection:
+        order = await ledger.find_order(connection, order_id)
+    if order is None:
+        raise LookupError(f"no order has the id {order_id}")
+    if order.status not in RESTING:
+        raise NotOpen(f"the order is {order.status} and cannot be cancelled")
+    await broker.cancel(order_id)
+    await fills.book()
+    async with database.connection() as connection:
+        changed = await ledger.set_status(connection, order_id, OrderStatus.CANCELLED, only_from=RESTING, reason=reason)
+        order = await ledger.find_order(connection, order_id) or order
+    if not changed:
+        raise NotOpen(f"the order is {order.status} and cannot be cancelled")
+    order_cancellations_total.add(1, {"symbol": order.symbol, "side": order.side, "reason": reason})
+    return order
+
+
+def adding_risk(holdings: Holdings) -> list[Order]:
+    """Resting orders that would raise an absolute position or cross zero, each looked at by itself."""
+    alone = Holdings(holdings.book, ())
+    return [o for o in holdings.open_orders if o.status in RESTING and alone.adds_risk(o.symbol, o.side, o.remaining)]

@@ -1,0 +1,38 @@
+"""Wires the execution gateway: the desk, its endpoints, telemetry."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+import telemetry
+from apps.database import Database
+from apps.execution_gateway.api import HANDLED, routes, unavailable
+from apps.execution_gateway.desk import Desk
+from apps.execution_gateway.schema import SCHEMA
+from apps.execution_gateway.settings import Settings
+from apps.service import add_health, background
+
+settings = Settings()
+database = Database(settings.database_url, SCHEMA)
+desk = Desk(database, settings)
+redis_probe = telemetry.RedisProbe(settings.redis_url)
+database_probe = telemetry.DatabaseProbe(settings.database_url)
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    """The desk works as long as the service runs."""
+    async with background(desk.run(), redis_probe.run(), database_probe.run()):
+        yield
+    await database.close()
+
+
+app = FastAPI(title="execution-gateway", lifespan=lifespan)
+telemetry.init("execution_gateway", app)
+add_health(app, "execution-gateway", redis_probe, database_probe, lambda: {"ready": desk.ready})
+app.include_router(routes(desk))
+for error in HANDLED:
+    app.add_exception_handler(error, unavailable)

@@ -1,0 +1,94 @@
+"""What the API takes and answers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from apps.catalogue import Side
+
+
+class OrderType(StrEnum):
+    """How the price is found."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+
+
+class OrderStatus(StrEnum):
+    """Where an order is in its life."""
+
+    PENDING = "pending"
+    """Stored, and on its way to the venue."""
+    ACCEPTED = "accepted"
+    PARTLY_FILLED = "partly_filled"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+OPEN = (OrderStatus.PENDING, OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED)
+
+Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class OrderRequest(BaseModel):
+    """An order: whole shares, prices in dollars. The same `client_order_id` again answers with the first order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    symbol: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9.]{0,9}$")]
+    side: Side
+    qty: Annotated[int, Field(gt=0, le=10_000_000, strict=True)]
+    order_type: OrderType = OrderType.MARKET
+    limit_price: Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=4)] | None = None
+    client_order_id: Text | None = None
+
+    @model_validator(mode="after")
+    def limit_price_goes_with_limit_orders(self) -> Self:
+        """A market order with a limit would be one of the two by mistake."""
+        if (self.order_type is OrderType.LIMIT) != (self.limit_price is not None):
+            raise ValueError("limit_price is needed for a limit order, and only there")
+        return self
+
+
+class Order(BaseModel):
+    """An order as it is stored."""
+
+    id: UUID
+    client_order_id: str | None
+    symbol: str
+    side: Side
+    qty: int
+    order_type: OrderType
+    limit_price: Decimal | None
+    status: OrderStatus
+    filled_qty: int
+    reason: str | None
+    arrival_price: Decimal | None
+    trading_date: dt.date | None
+    created_at: dt.datetime
+
+    @property
+    def remaining(self) -> int:
+        """Shares that may still be filled."""
+        return self.qty - self.filled_qty
+
+
+class BreakerChange(BaseModel):
+    """Who wants the breaker changed, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Text
+    by: Text
+
+
+class HighWaterMarkReset(BreakerChange):
+    """Who wants drawdown to be counted from today's equity, and why."""

@@ -1,0 +1,124 @@
+"""Values the book at the last quotes, keeps the day's worst loss and the high-water mark, and shows it all."""
+
+from __future__ import annotations
+
+import logging
+import time
+from decimal import Decimal
+
+from apps.catalogue import (
+    PnlType,
+    cash_dollars,
+    daily_loss_ratio,
+    daily_pnl_dollars,
+    equity_dollars,
+    equity_high_water_mark_dollars,
+    gross_exposure_dollars,
+    net_exposure_dollars,
+    pnl_dollars,
+    pnl_updated_timestamp_seconds,
+    position_value_dollars,
+    positions_current,
+    positions_total,
+    start_of_day_equity_dollars,
+    unrealized_pnl_dollars,
+)
+from apps.database import UNAVAILABLE, Database, Unavailable
+from apps.execution_gateway import breaker, ledger
+from apps.execution_gateway.book import ZERO, Book, Valuation, value
+from apps.execution_gateway.ledger import Account
+from apps.execution_gateway.settings import Settings
+from apps.market import MarketState
+
+logger = logging.getLogger(__name__)
+
+
+def loss_ratio(equity: Decimal, start_of_day_equity: Decimal) -> Decimal:
+    """The loss over start-of-day equity, 0 and up; 1 where money was lost on an equity of zero or less."""
+    loss = start_of_day_equity - equity
+    if loss <= 0:
+        return ZERO
+    return loss / start_of_day_equity if start_of_day_equity > 0 else Decimal(1)
+
+
+class ProfitAndLoss:
+    """The desk's figures, as last computed."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+        self.book: Book | None = None
+        self.account: Account | None = None
+        self.valuation: Valuation | None = None
+
+    @property
+    def daily(self) -> Decimal | None:
+        """Equity less start-of-day equity; None before the first open."""
+        if self.valuation is None or self.account is None or self.account.start_of_day_equity is None:
+            return None
+        return self.valuation.equity - self.account.start_of_day_equity
+
+    async def update(self, market: MarketState | None) -> None:
+        """Reads the book, values it, stores new marks, trips the breaker when too much was lost, sets the gauges."""
+        try:
+            await self._read(market)
+        except (Unavailable, *UNAVAILABLE) as error:
+            # Nothing is booked while PostgreSQL is away: the last book is still the book, and prices go on.
+            logger.warning("P&L rests on the last book that was read: %s", type(error).__name__)
+        if self.book is None or self.account is None:
+            return
+        self._show_account(self.book, self.account)
+        if market is None or not all(symbol in market.quotes for symbol in self.book.positions):
+            return
+        self.valuation = value(self.book, {symbol: quote.price for symbol, quote in market.quotes.items()})
+        self._show_valuation(self.valuation)
+        ages = [market.quotes[symbol].at for symbol in self.book.positions]
+        pnl_updated_timestamp_seconds.set(min(ages, default=time.time()))
+        await self._mark(market, self.account, self.valuation)
+
+    async def _read(self, market: MarketState | None) -> None:
+        async with self._database.transaction() as connection:
+            book, account = await ledger.read_book(connection)
+            # The trading date changes at the open. What start-of-day equity rests on does not change after it, so an
+            # open that was missed gives the same figure.
+            if market is not None and account.trading_date != market.trading_date:
+                equity = await ledger.equity_at_open(connection, market.trading_date, market.previous_closes)
+                await ledger.start_day(connection, market.trading_date, equity)
+                book, account = await ledger.read_book(connection)
+                logger.info("trading date %s starts with an equity of %.2f", market.trading_date, equity)
+        self.book, self.account = book, account
+
+    async def _mark(self, market: MarketState, account: Account, valuation: Valuation) -> None:
+        if account.start_of_day_equity is None or account.trading_date != market.trading_date:
+            return
+        lost = max(account.daily_loss_ratio, loss_ratio(valuation.equity, account.start_of_day_equity))
+        daily_pnl_dollars.set(valuation.equity - account.start_of_day_equity)
+        daily_loss_ratio.set(lost)
+        if lost > account.daily_loss_ratio or valuation.equity > account.high_water_mark:
+            async with self._database.connection() as connection:
+                await ledger.raise_marks(connection, market.trading_date, lost, valuation.equity)
+        if lost > self._settings.daily_loss_limit and account.loss_tripped_on != market.trading_date:
+            await breaker.trip_for_loss(
+                self._database,
+                market.trading_date,
+                f"lost {lost:.2%} on {market.trading_date}, the limit is {self._settings.daily_loss_limit:.2%}",
+            )
+
+    def _show_account(self, book: Book, account: Account) -> None:
+        cash_dollars.set(book.cash)
+        pnl_dollars.set(book.realized, {"type": PnlType.REALIZED})
+        positions_current.replace({symbol: position.shares for symbol, position in book.positions.items()})
+        positions_total.set(len(book.positions))
+        equity_high_water_mark_dollars.set(account.high_water_mark)
+        daily_loss_ratio.set(account.daily_loss_ratio)
+        if account.start_of_day_equity is not None:
+            start_of_day_equity_dollars.set(account.start_of_day_equity)
+
+    def _show_valuation(self, valuation: Valuation) -> None:
+        pnl_dollars.set(valuation.unrealized, {"type": PnlType.UNREALIZED})
+        pnl_dollars.set(valuation.total, {"type": PnlType.TOTAL})
+        unrealized_pnl_dollars.replace(valuation.unrealized_by_symbol)
+        position_value_dollars.replace(valuation.values)
+        equity_dollars.set(valuation.equity)
+        gross_exposure_dollars.set(valuation.gross)
+        net_exposure_dollars.set(valuation.net)

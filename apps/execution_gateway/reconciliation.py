@@ -1,0 +1,47 @@
+"""Compares the venue's own book of fills with our positions, in shares."""
+
+from __future__ import annotations
+
+import time
+
+from apps.catalogue import (
+    SYMBOL,
+    Outcome,
+    reconciliation_drift_shares,
+    reconciliation_last_success_timestamp_seconds,
+    reconciliation_runs_total,
+)
+from apps.database import Database
+from apps.execution_gateway import ledger
+from apps.execution_gateway.broker import Broker
+
+
+class Reconciliation:
+    """Drift counts when two runs in a row agree on it: a fill that is on its way is in the venue's book only."""
+
+    def __init__(self, database: Database, broker: Broker) -> None:
+        self._database = database
+        self._broker = broker
+        self._last: dict[str, int] = {}
+
+    async def run(self) -> dict[str, int]:
+        """Compares once, and returns the drift that counts: the venue's shares less ours, by symbol."""
+        try:
+            theirs = await self._broker.shares()
+            async with self._database.connection() as connection:
+                book, _ = await ledger.read_book(connection)
+        except Exception:
+            reconciliation_runs_total.add(1, {"result": Outcome.FAILED})
+            raise
+        ours = {symbol: position.shares for symbol, position in book.positions.items()}
+        seen = {
+            symbol: drift
+            for symbol in theirs.keys() | ours.keys()
+            if (drift := theirs.get(symbol, 0) - ours.get(symbol, 0)) != 0
+        }
+        agreed = {symbol: drift for symbol, drift in seen.items() if self._last.get(symbol) == drift}
+        self._last = seen
+        reconciliation_drift_shares.replace({**dict.fromkeys(SYMBOL.known, 0), **agreed})
+        reconciliation_runs_total.add(1, {"result": Outcome.SUCCESS})
+        reconciliation_last_success_timestamp_seconds.set(time.time())
+        return agreed

@@ -1,0 +1,132 @@
+"""The risk checks: whether an order may go to the venue. No input or output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from apps.catalogue import Rejection, Side
+from apps.execution_gateway.book import ZERO, Book, Position
+from apps.execution_gateway.models import Order, OrderRequest
+from apps.execution_gateway.settings import Settings
+from apps.market import MarketState
+
+
+class Rejected(Exception):
+    """The order is refused; the message is for the one who sent it."""
+
+    def __init__(self, reason: Rejection, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """The book, and the orders that may still change it."""
+
+    book: Book
+    open_orders: Sequence[Order]
+
+    def shares(self, symbol: str, side: Side) -> int:
+        """Shares once every open order of that side is filled."""
+        held = self.book.positions.get(symbol, Position()).shares
+        waiting = sum(o.remaining for o in self.open_orders if o.symbol == symbol and o.side is side)
+        return held + side.sign * waiting
+
+    def adds_risk(self, symbol: str, side: Side, qty: int) -> bool:
+        """Whether filling it raises the absolute position or crosses zero."""
+        before = self.shares(symbol, side)
+        after = before + side.sign * qty
+        return abs(after) > abs(before) or before * after < 0
+
+
+def check(
+    order: OrderRequest,
+    holdings: Holdings,
+    market: MarketState | None,
+    now: float,
+    tripped: bool | None,
+    limits: Settings,
+) -> Decimal:
+    """The quote that the order arrived at; raises `Rejected`. `tripped` is None when the breaker cannot be read."""
+    if market is None:
+        raise Rejected(Rejection.STALE_QUOTE, "no quote has arrived yet")
+    quote = market.quotes.get(order.symbol)
+    if quote is None:
+        raise Rejected(Rejection.UNKNOWN_SYMBOL, f"{order.symbol} is not quoted here")
+    if holdings.adds_risk(order.symbol, order.side, order.qty):
+        check_breaker(tripped)
+    if not market.open:
+        raise Rejected(Rejection.MARKET_CLOSED, "the market is closed")
+    age = now - quote.at
+    if age > limits.stale_quote_seconds:
+        raise Rejected(Rejection.STALE_QUOTE, f"the last {order.symbol} quote is {age:.1f} s old")
+    _check_size(order, holdings, quote.price, market, limits)
+    _check_means(order, holdings, quote.price, limits)
+    return quote.price
+
+
+def check_breaker(tripped: bool | None) -> None:
+    """For orders that add risk; raises `Rejected` unless trading is known to be allowed."""
+    if tripped is None:
+        raise Rejected(Rejection.BREAKER_UNKNOWN, "the circuit breaker cannot be read, and the order adds risk")
+    if tripped:
+        raise Rejected(Rejection.BREAKER_TRIPPED, "the circuit breaker is tripped, and the order adds risk")
+
+
+def _check_size(order: OrderRequest, holdings: Holdings, price: Decimal, market: MarketState, limits: Settings) -> None:
+    notional = order.qty * price
+    if notional > limits.order_size_limit:
+        raise Rejected(Rejection.ORDER_SIZE_LIMIT, f"{notional:.2f} is over the limit of {limits.order_size_limit}")
+    if order.limit_price is not None and abs(order.limit_price / price - 1) > limits.price_collar:
+        raise Rejected(
+            Rejection.PRICE_COLLAR, f"limit_price is more than {limits.price_collar:%} away from the quote of {price}"
+        )
+    if not holdings.adds_risk(order.symbol, order.side, order.qty):
+        return
+    after = holdings.shares(order.symbol, order.side) + order.side.sign * order.qty
+    if abs(after) * price > limits.position_limit:
+        raise Rejected(
+            Rejection.POSITION_LIMIT,
+            f"the position would be {abs(after) * price:.2f}, the limit is {limits.position_limit}",
+        )
+    others = sum(
+        (
+            abs(position.shares) * market.quotes[symbol].price
+            for symbol, position in holdings.book.positions.items()
+            if symbol != order.symbol and symbol in market.quotes
+        ),
+        ZERO,
+    )
+    gross = others + abs(after) * price
+    if gross > limits.gross_exposure_limit:
+        raise Rejected(
+            Rejection.GROSS_EXPOSURE_LIMIT, f"exposure would be {gross:.2f}, the limit is {limits.gross_exposure_limit}"
+        )
+
+
+def _check_means(order: OrderRequest, holdings: Holdings, price: Decimal, limits: Settings) -> None:
+    if order.side is Side.SELL:
+        shares = holdings.shares(order.symbol, Side.SELL)
+        if order.qty > shares and not limits.allow_short:
+            raise Rejected(
+                Rejection.INSUFFICIENT_SHARES, f"{max(shares, 0)} {order.symbol} can be sold, not {order.qty}"
+            )
+        return
+    free = holdings.book.cash - sum(
+        (
+            cost(o.remaining, o.limit_price or o.arrival_price or ZERO, limits)
+            for o in holdings.open_orders
+            if o.side is Side.BUY
+        ),
+        ZERO,
+    )
+    needed = cost(order.qty, order.limit_price or price, limits)
+    if needed > free:
+        raise Rejected(Rejection.INSUFFICIENT_CASH, f"{needed:.2f} dollars are needed, {max(free, ZERO):.2f} are free")
+
+
+def cost(qty: int, price: Decimal, limits: Settings) -> Decimal:
+    """What buying takes at most at this quote: slippage and fee included."""
+    return qty * (price * (1 + limits.slippage_bps / 10_000) + limits.fee_per_share)

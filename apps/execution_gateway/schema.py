@@ -1,0 +1,83 @@
+"""The tables of the execution gateway and of the paper venue, whose book is its own."""
+
+SCHEMA = """
+CREATE SCHEMA IF NOT EXISTS gateway;
+CREATE TABLE IF NOT EXISTS gateway.account (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    initial_cash numeric NOT NULL,
+    cash numeric NOT NULL,
+    realized numeric NOT NULL DEFAULT 0,
+    high_water_mark numeric NOT NULL,
+    trading_date date,
+    start_of_day_equity numeric,
+    daily_loss_ratio numeric NOT NULL DEFAULT 0,
+    loss_tripped_on date
+);
+CREATE TABLE IF NOT EXISTS gateway.orders (
+    id uuid PRIMARY KEY,
+    client_order_id text UNIQUE,
+    symbol text NOT NULL,
+    side text NOT NULL,
+    qty bigint NOT NULL,
+    order_type text NOT NULL,
+    limit_price numeric,
+    status text NOT NULL,
+    filled_qty bigint NOT NULL DEFAULT 0,
+    reason text,
+    arrival_price numeric,
+    trading_date date,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS orders_open ON gateway.orders (status)
+    WHERE status IN ('pending', 'accepted', 'partly_filled');
+CREATE TABLE IF NOT EXISTS gateway.fills (
+    venue_seq bigint PRIMARY KEY,
+    order_id uuid NOT NULL REFERENCES gateway.orders,
+    symbol text NOT NULL,
+    side text NOT NULL,
+    qty bigint NOT NULL,
+    price numeric NOT NULL,
+    fee numeric NOT NULL,
+    trading_date date NOT NULL,
+    filled_at timestamptz NOT NULL
+);
+CREATE TABLE IF NOT EXISTS gateway.positions (
+    symbol text PRIMARY KEY,
+    shares bigint NOT NULL CHECK (shares <> 0),
+    average_cost numeric NOT NULL
+);
+CREATE TABLE IF NOT EXISTS gateway.breaker_changes (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    state text NOT NULL CHECK (state IN ('OPEN', 'TRIPPED')),
+    reason text NOT NULL,
+    by text NOT NULL,
+    at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE IF NOT EXISTS gateway.high_water_mark_resets (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    reason text NOT NULL,
+    by text NOT NULL,
+    before numeric NOT NULL,
+    after numeric NOT NULL,
+    at timestamptz NOT NULL DEFAULT now()
+);
+CREATE SCHEMA IF NOT EXISTS venue;
+CREATE TABLE IF NOT EXISTS venue.orders (
+    id uuid PRIMARY KEY,
+    symbol text NOT NULL,
+    side text NOT NULL,
+    remaining bigint NOT NULL,
+    limit_price numeric
+);
+CREATE TABLE IF NOT EXISTS venue.executions (
+    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    order_id uuid NOT NULL REFERENCES venue.orders,
+    symbol text NOT NULL,
+    side text NOT NULL,
+    qty bigint NOT NULL,
+    price numeric NOT NULL,
+    fee numeric NOT NULL,
+    trading_date date NOT NULL,
+    at timestamptz NOT NULL DEFAULT now()
+);
+"""

@@ -1,0 +1,97 @@
+"""The market's state as it travels through Redis: session, last quotes, previous closes."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+import redis.asyncio
+
+logger = logging.getLogger(__name__)
+
+KEY = "market:state"
+"""One key holds the last state, and one channel of the same name every new one: whoever comes late reads the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A price in dollars and when it ticked, in unix seconds."""
+
+    price: Decimal
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class MarketState:
+    """What the market data service knows at one moment."""
+
+    trading_date: dt.date
+    open: bool
+    finished: bool
+    previous_closes: dict[str, Decimal]
+    quotes: dict[str, Quote]
+
+    def to_json(self) -> str:
+        """The text that is published and stored."""
+        return json.dumps(
+            {
+                "trading_date": self.trading_date.isoformat(),
+                "open": self.open,
+                "finished": self.finished,
+                "previous_closes": {symbol: str(close) for symbol, close in self.previous_closes.items()},
+                "quotes": {symbol: [str(quote.price), quote.at] for symbol, quote in self.quotes.items()},
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> MarketState:
+        """Raises ValueError, KeyError or TypeError for what `to_json` did not write."""
+        fields = json.loads(text)
+        return cls(
+            trading_date=dt.date.fromisoformat(fields["trading_date"]),
+            open=fields["open"],
+            finished=fields["finished"],
+            previous_closes={symbol: Decimal(close) for symbol, close in fields["previous_closes"].items()},
+            quotes={symbol: Quote(Decimal(price), at) for symbol, (price, at) in fields["quotes"].items()},
+        )
+
+
+async def publish(client: redis.asyncio.Redis, state: MarketState) -> None:
+    """Stores the state for whoever comes late, and tells whoever listens."""
+    text = state.to_json()
+    async with client.pipeline(transaction=True) as pipe:
+        pipe.set(KEY, text)
+        pipe.publish(KEY, text)
+        await pipe.execute()
+
+
+async def follow(url: str) -> AsyncIterator[MarketState]:
+    """Every state from now on, beginning with the last one; waits and comes back when Redis goes away."""
+    while True:
+        client = redis.asyncio.from_url(url, socket_timeout=5, socket_connect_timeout=2)
+        try:
+            async with client.pubsub() as subscription:
+                await subscription.subscribe(KEY)
+                last = await client.get(KEY)
+                if last is not None:
+                    yield MarketState.from_json(last)
+                while True:
+                    # The market speaks at least once a second: five seconds of silence is a dead connection.
+                    message = await subscription.get_message(ignore_subscribe_messages=True, timeout=1)
+                    if message is not None:
+                        yield MarketState.from_json(message["data"])
+                    else:
+                        await client.ping()
+        except (redis.asyncio.RedisError, OSError, TimeoutError) as error:
+            logger.warning("the market's state cannot be followed: %s: %s", type(error).__name__, error)
+            await asyncio.sleep(0.5)
+        except (ValueError, KeyError, TypeError) as error:
+            logger.error("%s in Redis holds what this service cannot read: %s", KEY, error)
+            await asyncio.sleep(0.5)
+        finally:
+            await client.aclose()

@@ -1,0 +1,1 @@
+"""Replays daily closes as ticks, and says when the market is open."""

@@ -1,0 +1,115 @@
+"""Plays the replay in real time: ticks into metrics and Redis, the place into PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+import time
+from dataclasses import replace
+
+import redis.asyncio
+
+from apps.catalogue import (
+    SYMBOL,
+    feed_connection_status,
+    last_tick_timestamp_seconds,
+    market_session_open,
+    quote_price_dollars,
+    subscribed_symbols,
+    tick_gaps_total,
+    tick_processing_duration_seconds,
+    ticks_received_total,
+    trading_date_timestamp_seconds,
+)
+from apps.database import Database
+from apps.market import MarketState, Quote, publish
+from apps.market_data_service import storage
+from apps.market_data_service.replay import Place, Replay
+
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.5
+"""Each symbol ticks at least once a second."""
+LONGEST_STEP_SECONDS = 1.0
+"""The market's time stands still while this process does not run: it takes no longer step than this."""
+
+
+class Feed:
+    """The market: where it is, and its state for whoever asks."""
+
+    def __init__(self, replay: Replay, file: str, database: Database, client: redis.asyncio.Redis) -> None:
+        self._replay = replay
+        self._file = file
+        self._database = database
+        self._redis = client
+        self._published_at: float | None = None
+        self.state: MarketState | None = None
+        """What was published last; None until the stored place has been read."""
+
+    async def run(self) -> None:
+        """Plays for ever. Raises `storage.MadeWithOtherData` when the stored place belongs to another replay."""
+        symbols = self._replay.closes.symbols
+        SYMBOL.know(symbols)
+        subscribed_symbols.set(len(symbols))
+        feed_connection_status.set(0)
+        await self._database.open()
+        place = await storage.load(self._database, self._file, self._replay)
+        logger.info("the replay is at %s, %.1f s into its day", place.trading_date, place.seconds)
+        last = time.monotonic()
+        left = 0.0
+        while True:
+            place = await self._play(place)
+            if left == 0.0:
+                await asyncio.sleep(TICK_SECONDS)
+            now = time.monotonic()
+            place, left = self._replay.after(place, left + min(now - last, LONGEST_STEP_SECONDS))
+            last = now
+
+    async def _play(self, place: Place) -> Place:
+        is_open = self._replay.is_open(place)
+        if is_open:
+            place = replace(place, last_tick=time.time())
+        with tick_processing_duration_seconds.time():
+            self.state = self._state_at(place, is_open)
+            self._record(self.state)
+            await self._publish(self.state)
+        await self._store(place)
+        return place
+
+    def _state_at(self, place: Place, is_open: bool) -> MarketState:
+        return MarketState(
+            trading_date=place.trading_date,
+            open=is_open,
+            finished=self._replay.is_finished(place),
+            previous_closes=self._replay.previous_closes(place),
+            quotes={symbol: Quote(price, place.last_tick) for symbol, price in self._replay.prices(place).items()},
+        )
+
+    def _record(self, state: MarketState) -> None:
+        feed_connection_status.set(1)
+        market_session_open.set(1 if state.open else 0)
+        midnight = dt.datetime.combine(state.trading_date, dt.time(), dt.UTC)
+        trading_date_timestamp_seconds.set(midnight.timestamp())
+        for symbol, quote in state.quotes.items():
+            quote_price_dollars.set(quote.price, {"symbol": symbol})
+            last_tick_timestamp_seconds.set(quote.at, {"symbol": symbol})
+            if state.open:
+                ticks_received_total.add(1, {"symbol": symbol})
+        now = time.monotonic()
+        if state.open and self._published_at is not None and now - self._published_at > LONGEST_STEP_SECONDS:
+            tick_gaps_total.add(1)
+        self._published_at = now if state.open else None
+
+    async def _publish(self, state: MarketState) -> None:
+        try:
+            await publish(self._redis, state)
+        except (redis.asyncio.RedisError, OSError, TimeoutError) as error:
+            # The next state says all that this one said.
+            logger.warning("a state was not published: %s: %s", type(error).__name__, error)
+
+    async def _store(self, place: Place) -> None:
+        try:
+            await storage.store(self._database, place)
+        except Exception as error:  # the market goes on; the next place is stored half a second later
+            logger.warning("the place was not stored: %s: %s", type(error).__name__, error)

@@ -1,0 +1,60 @@
+"""Where the replay is, in PostgreSQL: a restart goes on where it was."""
+
+from __future__ import annotations
+
+from apps.database import Database
+from apps.market_data_service.replay import Place, Replay
+
+SCHEMA = """
+CREATE SCHEMA IF NOT EXISTS market_data;
+CREATE TABLE IF NOT EXISTS market_data.replay (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    file text NOT NULL,
+    start date NOT NULL,
+    trading_date date NOT NULL,
+    seconds double precision NOT NULL,
+    last_tick double precision NOT NULL
+);
+"""
+
+
+class MadeWithOtherData(Exception):
+    """The stored place belongs to another replay."""
+
+
+async def load(database: Database, file: str, replay: Replay) -> Place:
+    """The stored place, or the first one; raises `MadeWithOtherData` for a place in another replay."""
+    async with database.transaction() as connection:
+        row = await connection.fetchrow("SELECT * FROM market_data.replay")
+        if row is None:
+            place = replay.first()
+            await connection.execute(
+                "INSERT INTO market_data.replay (file, start, trading_date, seconds, last_tick)"
+                " VALUES ($1, $2, $3, 0, 0)",
+                file,
+                replay.start,
+                place.trading_date,
+            )
+            return place
+    if (row["file"], row["start"]) != (file, replay.start):
+        raise MadeWithOtherData(
+            f"the data folder was made with REPLAY_FILE={row['file']} REPLAY_START={row['start']}, "
+            f"now they are {file} and {replay.start}: set them back, or run `make clean-data`"
+        )
+    if not replay.start <= row["trading_date"] <= replay.end:
+        raise MadeWithOtherData(
+            f"the replay is at {row['trading_date']}, past REPLAY_END={replay.end}: "
+            "set it later, or run `make clean-data`"
+        )
+    return Place(row["trading_date"], row["seconds"], row["last_tick"])
+
+
+async def store(database: Database, place: Place) -> None:
+    """Remembers the place."""
+    async with database.connection() as connection:
+        await connection.execute(
+            "UPDATE market_data.replay SET trading_date = $1, seconds = $2, last_tick = $3",
+            place.trading_date,
+            place.seconds,
+            place.last_tick,
+        )

@@ -1,0 +1,1 @@
+"""Asks for targets each session and places the orders that reach them."""

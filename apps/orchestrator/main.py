@@ -1,0 +1,52 @@
+"""Wires the orchestrator: its runs, their endpoint, telemetry."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import httpx
+from fastapi import FastAPI, Query
+
+import telemetry
+from apps.database import Database
+from apps.orchestrator.clients import ExecutionGateway, SignalService
+from apps.orchestrator.orchestration import Orchestration
+from apps.orchestrator.settings import Settings
+from apps.orchestrator.storage import SCHEMA, last_runs
+from apps.service import add_health, background, every
+
+settings = Settings()
+database = Database(settings.database_url, SCHEMA)
+signals = SignalService(httpx.AsyncClient(base_url=settings.signal_service_url, timeout=3))
+gateway = ExecutionGateway(httpx.AsyncClient(base_url=settings.execution_gateway_url, timeout=5))
+orchestration = Orchestration(settings, database, signals, gateway)
+redis_probe = telemetry.RedisProbe(settings.redis_url)
+database_probe = telemetry.DatabaseProbe(settings.database_url)
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    """Sessions are worked off as long as the service runs."""
+    async with background(
+        orchestration.follow_market(),
+        every(5, orchestration.watch_dependencies),
+        redis_probe.run(),
+        database_probe.run(),
+    ):
+        yield
+    await database.close()
+    await signals.http.aclose()
+    await gateway.http.aclose()
+
+
+app = FastAPI(title="orchestrator", lifespan=lifespan)
+telemetry.init("orchestrator", app)
+add_health(app, "orchestrator", redis_probe, database_probe)
+
+
+@app.get("/api/v1/runs")
+async def runs(limit: Annotated[int, Query(gt=0, le=1000)] = 20) -> list[dict[str, object]]:
+    """The last runs, newest first."""
+    return await last_runs(database, limit)

@@ -1,0 +1,20 @@
+"""What the orchestrator is told by its environment."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from pydantic import Field
+
+from apps.service import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Each field is an environment variable in capitals."""
+
+    execution_gateway_url: str = "http://127.0.0.1:8002"
+    signal_service_url: str = "http://127.0.0.1:8003"
+    invested: Decimal = Field(
+        default=Decimal("0.98"), gt=0, le=1, description="the part of equity that a weight of 1 stands for"
+    )
+    retry_seconds: float = Field(default=3, gt=0, description="pause after a run that did not succeed")

@@ -1,0 +1,1 @@
+"""Turns quotes into target weights."""

@@ -1,0 +1,98 @@
+"""Makes signals in the session, every few seconds and at once when a trading date begins."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+
+from apps.catalogue import (
+    SYMBOL,
+    Direction,
+    SignalFailure,
+    Strategy,
+    signal_generation_duration_seconds,
+    signal_generation_failures_total,
+    signals_generated_total,
+    signals_last_generated_timestamp_seconds,
+    target_weight_ratio,
+)
+from apps.database import Database
+from apps.market import MarketState, follow
+from apps.signal_service import storage
+from apps.signal_service.settings import Settings
+from apps.signal_service.strategies import equal_weight, momentum
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The part of equity that the strategy wants in each symbol."""
+
+    trading_date: dt.date
+    strategy: Strategy
+    weights: dict[str, Decimal]
+    made_at: float
+
+
+class Signals:
+    """The last targets, and what makes them."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._database = database
+        self._closes_stored: dt.date | None = None
+        self._next = 0.0
+        self.targets: Targets | None = None
+
+    async def run(self) -> None:
+        """Follows the market for ever."""
+        await self._database.open()
+        async for state in follow(self._settings.redis_url):
+            SYMBOL.know(state.quotes)
+            await self._see(state)
+
+    async def _see(self, state: MarketState) -> None:
+        new_date = self.targets is None or self.targets.trading_date != state.trading_date
+        if not state.open or not (new_date or time.monotonic() >= self._next):
+            return
+        self._next = time.monotonic() + self._settings.signal_seconds
+        try:
+            await self.make(state)
+        except Exception as error:  # PostgreSQL in any of its moods: the last targets stand, and their age shows
+            signal_generation_failures_total.add(1, {"reason": SignalFailure.STORAGE})
+            logger.warning("no signals: %s: %s", type(error).__name__, error)
+
+    async def make(self, state: MarketState) -> None:
+        """Turns the state's quotes into targets, and stores them."""
+        if not state.quotes:
+            signal_generation_failures_total.add(1, {"reason": SignalFailure.NO_QUOTES})
+            return
+        strategy = self._settings.strategy
+        with signal_generation_duration_seconds.time({"strategy": strategy}):
+            weights = await self._weigh(strategy, state)
+            await storage.store_targets(self._database, state.trading_date, strategy, weights)
+        self.targets = Targets(state.trading_date, strategy, weights, time.time())
+        signals_last_generated_timestamp_seconds.set(self.targets.made_at)
+        target_weight_ratio.replace(weights)
+        for symbol, weight in weights.items():
+            signals_generated_total.add(1, {"symbol": symbol, "direction": _direction(weight)})
+
+    async def _weigh(self, strategy: Strategy, state: MarketState) -> dict[str, Decimal]:
+        if self._closes_stored != state.trading_date:
+            await storage.store_closes(self._database, state.trading_date, state.previous_closes)
+            self._closes_stored = state.trading_date
+        prices = {symbol: quote.price for symbol, quote in state.quotes.items()}
+        if strategy is Strategy.EQUAL_WEIGHT:
+            return equal_weight(prices)
+        before = await storage.closes_before(self._database, state.trading_date, self._settings.momentum_days)
+        return momentum(prices, before)
+
+
+def _direction(weight: Decimal) -> Direction:
+    if weight == 0:
+        return Direction.FLAT
+    return Direction.LONG if weight > 0 else Direction.SHORT

@@ -1,0 +1,26 @@
+"""python -m telemetry catalogue: what is declared, one metric a line."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+from telemetry.recording import declared
+
+
+def main() -> None:
+    """Parses the command line and prints the declared metrics."""
+    parser = argparse.ArgumentParser(prog="python -m telemetry", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    catalogue = commands.add_parser("catalogue", help="print the declared metrics")
+    catalogue.add_argument("modules", nargs="*", default=["apps.catalogue"], help="modules that declare metrics")
+    arguments = parser.parse_args()
+    for module in arguments.modules:
+        importlib.import_module(module)
+    for metric in declared.values():
+        labels = ", ".join(metric.label_names) or "-"
+        print(f"{metric.name}\t{metric.kind}\t{metric.owner or 'every service'}\t{labels}\t{metric.description}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,290 @@
+"""Counter, UpDownCounter, Gauge and Histogram: a declared metric and an OpenTelemetry instrument in one.
+
+Each subclasses the OpenTelemetry API's class of its name and takes its arguments, so code that is typed against the
+API takes these. Values are kept here, not in the SDK: a gauge can forget a series, a counter can show a zero, and a
+name is spelled the same everywhere.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from opentelemetry import metrics
+from opentelemetry.context import Context
+from opentelemetry.metrics import Observation
+from opentelemetry.metrics import _Gauge as ApiGauge
+
+from telemetry.attributes import Attribute
+from telemetry.recording import Dropped, Reason, declared, dropped, number, process
+from telemetry.timing import Timer
+
+Amount = int | float | Decimal
+Attributes = Mapping[str, Any] | None
+Key = tuple[str, ...]
+
+LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+"""Seconds: half a millisecond is a quick database call, ten seconds is past every time-out of ours."""
+
+_METRIC_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class Instrument:
+    """What the four kinds have in common: the declaration, and series by label values."""
+
+    kind: str
+
+    def __init__(
+        self,
+        name: str,
+        description: str,
+        *,
+        unit: str,
+        attributes: Sequence[Attribute] = (),
+        owner: str | None = None,
+    ) -> None:
+        """Declares and registers a metric.
+
+        `unit` is a UCUM unit or an annotation such as `{order}`; `owner` is the service that records it, as given to
+        `init`, or None when every service does. Raises ValueError for a name that is taken or not Prometheus's way.
+        """
+        if not _METRIC_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a metric name: lower case, digits and underscores")
+        if name in declared:
+            raise ValueError(f"{name} is declared twice")
+        self.name = name
+        self.description = description
+        self.unit = unit
+        self.attributes = tuple(attributes)
+        self.owner = owner
+        self._names = tuple(attribute.name for attribute in attributes)
+        self._lock = threading.Lock()
+        declared[name] = self
+        for attribute in self.attributes:
+            attribute.used_by(self.expose_known)
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The attributes' names, in their order."""
+        return self._names
+
+    def expose_known(self) -> None:
+        """Shows every series that is known beforehand; nothing to show but for counters."""
+
+    def is_exposed(self) -> bool:
+        """Whether this process records it: it is the owner, or nobody has said yet which service this is."""
+        return self.owner is None or process.service is None or self.owner == process.service
+
+    def _record(self, take: Callable[[Key, int | float], None], amount: object, attributes: Attributes) -> None:
+        if process.disabled:
+            return
+        try:
+            if not self.is_exposed():
+                raise Dropped(Reason.NOT_OWNED, f"it belongs to {self.owner}, this is {process.service}")
+            take(self._key(attributes), number(amount))
+        except Dropped as problem:
+            dropped(self.name, problem)
+
+    def _key(self, attributes: Attributes) -> Key:
+        given = attributes or {}
+        try:
+            key = tuple(attribute.admit(given[attribute.name]) for attribute in self.attributes)
+        except KeyError as missing:
+            raise Dropped(Reason.MISSING_ATTRIBUTE, f"{missing} is missing") from None
+        except TypeError:
+            raise Dropped(Reason.MISSING_ATTRIBUTE, "attributes are not a mapping") from None
+        if len(given) > len(key):
+            extra = ", ".join(sorted(str(name)[:40] for name in given if name not in self._names))
+            raise Dropped(Reason.UNDECLARED_ATTRIBUTE, f"{extra} is not declared")
+        return key
+
+
+class _Sums(Instrument):
+    """Instruments whose series is one number that is added to."""
+
+    def __init__(
+        self,
+        name: str,
+        description: str,
+        *,
+        unit: str,
+        attributes: Sequence[Attribute] = (),
+        owner: str | None = None,
+    ) -> None:
+        super().__init__(name, description, unit=unit, attributes=attributes, owner=owner)
+        self._values: dict[Key, int | float] = {}
+        self.expose_known()
+
+    def expose_known(self) -> None:
+        with self._lock:
+            for key in itertools.product(*(attribute.known for attribute in self.attributes)):
+                self._values.setdefault(key, 0)
+
+    def _add(self, key: Key, amount: int | float) -> None:
+        with self._lock:
+            self._values[key] = self._values.get(key, 0) + amount
+
+    def values(self) -> dict[Key, int | float]:
+        """Every series' value by its label values, in the order of `attributes`."""
+        with self._lock:
+            return dict(self._values)
+
+
+class Counter(_Sums, metrics.Counter):
+    """Counts events; the name ends in `_total`. Series that are known beforehand start at 0."""
+
+    kind = "counter"
+
+    def add(self, amount: Amount, attributes: Attributes = None, context: Context | None = None) -> None:
+        """Adds an amount that is not negative."""
+        self._record(self._add_checked, amount, attributes)
+
+    def _add_checked(self, key: Key, amount: int | float) -> None:
+        if amount < 0:
+            raise Dropped(Reason.NEGATIVE, f"{amount} would make a counter go down")
+        self._add(key, amount)
+
+
+class UpDownCounter(_Sums, metrics.UpDownCounter):
+    """Counts what comes and goes; a gauge in Prometheus."""
+
+    kind = "gauge"
+
+    def add(self, amount: Amount, attributes: Attributes = None, context: Context | None = None) -> None:
+        """Adds an amount, which may be negative."""
+        self._record(self._add, amount, attributes)
+
+
+class Gauge(Instrument, ApiGauge):
+    """A value that is set, and forgotten when what it describes is gone."""
+
+    kind = "gauge"
+
+    def __init__(
+        self,
+        name: str,
+        description: str,
+        *,
+        unit: str,
+        attributes: Sequence[Attribute] = (),
+        owner: str | None = None,
+    ) -> None:
+        super().__init__(name, description, unit=unit, attributes=attributes, owner=owner)
+        self._values: dict[Key, int | float] = {}
+        self._callback: Callable[[], Amount | Iterable[Observation]] | None = None
+
+    def set(self, amount: Amount, attributes: Attributes = None, context: Context | None = None) -> None:
+        """Sets the series' value."""
+        self._record(self._set, amount, attributes)
+
+    def _set(self, key: Key, amount: int | float) -> None:
+        with self._lock:
+            self._values[key] = amount
+
+    def remove(self, attributes: Attributes = None) -> None:
+        """Forgets the series: it is no longer exposed. Nothing happens when there is none."""
+        try:
+            key = self._key(attributes)
+        except Dropped as problem:
+            dropped(self.name, problem)
+            return
+        with self._lock:
+            self._values.pop(key, None)
+
+    def replace(self, values: Mapping[str, Amount]) -> None:
+        """Sets every series of a gauge with one attribute, by that attribute's value, and forgets all others.
+
+        A scrape sees the old series or the new ones, never some of each.
+        """
+        fresh: dict[Key, int | float] = {}
+        for value, amount in values.items():
+            self._record(fresh.__setitem__, amount, {self._names[0]: value})
+        with self._lock:
+            self._values = fresh
+
+    def watch(self, callback: Callable[[], Amount | Iterable[Observation]]) -> None:
+        """Has the callback asked when scraped, for a number or `Observation`s; a second call replaces the first."""
+        self._callback = callback
+
+    def values(self) -> dict[Key, int | float]:
+        """Every series' value by its label values, in the order of `attributes`."""
+        with self._lock:
+            values = dict(self._values)
+        if self._callback is not None and self.is_exposed():
+            try:
+                answer = self._callback()
+                observations = (
+                    [Observation(float(answer))] if isinstance(answer, int | float | Decimal) else list(answer)
+                )
+                for observation in observations:
+                    self._record(values.__setitem__, observation.value, observation.attributes)
+            except Exception as error:  # somebody else's code, which must not break the scrape
+                dropped(self.name, Dropped(Reason.CALLBACK_FAILED, f"{type(error).__name__}: {error}"))
+        return values
+
+
+class HistogramSeries:
+    """Counts by bucket, the last of them past every bound, and the sum."""
+
+    __slots__ = ("counts", "sum")
+
+    def __init__(self, buckets: int) -> None:
+        self.counts = [0] * buckets
+        self.sum: int | float = 0
+
+
+class Histogram(Instrument, metrics.Histogram):
+    """A distribution, by buckets whose bounds are inclusive."""
+
+    kind = "histogram"
+
+    def __init__(
+        self,
+        name: str,
+        description: str,
+        *,
+        unit: str,
+        attributes: Sequence[Attribute] = (),
+        owner: str | None = None,
+        buckets: Sequence[float] = LATENCY_BUCKETS,
+    ) -> None:
+        super().__init__(name, description, unit=unit, attributes=attributes, owner=owner)
+        if list(buckets) != sorted(set(buckets)) or not all(map(math.isfinite, buckets)):
+            raise ValueError(f"{name}: buckets must be finite and ascending")
+        self.buckets = tuple(buckets)
+        self._series: dict[Key, HistogramSeries] = {}
+        self.expose_known()
+
+    def expose_known(self) -> None:
+        with self._lock:
+            for key in itertools.product(*(attribute.known for attribute in self.attributes)):
+                self._series.setdefault(key, HistogramSeries(len(self.buckets) + 1))
+
+    def record(self, amount: Amount, attributes: Attributes = None, context: Context | None = None) -> None:
+        """Records an amount that is not negative."""
+        self._record(self._observe, amount, attributes)
+
+    def _observe(self, key: Key, amount: int | float) -> None:
+        if amount < 0:
+            raise Dropped(Reason.NEGATIVE, f"{amount} would make the sum go down")
+        with self._lock:
+            series = self._series.get(key)
+            if series is None:
+                series = self._series[key] = HistogramSeries(len(self.buckets) + 1)
+            series.counts[bisect.bisect_left(self.buckets, amount)] += 1
+            series.sum += amount
+
+    def time(self, attributes: Attributes = None) -> Timer:
+        """Times a block or a function in seconds, whether or not it raised."""
+        return Timer(self, attributes)
+
+    def values(self) -> dict[Key, tuple[list[int], int | float]]:
+        """Every series' bucket counts (not cumulative) and sum, by its label values."""
+        with self._lock:
+            return {key: (list(series.counts), series.sum) for key, series in self._series.items()}

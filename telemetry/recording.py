@@ -1,0 +1,97 @@
+"""What may be recorded: which service this is, what is declared, and what becomes of a record that is wrong.
+
+A wrong record never raises into business code. It is dropped, counted in `telemetry_dropped_total{metric,reason}`
+and logged, once a minute at most for each metric and reason.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import numbers
+import threading
+import time
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from telemetry.instruments import Instrument
+
+logger = logging.getLogger("telemetry")
+
+declared: dict[str, Instrument] = {}
+"""Every declared metric by its name, in the order of declaration."""
+
+
+class Reason(StrEnum):
+    """Why a record was dropped: the values of the label `reason`."""
+
+    NOT_A_NUMBER = "not_a_number"
+    NEGATIVE = "negative"
+    MISSING_ATTRIBUTE = "missing_attribute"
+    UNDECLARED_ATTRIBUTE = "undeclared_attribute"
+    NOT_TEXT = "not_text"
+    UNDECLARED_VALUE = "undeclared_value"
+    NOT_OWNED = "not_owned"
+    CALLBACK_FAILED = "callback_failed"
+
+
+class Dropped(Exception):
+    """A record that must not be taken; it does not leave this package."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class _Process:
+    """What `init` decided for this process. Before it, everything declared is recorded."""
+
+    def __init__(self) -> None:
+        self.service: str | None = None
+        self.disabled = False
+
+
+process = _Process()
+
+_counts: dict[tuple[str, str], int] = {}
+_last_said: dict[tuple[str, str], float] = {}
+_lock = threading.Lock()
+_SILENCE_SECONDS = 60.0
+
+
+def dropped(metric: str, problem: Dropped) -> None:
+    """Counts a dropped record, and says so once a minute at most."""
+    key = (metric, problem.reason.value)
+    now = time.monotonic()
+    with _lock:
+        _counts[key] = _counts.get(key, 0) + 1
+        speak = now - _last_said.get(key, -math.inf) >= _SILENCE_SECONDS
+        if speak:
+            _last_said[key] = now
+    if speak:
+        logger.warning("a record of %s was dropped (%s): %s", metric, problem.reason.value, problem)
+
+
+def drops() -> dict[tuple[str, str], int]:
+    """How many records were dropped so far, by metric and reason."""
+    with _lock:
+        return dict(_counts)
+
+
+def number(amount: object) -> int | float:
+    """The amount as a finite number. Decimal is one (P&L is Decimal), and so is whatever counts itself a real number.
+
+    Raises `Dropped` for everything else: None, text, bool, NaN, infinities, and integers that no float can hold.
+    """
+    if isinstance(amount, bool) or not isinstance(amount, numbers.Real | Decimal):
+        raise Dropped(Reason.NOT_A_NUMBER, f"{type(amount).__name__} is not an amount")
+    try:
+        as_float = float(amount)
+    except (OverflowError, ValueError, TypeError):
+        raise Dropped(Reason.NOT_A_NUMBER, f"a {type(amount).__name__} that no float can hold") from None
+    if not math.isfinite(as_float):
+        raise Dropped(Reason.NOT_A_NUMBER, f"{as_float} is not a finite number")
+    as_given: object = amount
+    return as_given if type(as_given) is int else as_float
