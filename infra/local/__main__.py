@@ -1,0 +1,76 @@
+"""`python -m infra.local`: the command line. `make` calls it; --help says what it can do."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from infra.local import installation
+from infra.local.failure import Failure
+from infra.local.up import clean_data, up
+
+DATA = installation.LOCAL / "data"
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    try:
+        match arguments.command:
+            case "setup":
+                _set_up()
+            case "up":
+                up(arguments.data, free_ports=arguments.free_ports)
+            case "clean-data":
+                clean_data(arguments.data)
+    except Failure as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped. What was finished is installed; the same command goes on from there.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _set_up() -> None:
+    """Stops the same way for SIGTERM as for Ctrl-C: the build that is under way is ended, and leaves nothing behind."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    installation.set_up()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.local",
+        description="The whole platform on this machine, without containers. `make setup`, `make up` and "
+        "`make clean-data` call this.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("setup", help="build what is missing (6 to 11 minutes the first time)")
+    start = commands.add_parser(
+        "up",
+        help="start everything in the foreground; Ctrl-C stops it",
+        description="Starts everything in the foreground and says when it is ready. The services' settings are "
+        "environment variables: REPLAY_FILE, REPLAY_START, REPLAY_END, REPLAY_DAY_SECONDS, INITIAL_CASH, STRATEGY and "
+        "more. ALERTMANAGER_SECRETS names the folder with the secrets of PagerDuty and Slack.",
+    )
+    start.add_argument(
+        "--free-ports",
+        action="store_true",
+        help="listen on free ports instead of the usual ones; run/addresses.json in the data folder says which",
+    )
+    clean = commands.add_parser("clean-data", help="remove everything that was stored")
+    for command in (start, clean):
+        command.add_argument(
+            "--data", type=Path, default=DATA, metavar="FOLDER", help="where everything is stored (%(default)s)"
+        )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""Renders what Prometheus and Alertmanager read: the committed files, with this run's ports and destinations."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from infra.local import destinations
+from infra.local.addresses import HOST, PORTS, Addresses
+from infra.local.failure import Failure
+from infra.local.installation import ROOT
+
+PROMETHEUS = ROOT / "infra" / "prometheus"
+ALERTMANAGER = ROOT / "infra" / "alertmanager" / "config.yml"
+# The file in targets/ and the listener that it names.
+TARGETS = {"otel-collector.yml": "collector", "prometheus.yml": "prometheus", "alertmanager.yml": "alertmanager"}
+
+
+def write_prometheus(folder: Path, addresses: Addresses) -> Path:
+    """Copies the configuration and every rule file, and points the targets at this run. Returns the main file."""
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "targets").mkdir(parents=True)
+    for source in PROMETHEUS.glob("*.yml"):
+        shutil.copy(source, folder)
+    for source in (PROMETHEUS / "targets").glob("*.yml"):
+        groups = yaml.safe_load(source.read_text())
+        for group in groups:
+            group["targets"] = [addresses.target(TARGETS[source.name])]
+        (folder / "targets" / source.name).write_text(yaml.safe_dump(groups))
+    configuration = folder / "prometheus.yml"
+    # The runbooks' address, which goes into every page, is on the pager.
+    usual, own = f"http://{HOST}:{PORTS['pager']}", addresses.url("pager")
+    configuration.write_text(configuration.read_text().replace(usual, own))
+    return configuration
+
+
+def write_alertmanager(folder: Path, pager_url: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Writes config.yml into the folder and returns where pages go."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        rendered = destinations.render(ALERTMANAGER, destinations.secrets_folder(ROOT, environment), pager_url)
+    except destinations.DestinationsError as error:
+        raise Failure(f"{error} Nothing was started.") from None
+    (folder / "config.yml").write_text(rendered.text)
+    return rendered.destinations

@@ -1,0 +1,104 @@
+"""The folder with everything that outlives a run: its parts, the lock on it, and where its sockets are."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.failure import Failure
+
+# A socket's path holds about 100 bytes (macOS: 103). The longest name below the folder, PostgreSQL's, has 24, and
+# supervisor's has as many while it is being made.
+_LONGEST_SOCKET_FOLDER = 103 - 24
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """One of them: `.local/data` for `make up`, a temporary one for each test."""
+
+    root: Path
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def run(self) -> Path:
+        """What is written anew by each run: rendered configuration, addresses, process ids."""
+        return self.root / "run"
+
+    @property
+    def sockets(self) -> Path:
+        if len(os.fsencode(self.run)) <= _LONGEST_SOCKET_FOLDER:
+            return self.run
+        short = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"trading-{os.getuid()}-{short}"
+
+    @property
+    def supervisor_socket(self) -> Path:
+        return self.sockets / "supervisor.sock"
+
+    @property
+    def redis_socket(self) -> Path:
+        return self.sockets / "redis.sock"
+
+    @property
+    def postgres_sockets(self) -> Path:
+        return self.sockets / "postgres"
+
+    def log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    def part(self, name: str) -> Path:
+        """The folder in which one process keeps its data."""
+        return self.root / name
+
+    def create(self) -> None:
+        if "%" in str(self.root):
+            raise Failure(f"{self.root} has a % in it, which supervisor takes for its own: use another folder.")
+        self.root.mkdir(parents=True, exist_ok=True)
+        # As root, PostgreSQL runs as another user and must reach its part: it may pass through, but not look around.
+        mode = 0o711 if os.geteuid() == 0 else 0o700
+        self.root.chmod(mode)
+        for folder in (self.run, self.sockets, self.logs):
+            folder.mkdir(mode=mode, exist_ok=True)
+        if self.sockets.is_symlink() or self.sockets.stat().st_uid != os.geteuid():
+            raise Failure(f"{self.sockets} is somebody else's: remove it, or use a data folder with a shorter path.")
+        self.sockets.chmod(mode)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Held for as long as `up` runs; the system lets go of it however `up` ends."""
+        with self._lock_file().open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                pid = lock.read().strip() or "unknown"
+                raise Failure(
+                    f"{self.root} is in use by another `make up` (process {pid}): stop that one first with Ctrl-C "
+                    f"or `kill {pid}`. Nothing was started."
+                ) from None
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
+
+    def remove(self) -> None:
+        self.remove_moved_sockets()
+        shutil.rmtree(self.root)
+
+    def remove_moved_sockets(self) -> None:
+        if self.sockets != self.run:
+            shutil.rmtree(self.sockets, ignore_errors=True)
+
+    def _lock_file(self) -> Path:
+        self.root.mkdir(parents=True, exist_ok=True)
+        return self.root / "lock"

@@ -1,0 +1,67 @@
+"""What a data folder was made with: the replay's file, its start and the initial cash cannot change afterwards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from infra.local.failure import Failure
+
+DEFAULT_FILE = "crash-2020.csv"
+DEFAULT_START = "2020-03-02"
+
+
+@dataclass(frozen=True)
+class ReplaySettings:
+    """The three settings, as environment variables have them. An empty start is the second row of the file."""
+
+    REPLAY_FILE: str
+    REPLAY_START: str
+    INITIAL_CASH: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> ReplaySettings:
+        file, start = environment.get("REPLAY_FILE", ""), environment.get("REPLAY_START", "")
+        if not file and not start:
+            start = DEFAULT_START
+        cash = environment.get("INITIAL_CASH") or "1000000"
+        try:
+            # So that 1000000 and 1000000.00 are the same.
+            cash = f"{Decimal(cash).normalize():f}"
+        except InvalidOperation:
+            raise Failure(f"INITIAL_CASH is {cash!r}, which is not a number. Nothing was started.") from None
+        return cls(file or DEFAULT_FILE, start, cash)
+
+    def environment(self) -> dict[str, str]:
+        return {name: value for name, value in asdict(self).items() if value}
+
+
+def refusal(made_with: ReplaySettings, asked_for: ReplaySettings, folder: Path) -> str:
+    """Why a folder cannot be used with these settings; empty when it can."""
+    before, now = asdict(made_with), asdict(asked_for)
+    different = [name for name in before if before[name] != now[name]]
+    if not different:
+        return ""
+
+    def said(values: Mapping[str, str]) -> str:
+        return " ".join(f"{name}={values[name]}" if values[name] else f"no {name}" for name in different)
+
+    return (
+        f"The data in {folder} were made with {said(before)}, and this run has {said(now)}: "
+        f"run with the same settings, or start anew with `make clean-data`. Nothing was started."
+    )
+
+
+def check(folder: Path, asked_for: ReplaySettings) -> None:
+    file = folder / "made-with.json"
+    if not file.exists():
+        return
+    if reason := refusal(ReplaySettings(**json.loads(file.read_text())), asked_for, folder):
+        raise Failure(reason)
+
+
+def record(folder: Path, settings: ReplaySettings) -> None:
+    (folder / "made-with.json").write_text(json.dumps(asdict(settings), indent=2) + "\n")

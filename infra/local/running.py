@@ -1,0 +1,98 @@
+"""One run in the foreground: starts the processes, waits until all are ready, watches them, and stops them again."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from infra.local import readiness
+from infra.local.control import GONE
+from infra.local.data_folder import DataFolder
+from infra.local.failure import Failure, last_lines
+from infra.local.processes import SERVICES, Process
+from infra.local.supervision import Supervisor
+from infra.local.watching import Watch
+
+_READY_SECONDS = 60.0
+
+
+class Stopping:
+    """What the terminal said: the first Ctrl-C (or SIGTERM, or a closed terminal) stops, a second one kills."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.hurry = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._heard)
+
+    def _heard(self, number: int, frame: FrameType | None) -> None:
+        (self.hurry if self.asked.is_set() else self.asked).set()
+
+
+class Running:
+    """From the first process that is started to the last one that is gone."""
+
+    def __init__(self, processes: Sequence[Process], data: DataFolder, prometheus_url: str, stopping: Stopping) -> None:
+        self._processes = processes
+        self._data = data
+        self._prometheus_url = prometheus_url
+        self._stopping = stopping
+        self._supervisor = Supervisor(processes, data)
+        self._watch = Watch(data)
+
+    def until_stopped(self, when_ready: Callable[[float], None]) -> None:
+        """Raises `Failure` when not everything becomes ready; whatever happens, nothing is left running."""
+        begun = time.time()
+        try:
+            say(f"Starting {len(self._processes)} processes.")
+            self._supervisor.start()
+            if self._become_ready(begun):
+                when_ready(time.time() - begun)
+            while not self._stopping.asked.wait(0.5):
+                self._look()
+        finally:
+            self._stop()
+
+    def _become_ready(self, begun: float) -> bool:
+        """False when it was asked to stop meanwhile."""
+        jobs = readiness.jobs_are_up(self._prometheus_url, SERVICES.values(), begun)
+        waiting = [(process.name, process.ready) for process in self._processes] + [("prometheus", jobs)]
+        while not self._stopping.asked.is_set():
+            self._look()
+            reasons = [(name, probe, probe()) for name, probe in waiting]
+            waiting = [(name, probe) for name, probe, reason in reasons if reason]
+            if not waiting:
+                return True
+            if self._watch.hopeless() or time.time() - begun > _READY_SECONDS:
+                late = "\n".join(f"{name} is not ready: {reason}" for name, _, reason in reasons if reason)
+                log = self._data.log((self._watch.hopeless() or [waiting[0][0]])[0])
+                raise Failure(f"Not everything could be started.\n{late}\n{log} ends with:\n{last_lines(log)}")
+            self._stopping.asked.wait(0.2)
+        return False
+
+    def _look(self) -> None:
+        if self._supervisor.died():
+            say("supervisor itself died: everything is stopped and started anew.")
+            self._supervisor.kill()
+            self._watch.forget()
+            self._supervisor.start()
+            return
+        try:
+            states = self._supervisor.control.all()
+        except GONE:
+            return  # it is just dying, or busy: the next look tells
+        for sentence in self._watch.look(states):
+            say(sentence)
+
+    def _stop(self) -> None:
+        asked = time.monotonic()
+        say("Stopping everything; Ctrl-C again kills what is left.")
+        self._supervisor.stop(self._stopping.hurry.is_set)
+        say(f"Stopped after {time.monotonic() - asked:.1f} s.")
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)

@@ -1,0 +1,1 @@
+"""The local start of the platform."""

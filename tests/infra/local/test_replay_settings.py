@@ -1,0 +1,65 @@
+"""A data folder goes on only with the settings that it was made with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra.local import replay_settings
+from infra.local.failure import Failure
+from infra.local.replay_settings import ReplaySettings
+
+
+def test_without_settings_the_crash_is_replayed_from_2_march_2020() -> None:
+    assert ReplaySettings.from_environment({}) == ReplaySettings("crash-2020.csv", "2020-03-02", "1000000")
+
+
+def test_a_file_without_a_start_begins_at_its_second_row() -> None:
+    settings = ReplaySettings.from_environment({"REPLAY_FILE": "calm-2017.csv"})
+
+    assert settings.REPLAY_START == ""
+    assert settings.environment() == {"REPLAY_FILE": "calm-2017.csv", "INITIAL_CASH": "1000000"}
+
+
+@pytest.mark.parametrize("cash", ["1000000", "1000000.00", "1e6"])
+def test_the_same_cash_in_other_figures_is_the_same(cash: str) -> None:
+    assert ReplaySettings.from_environment({"INITIAL_CASH": cash}).INITIAL_CASH == "1000000"
+
+
+def test_cash_that_is_no_number_is_refused_with_its_name() -> None:
+    with pytest.raises(Failure, match="INITIAL_CASH is 'much', which is not a number"):
+        ReplaySettings.from_environment({"INITIAL_CASH": "much"})
+
+
+def test_a_folder_made_with_the_same_settings_is_used_again(tmp_path: Path) -> None:
+    settings = ReplaySettings.from_environment({})
+    replay_settings.record(tmp_path, settings)
+
+    replay_settings.check(tmp_path, settings)
+
+
+def test_a_new_folder_takes_any_settings(tmp_path: Path) -> None:
+    replay_settings.check(tmp_path, ReplaySettings.from_environment({"REPLAY_FILE": "calm-2017.csv"}))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "before"),
+    [
+        ("REPLAY_FILE", "calm-2017.csv", "REPLAY_FILE=crash-2020.csv REPLAY_START=2020-03-02"),
+        ("REPLAY_START", "2020-03-06", "REPLAY_START=2020-03-02"),
+        ("INITIAL_CASH", "5", "INITIAL_CASH=1000000"),
+    ],
+)
+def test_another_setting_is_refused_in_a_sentence_that_names_clean_data(
+    tmp_path: Path, setting: str, value: str, before: str
+) -> None:
+    replay_settings.record(tmp_path, ReplaySettings.from_environment({}))
+
+    with pytest.raises(Failure) as refused:
+        replay_settings.check(tmp_path, ReplaySettings.from_environment({setting: value}))
+
+    sentence = str(refused.value)
+    assert f"were made with {before}, and this run has {setting}={value}" in sentence
+    assert "`make clean-data`" in sentence
+    assert sentence.endswith("Nothing was started.")

@@ -1,0 +1,21 @@
+"""Waits for a condition, and says which one did not come true."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def wait_until(condition: Callable[[], T], seconds: float, what: str, every: float = 0.05) -> T:
+    """The first true answer; raises TimeoutError, which names `what`, when none comes in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {seconds:g} s: {what} (last answer: {answer!r})")
+        time.sleep(every)
