@@ -1,0 +1,109 @@
+"""The pager's addresses: what each channel sends to, and where people and programs read."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from pydantic import ValidationError
+
+from infra.pager import pagerduty, slack, view, webhook
+from infra.pager.book import Book
+from infra.pager.deadman import DeadMansSwitch
+from infra.pager.pages import Notification, Page
+
+log = logging.getLogger(__name__)
+Body = dict[str, Any]
+
+
+class Pager:
+    """What is answered at each address."""
+
+    def __init__(self, book: Book, switch: DeadMansSwitch) -> None:
+        self._book = book
+        self._switch = switch
+
+    def take_slack(self, body: Body) -> PlainTextResponse:
+        self._book.add(_read(slack.read, body))
+        return PlainTextResponse("ok")  # Slack's own answer; Alertmanager takes any other for an error
+
+    def take_pagerduty(self, body: Body) -> dict[str, str]:
+        self._book.add(_read(pagerduty.read, body))
+        return {"status": "success", "message": "Event processed", "dedup_key": str(body.get("dedup_key", ""))}
+
+    def take_webhook(self, body: Body) -> dict[str, str]:
+        self._book.add(_read(webhook.read, body))
+        return {"status": "ok"}
+
+    def take_watchdog(self, body: Body) -> dict[str, str]:
+        # "resolved" is Alertmanager's word for a Watchdog that Prometheus no longer sends: no beat.
+        if _read(webhook.read, body).status == "firing":
+            self._switch.beat()
+        return {"status": "ok"}
+
+    def watchdog(self) -> dict[str, float | bool | None]:
+        return {"last_beat": self._switch.last_beat, "beating": self._switch.beating}
+
+    def pages(self, since: float = 0.0) -> list[Page]:
+        return self._book.since(since)
+
+    def health(self) -> dict[str, str]:
+        return {"status": "ok"}
+
+    def shown(self) -> str:
+        return view.pages_html(self._book.since(), self._switch.last_beat, self._switch.beating)
+
+    def runbooks(self) -> str:
+        return view.runbooks_html()
+
+
+def create(folder: Path, now: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic) -> FastAPI:
+    book = Book(folder, now)
+    switch = DeadMansSwitch(book, now, steady)
+    pager = Pager(book, switch)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        watching = asyncio.create_task(_watch(switch))
+        yield
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+        book.close()
+
+    app = FastAPI(title="pager", lifespan=lifespan)
+    app.post("/slack")(pager.take_slack)
+    app.post("/pagerduty", status_code=202)(pager.take_pagerduty)
+    app.post("/webhook")(pager.take_webhook)
+    app.post("/watchdog")(pager.take_watchdog)
+    app.get("/watchdog")(pager.watchdog)
+    app.get("/pages")(pager.pages)
+    app.get("/health")(pager.health)
+    app.get("/", response_class=HTMLResponse)(pager.shown)
+    app.get("/runbooks", response_class=HTMLResponse)(pager.runbooks)
+    return app
+
+
+def _read(read: Callable[[Body], Notification], body: Body) -> Notification:
+    """What cannot be read is answered with a 422 that names the field."""
+    try:
+        return read(body)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        log.warning("Refused: %s", problems)
+        raise RequestValidationError([{**problem, "loc": ("body", *problem["loc"])} for problem in problems]) from error
+
+
+async def _watch(switch: DeadMansSwitch) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(switch.check)
+        except OSError:
+            log.exception("The dead man's switch could not write its page; it tries again.")
+        await asyncio.sleep(1)

@@ -1,0 +1,52 @@
+"""Reads PagerDuty's events (v2) with the details that our template in infra/alertmanager/config.yml gives them."""
+
+import json
+import logging
+from typing import Any, Literal
+
+from pydantic import BaseModel, TypeAdapter
+
+from infra.pager.pages import Alert, Notification
+from infra.pager.webhook import AlertmanagerAlert
+
+log = logging.getLogger(__name__)
+ALERTS = TypeAdapter(list[AlertmanagerAlert])
+
+
+class Payload(BaseModel):
+    """What is wrong; the details are whatever the sender's template makes of it."""
+
+    custom_details: Any = None
+
+
+class Event(BaseModel):
+    """What PagerDuty demands of an event, and what we read of it."""
+
+    routing_key: str
+    event_action: Literal["trigger", "acknowledge", "resolve"]
+    dedup_key: str = ""
+    payload: Payload = Payload()
+
+
+def read(body: dict[str, Any]) -> Notification:
+    event = Event.model_validate(body)
+    details = event.payload.custom_details
+    return Notification(
+        channel="pagerduty",
+        receiver=str(details.get("receiver", "pagerduty")) if isinstance(details, dict) else "pagerduty",
+        status="resolved" if event.event_action == "resolve" else "firing",
+        alerts=_alerts(details),
+        # The key is a secret, also in a test of a real one against this pager.
+        body={**body, "routing_key": "(left out)"},
+    )
+
+
+def _alerts(details: object) -> list[Alert]:
+    """The template writes JSON in a JSON string; an event in another shape is kept, without alerts."""
+    try:
+        if not isinstance(details, dict):
+            raise TypeError("custom_details is no object")
+        return [alert.page_alert() for alert in ALERTS.validate_json(json.loads(details["alerts"]))]
+    except (KeyError, TypeError, ValueError) as error:
+        log.warning("A PagerDuty event whose alerts cannot be read is kept without them: %r", error)
+        return []

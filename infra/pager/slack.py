@@ -1,0 +1,65 @@
+"""Reads what Alertmanager sends to Slack, as our template in infra/alertmanager/config.yml words it."""
+
+import logging
+import re
+from typing import Any, cast
+
+from pydantic import BaseModel, model_validator
+
+from infra.pager.pages import Alert, Notification, Status
+
+log = logging.getLogger(__name__)
+HEADER = re.compile(r"^\*\[(FIRING|RESOLVED)\] ([A-Za-z_]\w*)\* ?(.*)$", re.MULTILINE)
+RUNBOOK = re.compile(r"<([^|>]+)\|Runbook>")
+
+
+class Attachment(BaseModel):
+    """Alertmanager puts everything into one of these."""
+
+    title: str = ""
+    text: str = ""
+    callback_id: str = ""
+
+
+class Message(BaseModel):
+    """A message to an incoming webhook."""
+
+    text: str = ""
+    attachments: list[Attachment] = []
+
+    @model_validator(mode="after")
+    def says_something(self) -> "Message":
+        if not self.text and not self.attachments:
+            raise ValueError("neither text nor attachments")
+        return self
+
+
+def read(body: dict[str, Any]) -> Notification:
+    message = Message.model_validate(body)
+    text = "\n".join([message.text, *(attachment.text for attachment in message.attachments)])
+    alerts = _alerts(text)
+    if not alerts:
+        log.warning("A Slack message that names no alert is kept without alerts.")
+    receivers = [attachment.callback_id for attachment in message.attachments if attachment.callback_id]
+    return Notification(
+        channel="slack",
+        receiver=receivers[0] if receivers else "slack",
+        # What cannot be read counts as firing: better looked at once too often.
+        status="resolved" if alerts and all(alert.status == "resolved" for alert in alerts) else "firing",
+        alerts=alerts,
+        body=body,
+    )
+
+
+def _alerts(text: str) -> list[Alert]:
+    alerts = []
+    headers = list(HEADER.finditer(text))
+    for number, header in enumerate(headers, start=1):
+        end = headers[number].start() if number < len(headers) else len(text)
+        annotations = {"summary": header[3]}
+        runbook = RUNBOOK.search(text, header.end(), end)
+        if runbook:
+            annotations["runbook_url"] = runbook[1]
+        status = cast(Status, header[1].lower())
+        alerts.append(Alert(name=header[2], labels={"alertname": header[2]}, annotations=annotations, status=status))
+    return alerts

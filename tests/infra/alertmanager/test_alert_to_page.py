@@ -1,0 +1,168 @@
+"""From an alert to a page: a real Alertmanager with our configuration, and a real pager that it notifies."""
+
+import time
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.infra.alertmanager.alerting import Alerting
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.integration
+
+Alert = dict[str, Any]
+
+
+def alert(name: str, severity: str = "critical", **labels: str) -> Alert:
+    return {
+        "labels": {"alertname": name, "severity": severity, "team": "platform", **labels},
+        "annotations": {
+            "summary": f"{name}: yes & {{{{ no }}}}",
+            "description": "One line: and\nanother.",
+            "runbook_url": f"https://runbooks.example#{name.lower()}",
+        },
+    }
+
+
+def told(alerting: Alerting, name: str, since: float) -> list[tuple[str, str]]:
+    """Where and how an alert was told of, in order of channel and time."""
+    pages = [page for page in alerting.pages(since) if page["alerts"][0]["name"] == name]
+    return sorted((page["channel"], page["status"]) for page in pages)
+
+
+def test_a_critical_alert_is_told_to_pagerduty_and_slack_with_all_that_it_says_and_again_when_it_is_over(
+    alerting: Alerting,
+) -> None:
+    # Labels and texts that YAML would read as something else.
+    fired = alert("CircuitBreakerTripped", symbol="ON", worker="1", since="2026-01-02")
+    since = time.time()
+    alerting.fire(fired)
+    wait_until(
+        lambda: told(alerting, "CircuitBreakerTripped", since) == [("pagerduty", "firing"), ("slack", "firing")],
+        15,
+        "PagerDuty and Slack are told",
+    )
+    alerting.resolve(fired)
+    wait_until(lambda: len(alerting.pages(since)) == 4, 15, "both are told that it is over")
+
+    by_pagerduty = [page for page in alerting.pages(since) if page["channel"] == "pagerduty"]
+    by_slack = [page for page in alerting.pages(since) if page["channel"] == "slack"]
+    for pages, status in [(by_pagerduty, "firing"), (by_pagerduty, "resolved")]:
+        [page] = [page for page in pages if page["status"] == status]
+        assert page["receiver"] == "pagerduty"
+        assert page["alerts"] == [{"name": "CircuitBreakerTripped", "status": status, **fired}]
+    assert (
+        by_pagerduty[0]["body"]["payload"]["summary"] == "CircuitBreakerTripped: CircuitBreakerTripped: yes & {{ no }}"
+    )
+    assert by_pagerduty[0]["body"]["links"] == [
+        {"href": "https://runbooks.example#circuitbreakertripped", "text": "Runbook"}
+    ]
+    assert len({page["body"]["dedup_key"] for page in by_pagerduty}) == 1
+    assert [(page["receiver"], page["status"]) for page in by_slack] == [("slack", "firing"), ("slack", "resolved")]
+    assert by_slack[0]["alerts"] == [
+        {
+            "name": "CircuitBreakerTripped",
+            "status": "firing",
+            "labels": {"alertname": "CircuitBreakerTripped"},
+            "annotations": {
+                "summary": "CircuitBreakerTripped: yes & {{ no }}",
+                "runbook_url": "https://runbooks.example#circuitbreakertripped",
+            },
+        }
+    ]
+
+
+def test_a_warning_is_told_to_slack_only(alerting: Alerting) -> None:
+    since = time.time()
+    alerting.fire(alert("ServiceUnreachable", "warning", job="orchestrator"))
+    wait_until(lambda: told(alerting, "ServiceUnreachable", since) == [("slack", "firing")], 15, "Slack is told")
+
+    alerting.resolve(alert("ServiceUnreachable", "warning", job="orchestrator"))
+    wait_until(
+        lambda: told(alerting, "ServiceUnreachable", since) == [("slack", "firing"), ("slack", "resolved")],
+        15,
+        "Slack is told that it is over",
+    )
+
+
+def test_one_services_page_does_not_hide_anothers(alerting: Alerting) -> None:
+    since = time.time()
+    alerting.fire(alert("ServiceDown", job="orchestrator"), alert("ServiceDown", job="market-data"))
+
+    wait_until(lambda: told(alerting, "ServiceDown", since).count(("pagerduty", "firing")) == 2, 15, "two pages")
+    pages = [page for page in alerting.pages(since) if page["channel"] == "pagerduty"]
+    assert {page["alerts"][0]["labels"]["job"] for page in pages} == {"orchestrator", "market-data"}
+    alerting.resolve(alert("ServiceDown", job="orchestrator"), alert("ServiceDown", job="market-data"))
+    wait_until(lambda: told(alerting, "ServiceDown", since).count(("pagerduty", "resolved")) == 2, 15, "both are over")
+
+
+@pytest.mark.parametrize(
+    ("cause", "muted", "also_paged"),
+    [
+        (
+            alert("ServiceDown", job="signal-service"),
+            [
+                alert("MetricMissing", job="signal-service"),
+                alert("ServiceUnreachable", "warning", job="signal-service"),
+            ],
+            alert("MetricMissing", job="execution-gateway"),
+        ),
+        (
+            alert("CollectorDown", job="otel-collector"),
+            [
+                alert("ServiceDown", job="signal-service"),
+                alert("ServiceUnreachable", "warning", job="signal-service"),
+                alert("MetricMissing", job="market-data", metric="redis_connection_status"),
+            ],
+            alert("DailyLossExceeded"),
+        ),
+        (
+            alert("DatabaseConnectionLost", service="postgresql"),
+            [alert("MetricMissing", job="execution-gateway", service="execution-gateway")],
+            alert("CircuitBreakerTripped", service="execution-gateway"),
+        ),
+        (
+            alert("RedisConnectionLost", service="redis"),
+            [alert("MetricMissing", job="execution-gateway", service="execution-gateway")],
+            alert("DailyLossExceeded", service="execution-gateway"),
+        ),
+    ],
+    ids=lambda value: value["labels"]["alertname"] if isinstance(value, dict) else "",
+)
+def test_one_cause_is_one_page(alerting: Alerting, cause: Alert, muted: list[Alert], also_paged: Alert) -> None:
+    since = time.time()
+    alerting.fire(cause)
+    wait_until(lambda: len(alerting.pages(since)) == 2, 15, "the cause is told")
+    # Nothing mutes the last one, and it waits as long as any: what has not been told before it will not be.
+    witness = alert("Witness", "warning")
+    alerting.fire(*muted, witness)
+    wait_until(lambda: told(alerting, "Witness", since) == [("slack", "firing")], 15, "the witness is told")
+    alerting.fire(also_paged)
+    wait_until(lambda: len(alerting.pages(since)) == 5, 15, "the last one is told")
+    alerting.resolve(*muted)
+    alerting.resolve(also_paged, cause, witness)
+    wait_until(lambda: len(alerting.pages(since)) == 10, 15, "all are told that it is over")
+
+    told_of = {page["alerts"][0]["labels"]["alertname"] for page in alerting.pages(since)}
+    assert told_of == {cause["labels"]["alertname"], also_paged["labels"]["alertname"], "Witness"}
+    jobs = {page["alerts"][0]["labels"].get("job") for page in alerting.pages(since) if page["channel"] == "pagerduty"}
+    assert jobs == {cause["labels"].get("job"), also_paged["labels"].get("job")}
+
+
+def test_watchdog_beats_steadily_and_is_on_no_page(alerting: Alerting) -> None:
+    since = time.time()
+    beats: list[float] = []
+
+    def beat() -> bool:
+        last: float = alerting.watchdog()["last_beat"] or 0.0
+        return last > (beats[-1] if beats else since)
+
+    for _ in range(4):
+        wait_until(beat, 15, "Watchdog beats")
+        beats.append(alerting.watchdog()["last_beat"])
+
+    assert alerting.watchdog()["beating"]
+    gaps = [later - earlier for earlier, later in pairwise(beats)]
+    assert all(9 < gap < 12 for gap in gaps), gaps
+    assert alerting.pages(since) == []

@@ -1,0 +1,1 @@
+"""How metrics get from the services to Prometheus."""

@@ -1,0 +1,158 @@
+"""The pager over HTTP, as Alertmanager, tests and people see it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from infra.pager.app import create
+from tests.infra.pager import payloads
+
+
+class Clock:
+    """Wall and steady clock in one: it goes when it is told to."""
+
+    moment = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.moment
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def client(tmp_path: Path, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+    app = create(tmp_path, clock, clock)
+    transport = httpx.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://pager") as client,
+    ):
+        yield client
+
+
+async def pages(client: httpx.AsyncClient, query: str = "") -> list[dict[str, Any]]:
+    answer = await client.get(f"/pages{query}")
+    assert answer.status_code == 200
+    listed: list[dict[str, Any]] = answer.json()
+    return listed
+
+
+async def test_a_pagerduty_event_is_answered_as_pagerduty_does_and_listed(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/pagerduty", json=payloads.pagerduty())
+
+    assert answer.status_code == 202
+    assert answer.json() == {"status": "success", "message": "Event processed", "dedup_key": "d0ef13"}
+    [page] = await pages(client)
+    assert page.keys() == {"received_at", "channel", "receiver", "status", "alerts", "body"}
+    assert (page["received_at"], page["channel"], page["status"]) == (1_800_000_000.0, "pagerduty", "firing")
+    assert page["alerts"] == [
+        {"name": "ServiceDown", "labels": payloads.LABELS, "annotations": payloads.ANNOTATIONS, "status": "firing"}
+    ]
+    assert page["body"]["payload"] == payloads.pagerduty()["payload"]
+
+
+async def test_a_slack_message_is_answered_as_slack_does(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/slack", json=payloads.slack("*[FIRING] ServiceDown* down"))
+
+    assert (answer.status_code, answer.text, answer.headers["content-type"]) == (200, "ok", "text/plain; charset=utf-8")
+    assert [page["channel"] for page in await pages(client)] == ["slack"]
+
+
+async def test_pages_since_a_fraction_of_a_second_are_only_the_later_ones(
+    client: httpx.AsyncClient, clock: Clock
+) -> None:
+    await client.post("/webhook", json=payloads.webhook("firing"))
+    clock.moment += 0.25
+    await client.post("/webhook", json=payloads.webhook("resolved"))
+
+    assert [page["status"] for page in await pages(client)] == ["firing", "resolved"]
+    assert [page["status"] for page in await pages(client, "?since=1800000000.1")] == ["resolved"]
+
+
+async def test_watchdogs_beats_are_not_among_the_pages(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/watchdog")).json() == {"last_beat": None, "beating": False}
+
+    await client.post("/watchdog", json=payloads.webhook("firing", receiver="watchdog"))
+
+    assert (await client.get("/watchdog")).json() == {"last_beat": 1_800_000_000.0, "beating": True}
+    assert await pages(client) == []
+
+
+async def test_a_resolved_watchdog_is_no_beat(client: httpx.AsyncClient) -> None:
+    await client.post("/watchdog", json=payloads.webhook("resolved", receiver="watchdog"))
+
+    assert (await client.get("/watchdog")).json() == {"last_beat": None, "beating": False}
+
+
+async def test_the_dead_mans_switch_pages_without_anybody_asking(client: httpx.AsyncClient, clock: Clock) -> None:
+    clock.moment += 46
+    async with asyncio.timeout(10):
+        while not (listed := await pages(client)):  # noqa: ASYNC110 - the pager is asked, as others ask it
+            await asyncio.sleep(0.05)
+
+    assert [(page["channel"], page["status"], page["alerts"][0]["name"]) for page in listed] == [
+        ("deadman", "firing", "DeadMansSwitch")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "body", "field"),
+    [
+        ("/pagerduty", {**payloads.pagerduty(), "event_action": "explode"}, ["body", "event_action"]),
+        ("/slack", {"attachments": "none"}, ["body", "attachments"]),
+        ("/webhook", {**payloads.webhook(), "alerts": None}, ["body", "alerts"]),
+        ("/watchdog", {**payloads.webhook(), "status": "?"}, ["body", "status"]),
+        ("/webhook", [1, 2], ["body"]),
+    ],
+)
+async def test_what_cannot_be_read_is_answered_with_a_422_that_names_the_field(
+    client: httpx.AsyncClient, address: str, body: object, field: list[str]
+) -> None:
+    answer = await client.post(address, json=body)
+
+    assert answer.status_code == 422
+    assert [problem["loc"] for problem in answer.json()["detail"]] == [field]
+    assert await pages(client) == []
+
+
+async def test_a_body_that_is_no_json_and_a_since_that_is_no_number_are_422(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/slack", content=b"{", headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["detail"][0]["loc"][0]) == (422, "body")
+
+    answer = await client.get("/pages?since=yesterday")
+    assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["query", "since"])
+
+
+async def test_the_page_for_people_escapes_what_arrived_and_shows_the_newest_first(client: httpx.AsyncClient) -> None:
+    evil = payloads.webhook("firing")
+    evil["alerts"][0]["annotations"] = {"summary": "<script>alert(1)</script>", "runbook_url": "javascript:alert(1)"}
+    await client.post("/webhook", json=evil)
+    await client.post("/webhook", json=payloads.webhook("resolved"))
+
+    html = (await client.get("/")).text
+    assert "<script>" not in html
+    assert 'href="javascript' not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert html.index("✓ resolved") < html.index("▲ FIRING")
+    assert '<a href="https://runbooks.example#servicedown">Runbook</a>' in html
+    assert "stands in for Slack and PagerDuty" in html
+    assert '<meta http-equiv="refresh"' in html
+
+
+async def test_runbooks_have_the_anchors_that_alerts_lead_to(client: httpx.AsyncClient) -> None:
+    html = (await client.get("/runbooks")).text
+
+    assert '<h2 id="servicedown">ServiceDown</h2>' in html
+
+
+async def test_it_says_that_it_is_well(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/health")
+
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})

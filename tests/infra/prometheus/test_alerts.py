@@ -1,0 +1,154 @@
+"""Every alert fires when it should, stays silent when it should, says who must do what, and has a runbook."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+PROMETHEUS = ROOT / "infra" / "prometheus"
+PROMTOOL = ROOT / ".local" / "bin" / "promtool"
+RULE_TESTS = sorted((Path(__file__).parent / "rules").glob("*.yml"))
+JOBS = {"orchestrator", "execution-gateway", "signal-service", "market-data"}
+MONEY = {"CircuitBreakerTripped", "DailyLossExceeded"}
+ALWAYS_FIRING = {"Watchdog"}
+
+GROUPS: list[dict[str, Any]] = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"]
+RULES: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rules"]]
+NAMES = sorted({rule["alert"] for rule in RULES})
+OF_ISSUE_10 = [
+    "CircuitBreakerTripped",
+    "CollectorDown",
+    "DailyLossExceeded",
+    "DatabaseConnectionLost",
+    "MetricMissing",
+    "RedisConnectionLost",
+    "ServiceDown",
+    "ServiceUnreachable",
+    "Watchdog",
+]
+
+
+def promtool(*arguments: object) -> None:
+    done = subprocess.run([PROMTOOL, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def alert_rule_tests(name: str) -> list[dict[str, Any]]:
+    return [
+        check
+        for file in RULE_TESTS
+        for test in yaml.safe_load(file.read_text())["tests"]
+        for check in test.get("alert_rule_test", [])
+        if check["alertname"] == name
+    ]
+
+
+def rule(name: str) -> dict[str, Any]:
+    [found] = [rule for rule in RULES if rule["alert"] == name]
+    return found
+
+
+def test_prometheus_takes_the_configuration() -> None:
+    promtool("check", "config", PROMETHEUS / "prometheus.yml")
+
+
+@pytest.mark.parametrize("file", RULE_TESTS, ids=lambda file: file.stem)
+def test_the_rules_do_what_their_tests_say(file: Path) -> None:
+    promtool("test", "rules", file)
+
+
+def test_the_alerts_are_those_that_are_asked_for() -> None:
+    assert NAMES == OF_ISSUE_10
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_alert_has_a_test_in_which_it_fires(name: str) -> None:
+    assert [check for check in alert_rule_tests(name) if check.get("exp_alerts")] != []
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - ALWAYS_FIRING))
+def test_an_alert_has_a_test_in_which_it_must_stay_silent(name: str) -> None:
+    assert [check for check in alert_rule_tests(name) if not check.get("exp_alerts")] != []
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_an_alert_says_how_bad_it_is_whose_it_is_and_what_to_do(rule: dict[str, Any]) -> None:
+    labels, annotations = rule["labels"], rule["annotations"]
+    assert labels["severity"] in ({"none"} if rule["alert"] in ALWAYS_FIRING else {"critical", "warning"})
+    assert labels["team"] in {"trading", "data", "platform"}
+    assert labels["service"]
+    assert annotations["summary"]
+    assert annotations["description"]
+    assert annotations["runbook_url"] == "{{ $externalLabels.runbooks }}#" + rule["alert"].lower()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_an_annotation_has_nothing_in_it_that_slack_takes_for_markup(rule: dict[str, Any]) -> None:
+    texts = [re.sub(r"{{.*?}}", "", text) for text in rule["annotations"].values()]
+
+    assert [text for text in texts if re.search(r"[&<>*]", text)] == []
+
+
+def test_every_alert_has_its_runbook_and_every_runbook_its_alert() -> None:
+    runbooks = (ROOT / "docs" / "RUNBOOKS" / "prometheus-alerts.md").read_text()
+    headings = re.findall(r"^## (.+)$", runbooks, re.MULTILINE)
+
+    assert sorted(headings) == NAMES
+
+
+@pytest.mark.parametrize(
+    "section", re.split(r"^## ", (ROOT / "docs/RUNBOOKS/prometheus-alerts.md").read_text(), flags=re.MULTILINE)[1:]
+)
+def test_a_runbook_says_what_it_means_how_to_check_and_what_to_do(section: str) -> None:
+    parts = ["What it means", "How to check", "Likely causes", "What to do", "Whom to wake"]
+
+    assert re.findall(r"^\*\*(.+?)\.\*\*", section, re.MULTILINE) == parts
+
+
+def test_the_runbooks_address_is_absolute() -> None:
+    settings = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+
+    assert re.match(r"https?://", settings["global"]["external_labels"]["runbooks"])
+
+
+@pytest.mark.parametrize("name", ["ServiceDown", "ServiceUnreachable"])
+def test_each_job_that_the_collector_scrapes_is_watched_also_when_it_was_never_there(name: str) -> None:
+    receiver = yaml.safe_load((ROOT / "collector" / "config.yaml").read_text())["receivers"]["prometheus"]
+    scraped = {job["job_name"] for job in receiver["config"]["scrape_configs"]}
+    expression = rule(name)["expr"]
+    [listed] = re.findall(r'up\{job=~"(.+?)"\}', expression)
+
+    assert scraped == JOBS
+    assert set(listed.split("|")) == scraped
+    assert set(re.findall(r'absent\(up\{job="(.+?)"\}\)', expression)) == scraped
+
+
+def test_metric_missing_watches_every_series_that_a_critical_alert_compares() -> None:
+    watched = {rule["labels"]["metric"] for rule in RULES if rule["alert"] == "MetricMissing"}
+    read = {
+        series
+        for rule in RULES
+        if rule["labels"]["severity"] == "critical" and rule["alert"] != "MetricMissing"
+        for series in re.findall(r"[a-z]+(?:_[a-z]+)+(?=[\[{ )])|\bup(?=\{)", rule["expr"])
+    } - {"last_over_time", "min_over_time"}
+
+    assert read <= watched, "a critical alert reads a series whose absence nobody would notice"
+
+
+@pytest.mark.parametrize("name", sorted(MONEY))
+def test_a_money_alert_fires_at_once_and_looks_past_the_death_of_its_service(name: str) -> None:
+    assert "for" not in rule(name)
+    assert "last_over_time(" in rule(name)["expr"]
+    assert "[15m]" in rule(name)["expr"]
+
+
+def test_critical_rules_are_evaluated_every_second() -> None:
+    assert {group["name"]: group["interval"] for group in GROUPS} == {
+        "critical": "1s",
+        "services": "1s",
+        "watchdog": "5s",
+    }
