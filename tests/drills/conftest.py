@@ -1,0 +1,23 @@
+"""One stack for all drills, on a calm market: whatever pages was caused by a drill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.drills.platform import Platform
+from tests.stack import Stack
+
+
+@pytest.fixture(scope="session")
+def running_platform() -> Iterator[Platform]:
+    with Stack({"REPLAY_FILE": "calm-2017.csv", "REPLAY_START": "2017-01-04"}) as stack, Platform(stack) as platform:
+        yield platform
+
+
+@pytest.fixture
+def platform(running_platform: Platform) -> Platform:
+    """The stack, with everything well and nothing firing."""
+    running_platform.wait_until_well(60)
+    return running_platform

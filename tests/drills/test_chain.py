@@ -1,0 +1,139 @@
+"""From a condition to a page: things are broken for real; the pager says what arrived, and that nothing else did."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.drills.platform import JOBS, Platform
+from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+
+PAGE_SECONDS = 10
+"""From the condition to the page, for rules without `for`."""
+
+
+def test_orders_are_filled_and_the_whole_book_is_in_prometheus(platform: Platform) -> None:
+    def everything_arrived() -> bool:
+        up = {labels["job"] for labels, value in platform.query("up == 1")} >= set(JOBS)
+        orders = platform.query("sum(increase(orders_total[1m]))")
+        positions = platform.query("positions_current")
+        return up and bool(orders) and orders[0][1] > 0 and len(positions) == 20
+
+    wait_until(everything_arrived, 90, "four jobs, orders in the last minute and 20 positions")
+    before = platform.query('pnl_dollars{type="total"}')[0][1]
+    wait_until(lambda: platform.query('pnl_dollars{type="total"}')[0][1] != before, 60, "total P&L moves")
+
+
+def test_a_breaker_trip_pages_within_ten_seconds_ten_times(
+    platform: Platform, record_property: Callable[[str, object], None]
+) -> None:
+    to_page, to_resolution = [], []
+    began = time.time()
+    for number in range(10):
+        tripped = time.time()
+        platform.trip(f"drill {number}")
+        page = platform.wait_for_page("CircuitBreakerTripped", "firing", tripped, 30)
+        to_page.append(page.received_at - tripped)
+        reset = time.time()
+        platform.reset()
+        page = platform.wait_for_page("CircuitBreakerTripped", "resolved", reset, 30)
+        to_resolution.append(page.received_at - reset)
+
+    _say(record_property, "breaker trip to page", to_page)
+    _say(record_property, "breaker reset to resolution", to_resolution)
+    assert max(to_page) <= PAGE_SECONDS
+    assert platform.said(began) == [("CircuitBreakerTripped", "firing"), ("CircuitBreakerTripped", "resolved")] * 10
+
+
+def test_a_killed_service_pages_after_a_minute_and_resolves_when_it_is_back(
+    platform: Platform, record_property: Callable[[str, object], None]
+) -> None:
+    killed = time.time()
+    platform.control.hold_down("execution_gateway")
+    page = platform.wait_for_page("ServiceDown", "firing", killed, 90)
+    _say(record_property, "service killed to page", [page.received_at - killed])
+    released = time.time()
+    platform.control.release("execution_gateway")
+    resolution = platform.wait_for_page("ServiceDown", "resolved", released, 60)
+    _say(record_property, "service back to resolution", [resolution.received_at - released])
+    platform.wait_until_well(60)
+
+    assert page.labels["job"] == "execution-gateway"
+    assert 60 <= page.received_at - killed <= 75
+    assert platform.said(killed) == [("ServiceDown", "firing"), ("ServiceDown", "resolved")]
+
+
+@pytest.mark.parametrize(
+    ("program", "alert"), [("redis", "RedisConnectionLost"), ("postgres", "DatabaseConnectionLost")]
+)
+def test_a_lost_server_pages_once_for_all_services_within_25_seconds(
+    platform: Platform, program: str, alert: str, record_property: Callable[[str, object], None]
+) -> None:
+    killed = time.time()
+    platform.control.hold_down(program)
+    page = platform.wait_for_page(alert, "firing", killed, 60)
+    _say(record_property, f"{program} killed to page", [page.received_at - killed])
+    released = time.time()
+    platform.control.release(program)
+    platform.wait_for_page(alert, "resolved", released, 90)
+    platform.wait_until_well(60)
+
+    assert page.received_at - killed <= 25
+    assert all(job in page.annotations["description"] for job in JOBS)
+    assert platform.said(killed) == [(alert, "firing"), (alert, "resolved")]
+
+
+def test_a_killed_collector_is_exactly_one_page(
+    platform: Platform, record_property: Callable[[str, object], None]
+) -> None:
+    killed = time.time()
+    platform.control.hold_down("collector")
+    page = platform.wait_for_page("CollectorDown", "firing", killed, 30)
+    _say(record_property, "collector killed to page", [page.received_at - killed])
+    # Long enough for ServiceUnreachable and everything that ages to have wanted to speak.
+    time.sleep(max(0.0, killed + 40 - time.time()))
+    released = time.time()
+    platform.control.release("collector")
+    platform.wait_for_page("CollectorDown", "resolved", released, 60)
+    platform.wait_until_well(60)
+
+    assert platform.said(killed) == [("CollectorDown", "firing"), ("CollectorDown", "resolved")]
+
+
+def test_a_dead_prometheus_is_told_by_the_dead_mans_switch_and_loses_no_sample_though_the_collector_dies_too(
+    platform: Platform, record_property: Callable[[str, object], None]
+) -> None:
+    killed = time.time()
+    platform.control.hold_down("prometheus")
+    time.sleep(max(0.0, killed + 30 - time.time()))
+    platform.control.kill("collector")
+    switch = platform.wait_for_page("DeadMansSwitch", "firing", killed, 130, channel="deadman")
+    _say(record_property, "Prometheus killed to DeadMansSwitch", [switch.received_at - killed])
+    time.sleep(max(0.0, killed + 60 - time.time()))
+    released = time.time()
+    platform.control.release("prometheus")
+    platform.wait_for_page("DeadMansSwitch", "resolved", released, 60, channel="deadman")
+    platform.wait_until_well(60)
+
+    assert switch.received_at - killed <= 120
+    assert platform.said(killed) == []
+    window = int(time.time() - killed) + 10
+    for job in JOBS:
+        at = platform.samples(f'up{{job="{job}"}}', window)
+        gaps = [later - earlier for earlier, later in itertools.pairwise(at)]
+        holes = [round(gap, 1) for gap in gaps if gap > 7.5]
+        assert at[0] <= killed < released < at[-1], job
+        assert len(holes) <= 1, f"{job}: holes of {holes} s; only the collector's own restart may leave one"
+        assert all(hole <= 15 for hole in holes), (job, holes)
+
+
+def _say(record_property: Callable[[str, object], None], what: str, seconds: list[float]) -> None:
+    figures = f"median {statistics.median(seconds):.1f} s, at most {max(seconds):.1f} s of {len(seconds)}"
+    record_property(what, figures)
+    print(f"{what}: {figures}")
