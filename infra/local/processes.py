@@ -95,6 +95,7 @@ def _prometheus(addresses: Addresses, configuration: Path, data: Path) -> Proces
             str(BIN / "prometheus"),
             f"--config.file={configuration}",
             f"--web.listen-address={addresses.target('prometheus')}",
+            f"--web.external-url={addresses.url('prometheus')}",  # in links of pages; else the machine's own name
             f"--storage.tsdb.path={data}",  # kept for 15 days, Prometheus's own default
             "--web.enable-otlp-receiver",
             "--enable-feature=exemplar-storage",
@@ -111,6 +112,7 @@ def _alertmanager(addresses: Addresses, configuration: Path, data: Path) -> Proc
             str(BIN / "alertmanager"),
             f"--config.file={configuration}",
             f"--web.listen-address={addresses.target('alertmanager')}",
+            f"--web.external-url={addresses.url('alertmanager')}",
             f"--storage.path={data}",
             "--cluster.listen-address=",
         ],

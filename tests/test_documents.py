@@ -1,0 +1,170 @@
+"""The documents are true: what they tell a reader to run runs, links lead somewhere, tables say what the code says."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from pydantic_settings import BaseSettings
+
+import apps.execution_gateway.settings
+import apps.market_data_service.settings
+import apps.orchestrator.settings
+import apps.signal_service.settings
+from infra.local.addresses import PORTS
+from infra.local.replay_settings import DEFAULT_START
+from tests.documents import DOCUMENTS, ROOT, blocks, commands, name
+
+README = ROOT / "README.md"
+SETTINGS: list[type[BaseSettings]] = [
+    apps.execution_gateway.settings.Settings,
+    apps.market_data_service.settings.Settings,
+    apps.orchestrator.settings.Settings,
+    apps.signal_service.settings.Settings,
+]
+# No Docker runs where the tests run. tests/infra/docker holds the file that it starts.
+DOCKER = ["GRAFANA_PASSWORD='one of your own' docker compose up --build"]
+GRAFANA = 3000
+FOLDERS = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+
+
+def make_targets() -> list[tuple[str, list[str]]]:
+    """What stands before each `make`, and its arguments."""
+    lines = [shlex.split(command) for document in DOCUMENTS for command in commands(document)]
+    places = [(words, words.index("make")) for words in lines if "make" in words]
+    return [(" ".join(words[:place]), words[place + 1 :]) for words, place in places]
+
+
+def defaults() -> dict[str, object]:
+    return {field.upper(): about.default for settings in SETTINGS for field, about in settings.model_fields.items()}
+
+
+def table() -> dict[str, str]:
+    """The README's settings and what they are unless set."""
+    section = README.read_text().partition("## Settings")[2].partition("\n## ")[0]
+    return dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", section, re.MULTILINE))
+
+
+@each_document
+def test_a_command_is_one_that_some_test_runs(document: Path) -> None:
+    for command in commands(document):
+        words = [word for word in shlex.split(command) if not re.match(r"[A-Z_]+=", word)]
+        assert words[0] in ("make", "curl") or command in DOCKER, command
+
+
+@pytest.mark.parametrize("arguments", [arguments for _, arguments in make_targets()], ids=" ".join)
+def test_make_knows_the_target(arguments: list[str]) -> None:
+    done = subprocess.run(["make", "-n", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_a_variable_before_make_is_one_that_a_service_reads() -> None:
+    names = re.findall(r"([A-Z_]+)=", " ".join(variables for variables, _ in make_targets()))
+
+    assert names != []
+    assert set(names) <= defaults().keys()
+
+
+def test_continuous_integration_runs_the_readmes_test_command_and_nothing_else() -> None:
+    lines = (ROOT / ".ci" / "run").read_text().splitlines()
+    run = [line for line in lines if line and not line.startswith("#")]
+
+    assert [command for command in commands(README) if "test" in command] == ["make test"]
+    assert run == ["set -euo pipefail", 'cd "$(dirname "${BASH_SOURCE[0]}")/.."', "make test"]
+    assert lines[0] == "#!/usr/bin/env bash"
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+@each_document
+def test_no_line_is_too_long_to_read(document: Path) -> None:
+    assert [line for line in document.read_text().splitlines() if len(line) > 140] == []
+
+
+@each_document
+def test_a_link_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        path, _, anchor = target.partition("#")
+        if path.startswith("http"):
+            continue  # on this machine: see the test of addresses
+        file = document.parent / path if path else document
+        assert file.exists(), target
+        headings = [
+            heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
+        ]
+        assert not anchor or anchor in headings, target
+
+
+@each_document
+def test_a_file_that_is_named_is_there(document: Path) -> None:
+    text = document.read_text()
+    for path in re.findall(rf"(?<![\w./-])(?:{FOLDERS})/[\w./-]*\w", text):
+        assert (ROOT / path).exists() or (document.parent / path).exists(), path
+
+
+@each_document
+def test_an_address_is_of_this_machine_and_its_port_is_in_use(document: Path) -> None:
+    known = {*map(str, PORTS.values()), str(GRAFANA)}
+    for host, port in re.findall(r"https?://([\w.-]+)(?::(\d+))?", document.read_text()):
+        assert (host, port in known) == ("127.0.0.1", True), f"{host}:{port}"
+
+
+def test_the_settings_are_those_that_the_services_read() -> None:
+    set_by_make_up = {"DATABASE_URL", "REDIS_URL", "EXECUTION_GATEWAY_URL", "SIGNAL_SERVICE_URL"}
+
+    assert table().keys() - {"ALERTMANAGER_SECRETS"} == defaults().keys() - set_by_make_up
+    assert [variable for variable in set_by_make_up if f"`{variable}`" not in README.read_text()] == []
+
+
+@pytest.mark.parametrize(("variable", "default"), [pair for pair in defaults().items() if pair[0] in table()])
+def test_a_setting_is_what_the_readme_says_unless_set(variable: str, default: object) -> None:
+    said = table()[variable]
+    if variable == "REPLAY_START":
+        assert said == DEFAULT_START
+    elif default is None:
+        assert said == "the last row's"
+    elif isinstance(default, bool):
+        assert said == str(default).lower()
+    elif isinstance(default, int | float | Decimal):
+        assert Decimal(said) == Decimal(str(default))
+    else:
+        assert said == str(default)
+
+
+def test_the_example_of_a_service_runs_and_shows_its_metric(tmp_path: Path) -> None:
+    [example] = blocks(README, "python")
+    asked = """
+import asyncio, httpx
+
+async def ask():
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://post-office") as client:
+        assert (await client.post("/letters")).status_code == 200
+        print((await client.get("/metrics")).text)
+
+asyncio.run(ask())
+"""
+    file = tmp_path / "post_office.py"
+    file.write_text(example + asked)
+    done = subprocess.run(
+        [sys.executable, file],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert 'letters_total{result="sent"} 1\n' in done.stdout
+    assert 'letters_total{result="failed"} 0\n' in done.stdout
+    for promised in ("heartbeat_timestamp_seconds ", "http_server_request_duration_seconds_count{"):
+        assert f"\n{promised}" in done.stdout

@@ -1,0 +1,133 @@
+"""The documents' requests and the dashboards' queries, against the running platform."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from infra.local.addresses import PORTS
+from tests.documents import DOCUMENTS, ROOT, commands
+from tests.stack import Stack
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.integration
+
+REQUESTS = [command for document in DOCUMENTS for command in commands(document) if command.startswith("curl ")]
+DASHBOARDS = sorted((ROOT / "infra" / "grafana" / "dashboards").glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """In a long session of a calm market, with its first orders placed and scraped."""
+    settings = {"REPLAY_FILE": "calm-2017.csv", "REPLAY_START": "2017-01-04", "REPLAY_DAY_SECONDS": "600"}
+    with Stack(settings) as running:
+        wait_until(
+            lambda: query(running, "count(positions_current) == 20"), 60, "20 positions are in Prometheus", every=0.5
+        )
+        # The first orders may have come before the first scrape, which then saw no increase.
+        order = {"symbol": "AAPL", "side": "buy", "qty": 1}
+        assert httpx.post(f"{running.addresses['execution_gateway']}/api/v1/orders", json=order).status_code == 201
+        wait_until(lambda: query(running, "sum(rate(orders_total[1m])) > 0"), 30, "orders have a rate", every=0.5)
+        yield running
+
+
+def query(stack: Stack, expression: str) -> list[dict[str, Any]]:
+    answer = httpx.get(f"{stack.addresses['prometheus']}/api/v1/query", params={"query": expression})
+    assert answer.status_code == 200, answer.text
+    result: list[dict[str, Any]] = answer.json()["data"]["result"]
+    return result
+
+
+def send(stack: Stack, command: str) -> Any:
+    """What curl would send, without curl: it need not be installed. An option that is not known here fails."""
+    parser = argparse.ArgumentParser(prog="curl", exit_on_error=False, allow_abbrev=False)
+    parser.add_argument("url")
+    parser.add_argument("-sS", action="store_true")
+    parser.add_argument("-H", action="append", default=[])
+    parser.add_argument("-d")
+    parser.add_argument("--data-urlencode", action="append", default=[])
+    given = parser.parse_args(shlex.split(command)[1:])
+    headers = dict(header.split(": ", 1) for header in given.H)
+    form = {name: value for pair in given.data_urlencode for name, _, value in [pair.partition("=")]}
+    if given.d is not None:
+        headers.setdefault("content-type", "application/x-www-form-urlencoded")
+    method = "POST" if given.d is not None or form else "GET"
+    response = httpx.request(method, here(stack, given.url), headers=headers, content=given.d, data=form or None)
+    assert response.is_success, f"{command}: {response.status_code} {response.text}"
+    return response.json()
+
+
+def here(stack: Stack, url: str) -> str:
+    """The address with the port that this stack has in its place."""
+    for name, port in PORTS.items():
+        usual = f"http://127.0.0.1:{port}/"
+        if url.startswith(usual):
+            return url.replace(usual, f"{stack.addresses[name]}/", 1)
+    raise AssertionError(f"{url}: nobody listens there")
+
+
+def test_the_requests_answer_what_the_readme_says(stack: Stack) -> None:
+    order, positions, pnl, tripped, pages, reset, by_status = (answer(stack, command) for command in REQUESTS)
+
+    assert (order["symbol"], order["status"], order["filled_qty"]) == ("AAPL", "filled", 10)
+    assert positions["AAPL"]["shares"] > 10
+    assert set(pnl) >= {"realized", "unrealized", "total", "daily"}
+    assert (tripped["state"], tripped["by"]) == ("TRIPPED", "me")
+    assert {page["channel"] for page in pages} == {"pagerduty", "slack"}
+    assert reset["state"] == "OPEN"
+    assert {series["metric"]["status"] for series in by_status["data"]["result"]} == {"success", "rejected", "failed"}
+
+
+def answer(stack: Stack, command: str) -> Any:
+    """The pages come after a while; everything else answers at once."""
+    if "/pages" not in command:
+        return send(stack, command)
+    return wait_until(lambda: pages_of_the_trip(send(stack, command)), 10, "a page for each channel")
+
+
+def pages_of_the_trip(pages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of the trip, once there is one for each channel."""
+    found = [
+        page for page in pages if (page["alerts"][0]["name"], page["status"]) == ("CircuitBreakerTripped", "firing")
+    ]
+    return found if len(found) == 2 else []
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda file: file.stem)
+def test_every_panel_has_something_to_draw(stack: Stack, dashboard: Path) -> None:
+    panels = json.loads(dashboard.read_text())["panels"]
+    drawn = {
+        (panel["title"], target["refId"]): query(stack, target["expr"])
+        for panel in panels
+        for target in panel["targets"]
+    }
+
+    assert [place for place, series in drawn.items() if not series or series[0]["value"][1] == "NaN"] == []
+
+
+def test_the_overview_draws_every_service_symbol_and_kind_of_pnl(stack: Stack) -> None:
+    panels = json.loads((ROOT / "infra/grafana/dashboards/trading-overview.json").read_text())["panels"]
+    series = {panel["title"]: query(stack, panel["targets"][0]["expr"]) for panel in panels}
+
+    assert {each["metric"]["type"] for each in series["Profit and loss"]} == {
+        "realized",
+        "unrealized",
+        "total",
+    }
+    assert {each["metric"]["status"] for each in series["Orders per minute by status"]} == {
+        "success",
+        "rejected",
+        "failed",
+    }
+    assert len(series["Positions by symbol"]) == 20
+    for title in ("Services", "Redis", "PostgreSQL"):
+        assert [each["value"][1] for each in series[title]] == ["1"] * 4, title
+    [breaker] = series["Circuit breaker"]
+    assert breaker["value"][1] in ("0", "1")
