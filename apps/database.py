@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +30,16 @@ class Unavailable(Exception):
     """PostgreSQL has not been reached yet."""
 
 
+async def when_there(what: Callable[[], Awaitable[T]]) -> T:
+    """Does it, again and again until PostgreSQL is there for the whole of it."""
+    while True:
+        try:
+            return await what()
+        except (Unavailable, *UNAVAILABLE) as error:
+            logger.warning("PostgreSQL is not there yet: %s: %s", type(error).__name__, error)
+            await asyncio.sleep(0.5)
+
+
 class Database:
     """A pool of connections to the tables that `schema` makes."""
 
@@ -38,17 +50,20 @@ class Database:
 
     async def open(self) -> None:
         """Waits until PostgreSQL is there, then makes the tables."""
-        while self._pool is None:
-            try:
-                pool = await asyncpg.create_pool(
-                    self._dsn, min_size=1, max_size=8, timeout=TIMEOUT_SECONDS, command_timeout=TIMEOUT_SECONDS
-                )
-                async with pool.acquire() as connection:
-                    await connection.execute(self._schema)
-                self._pool = pool
-            except UNAVAILABLE as error:
-                logger.warning("PostgreSQL is not there yet: %s: %s", type(error).__name__, error)
-                await asyncio.sleep(0.5)
+        if self._pool is None:
+            self._pool = await when_there(self._connect)
+
+    async def _connect(self) -> asyncpg.Pool[asyncpg.Record]:
+        pool = await asyncpg.create_pool(
+            self._dsn, min_size=1, max_size=8, timeout=TIMEOUT_SECONDS, command_timeout=TIMEOUT_SECONDS
+        )
+        try:
+            async with pool.acquire() as connection:
+                await connection.execute(self._schema)
+        except BaseException:
+            pool.terminate()
+            raise
+        return pool
 
     async def close(self) -> None:
         """Lets go of every connection without waiting for a server that may be dead."""

@@ -6,11 +6,13 @@ import asyncio
 import datetime as dt
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from decimal import Decimal
 
 import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 logger = logging.getLogger(__name__)
 
@@ -50,15 +52,25 @@ class MarketState:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> MarketState:
-        """Raises ValueError, KeyError or TypeError for what `to_json` did not write."""
-        fields = json.loads(text)
-        return cls(
-            trading_date=dt.date.fromisoformat(fields["trading_date"]),
-            open=fields["open"],
-            finished=fields["finished"],
-            previous_closes={symbol: Decimal(close) for symbol, close in fields["previous_closes"].items()},
-            quotes={symbol: Quote(Decimal(price), at) for symbol, (price, at) in fields["quotes"].items()},
-        )
+        """Raises ValueError for what `to_json` did not write."""
+        try:
+            fields = json.loads(text)
+            return cls(
+                trading_date=dt.date.fromisoformat(fields["trading_date"]),
+                open=bool(fields["open"]),
+                finished=bool(fields["finished"]),
+                previous_closes={symbol: _price(close) for symbol, close in fields["previous_closes"].items()},
+                quotes={symbol: Quote(_price(price), float(at)) for symbol, (price, at) in fields["quotes"].items()},
+            )
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def _price(text: str) -> Decimal:
+    price = Decimal(text)
+    if not price.is_finite() or price <= 0:
+        raise ValueError(f"{text} is not a price")
+    return price
 
 
 async def publish(client: redis.asyncio.Redis, state: MarketState) -> None:
@@ -70,10 +82,11 @@ async def publish(client: redis.asyncio.Redis, state: MarketState) -> None:
         await pipe.execute()
 
 
-async def follow(url: str) -> AsyncIterator[MarketState]:
+async def follow(url: str) -> AsyncGenerator[MarketState, None]:
     """Every state from now on, beginning with the last one; waits and comes back when Redis goes away."""
     while True:
-        client = redis.asyncio.from_url(url, socket_timeout=5, socket_connect_timeout=2)
+        # This loop is the retry: one of the client's own would wait longer and longer for a Redis that is back.
+        client = redis.asyncio.from_url(url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0))
         try:
             async with client.pubsub() as subscription:
                 await subscription.subscribe(KEY)
@@ -90,7 +103,7 @@ async def follow(url: str) -> AsyncIterator[MarketState]:
         except (redis.asyncio.RedisError, OSError, TimeoutError) as error:
             logger.warning("the market's state cannot be followed: %s: %s", type(error).__name__, error)
             await asyncio.sleep(0.5)
-        except (ValueError, KeyError, TypeError) as error:
+        except ValueError as error:
             logger.error("%s in Redis holds what this service cannot read: %s", KEY, error)
             await asyncio.sleep(0.5)
         finally:

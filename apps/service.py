@@ -38,20 +38,34 @@ async def every(seconds: float, what: Callable[[], Awaitable[object]]) -> None:
 
 @asynccontextmanager
 async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Runs the coroutines while the block does. One that ends with an error takes the service down: it is restarted."""
+    """Runs the coroutines while the block does. One that ends takes the service down: it is restarted."""
     tasks = [asyncio.create_task(coroutine) for coroutine in work]
     for task in tasks:
         task.add_done_callback(_report)
     try:
         yield
     finally:
-        for task in tasks:
+        await _end(tasks)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancels until every task has ended: before Python 3.12, `asyncio.wait_for` can lose a cancellation.
+
+    redis-py and asyncpg wait by it: one cancellation in the moment of an answer, and a service would never stop.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            _, left = await asyncio.wait(left, timeout=0.2)
+        except asyncio.CancelledError:  # again; the first one goes on after this
+            left = {task for task in left if not task.done()}
 
 
 def _report(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
+    if not task.cancelled():
+        error = task.exception()
         logger.critical("background work ended: %s", error, exc_info=error)
         # Half a service that looks alive is worse than none; the supervisor starts a whole one.
         os.kill(os.getpid(), signal.SIGTERM)

@@ -114,6 +114,6 @@ class RedisProbe(_Probe):
         client, self._client = self._client, None
         if client is not None:
             try:
-                await client.connection_pool.disconnect()
+                await client.aclose()
             except Exception as error:  # it is being thrown away
                 logger.debug("while dropping a Redis connection: %s", error)

@@ -5,44 +5,47 @@ Prometheus text format 0.0.4, https://prometheus.io/docs/instrumenting/expositio
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric
 
 from telemetry.instruments import Counter, Gauge, Histogram, Instrument, UpDownCounter
-from telemetry.recording import declared, drops
+from telemetry.recording import declared, drops, warn
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-logger = logging.getLogger("telemetry")
+_OWN_BOOKKEEPING = ("telemetry_dropped_total", "telemetry_series")
 
 
 def render(registry: CollectorRegistry | None) -> bytes:
     """The whole answer: what this service owns, what was dropped, then the registry's metrics that we do not have."""
-    instruments = [instrument for instrument in declared.values() if instrument.is_exposed()]
     lines: list[str] = []
-    for instrument in instruments:
-        lines.extend(_instrument_lines(instrument))
-    lines.extend(_own_bookkeeping(instruments))
+    series: dict[str, int] = {}
+    for instrument in list(declared.values()):
+        if instrument.is_exposed():
+            more, series[instrument.name] = _instrument_lines(instrument)
+            lines.extend(more)
+    lines.extend(_own_bookkeeping(series))
     own = "".join(f"{line}\n" for line in lines).encode()
-    return own if registry is None else own + generate_latest(_Others(registry))
+    return own if registry is None else own + _others(registry)
 
 
-def _instrument_lines(instrument: Instrument) -> Iterator[str]:
+def _instrument_lines(instrument: Instrument) -> tuple[list[str], int]:
+    """The lines, and how many series they are."""
+    lines: list[str] = []
+    series: int = 0
     if isinstance(instrument, Histogram):
-        histograms = instrument.values()
-        if histograms:
-            yield from _header(instrument.name, instrument.description, instrument.kind)
-        for key, (counts, total) in histograms.items():
-            yield from _histogram_lines(instrument, key, counts, total)
+        for key, (counts, total) in instrument.values().items():
+            lines.extend(_histogram_lines(instrument, key, counts, total))
+            series += 1
     elif isinstance(instrument, Counter | UpDownCounter | Gauge):
-        values = instrument.values()
-        if values:
-            yield from _header(instrument.name, instrument.description, instrument.kind)
-        for key, value in values.items():
-            yield f"{instrument.name}{_labels(instrument.label_names, key)} {_number(value)}"
+        for key, value in instrument.values().items():
+            lines.append(f"{instrument.name}{_labels(instrument.label_names, key)} {_number(value)}")
+            series += 1
+    if series:
+        lines[:0] = _header(instrument.name, instrument.description, instrument.kind)
+    return lines, series
 
 
 def _histogram_lines(
@@ -58,15 +61,13 @@ def _histogram_lines(
     yield f"{instrument.name}_count{labels} {cumulative}"
 
 
-def _own_bookkeeping(instruments: list[Instrument]) -> Iterator[str]:
+def _own_bookkeeping(series: dict[str, int]) -> Iterator[str]:
     yield from _header("telemetry_dropped_total", "Records that were dropped, by metric and reason.", "counter")
     for (metric, reason), count in sorted(drops().items()):
         yield f"telemetry_dropped_total{_labels(('metric', 'reason'), (metric, reason))} {count}"
     yield from _header("telemetry_series", "Series that this process holds, by metric.", "gauge")
-    for instrument in instruments:
-        if isinstance(instrument, Counter | UpDownCounter | Gauge | Histogram):
-            labels = _labels(("metric",), (instrument.name,))
-            yield f"telemetry_series{labels} {len(instrument.values())}"
+    for metric, count in series.items():
+        yield f"telemetry_series{_labels(('metric',), (metric,))} {count}"
 
 
 def _header(name: str, description: str, kind: str) -> Iterator[str]:
@@ -88,19 +89,37 @@ def _number(value: int | float) -> str:
     return repr(value) if isinstance(value, int) or not value.is_integer() or abs(value) > 2**53 else str(int(value))
 
 
-class _Others(CollectorRegistry):
-    """The registry's metrics less those whose name is ours: a name is never written twice."""
+def _others(registry: CollectorRegistry) -> bytes:
+    """The registry's metrics less those whose name is ours: a name is never written twice.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        super().__init__()
-        self._all = registry
+    What cannot be written is left out, and said: somebody else's bad label must not cost us the scrape.
+    """
+    try:
+        families = list(registry.collect())
+    except Exception as error:
+        warn(("", "collect"), f"what others recorded cannot be collected: {type(error).__name__}: {error}")
+        return b""
+    written: list[bytes] = []
+    for family in families:
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        if name in declared or name in _OWN_BOOKKEEPING:
+            warn(
+                (name, "taken"),
+                f"{name} was also recorded through the OpenTelemetry API by somebody else; ours is shown",
+            )
+            continue
+        try:
+            written.append(generate_latest(_Single(family)))
+        except Exception as error:
+            warn((name, "written"), f"{name} of somebody else cannot be written: {type(error).__name__}")
+    return b"".join(written)
+
+
+class _Single:
+    """A registry of one metric."""
+
+    def __init__(self, family: Metric) -> None:
+        self._family = family
 
     def collect(self) -> Iterable[Metric]:
-        for family in self._all.collect():
-            name = f"{family.name}_total" if family.type == "counter" else family.name
-            if name in declared:
-                logger.warning(
-                    "%s was also recorded through the OpenTelemetry API by somebody else; ours is shown", name
-                )
-            else:
-                yield family
+        return [self._family]

@@ -3,6 +3,8 @@
 FastAPI measures its own requests from 0.142.4 on, through the global providers. An older one gets
 opentelemetry-instrumentation-fastapi, with the stable semantic conventions. The names are the same either way:
 `http_server_request_duration_seconds` and `http_server_active_requests`.
+
+A process without an application serves /metrics on a port of its own.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import threading
 from collections.abc import Callable, MutableMapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from fastapi import FastAPI
@@ -26,6 +30,15 @@ logger = logging.getLogger("telemetry")
 
 UNMEASURED = ("/metrics", "/health")
 """Left out by exact path: they are asked every few seconds and would drown what customers see."""
+
+# The pattern is searched in the whole URL, which holds what the client sent as Host: hence the anchors.
+_UNMEASURED_URLS = ",".join(f"^https?://[^/]*{path}$" for path in UNMEASURED)
+
+
+def choose_conventions() -> None:
+    """Has the instrumentation of an older FastAPI use the stable names; comes before any other instrumentation."""
+    # Its default conventions put the client's Host header into a label.
+    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
 
 
 def serve_metrics(app: FastAPI, render: Callable[[], bytes]) -> None:
@@ -66,7 +79,35 @@ def _leave_out_unmeasured(app: FastAPI) -> None:
 
 def instrument_older_fastapi(app: FastAPI) -> None:
     """Adds opentelemetry-instrumentation-fastapi. FastAPI's own telemetry stands back when it sees it."""
-    # Its default conventions put the client's Host header into a label.
-    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
-    # The pattern is searched in the whole URL, which holds what the client sent as Host: hence the anchors.
-    FastAPIInstrumentor.instrument_app(app, excluded_urls=",".join(f"^https?://[^/]*{path}$" for path in UNMEASURED))
+    choose_conventions()
+    FastAPIInstrumentor.instrument_app(app, excluded_urls=_UNMEASURED_URLS)
+
+
+def instrument_apps_to_come() -> None:
+    """Has applications measured that are made after this; a FastAPI that measures itself needs nothing."""
+    if not has_native_telemetry():
+        choose_conventions()
+        FastAPIInstrumentor().instrument(excluded_urls=_UNMEASURED_URLS)
+
+
+def serve_metrics_alone(render: Callable[[], bytes]) -> None:
+    """Serves /metrics on `OTEL_EXPORTER_PROMETHEUS_HOST` and `_PORT`, from a thread that ends with the process."""
+
+    class Metrics(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known = self.path.partition("?")[0] == "/metrics"
+            body = render() if known else b"metrics are at /metrics\n"
+            self.send_response(200 if known else 404)
+            self.send_header("Content-Type", CONTENT_TYPE)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+            """Scrapes are not worth a line each."""
+
+    host = os.environ.get("OTEL_EXPORTER_PROMETHEUS_HOST", "").strip() or "localhost"
+    port = int(os.environ.get("OTEL_EXPORTER_PROMETHEUS_PORT", "").strip() or 9464)
+    server = ThreadingHTTPServer((host, port), Metrics)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True, name="metrics").start()

@@ -90,19 +90,27 @@ class Instrument:
             take(self._key(attributes), number(amount))
         except Dropped as problem:
             dropped(self.name, problem)
+        except Exception as error:  # an amount or attributes with methods of their own, which may do anything
+            dropped(self.name, Dropped(Reason.UNREADABLE, type(error).__name__))
 
     def _key(self, attributes: Attributes) -> Key:
-        given = attributes or {}
-        try:
-            key = tuple(attribute.admit(given[attribute.name]) for attribute in self.attributes)
-        except KeyError as missing:
-            raise Dropped(Reason.MISSING_ATTRIBUTE, f"{missing} is missing") from None
-        except TypeError:
-            raise Dropped(Reason.MISSING_ATTRIBUTE, "attributes are not a mapping") from None
-        if len(given) > len(key):
-            extra = ", ".join(sorted(str(name)[:40] for name in given if name not in self._names))
+        given: Mapping[str, Any] = {} if attributes is None else attributes
+        if not isinstance(given, Mapping):
+            raise Dropped(Reason.UNREADABLE, f"attributes are a {type(given).__name__}, not a mapping")
+        missing = [name for name in self._names if name not in given]
+        if missing:
+            raise Dropped(Reason.MISSING_ATTRIBUTE, f"{', '.join(missing)} is missing")
+        if len(given) > len(self._names):
+            extra = ", ".join(sorted(repr(name)[:40] for name in given if name not in self._names))
             raise Dropped(Reason.UNDECLARED_ATTRIBUTE, f"{extra} is not declared")
-        return key
+        return tuple(attribute.admit(given[attribute.name]) for attribute in self.attributes)
+
+
+def _sum(before: int | float, amount: int | float) -> int | float:
+    after = before + amount
+    if not math.isfinite(after):
+        raise Dropped(Reason.NOT_A_NUMBER, f"the sum is {before}, and {amount} more would be infinite")
+    return after
 
 
 class _Sums(Instrument):
@@ -128,7 +136,7 @@ class _Sums(Instrument):
 
     def _add(self, key: Key, amount: int | float) -> None:
         with self._lock:
-            self._values[key] = self._values.get(key, 0) + amount
+            self._values[key] = _sum(self._values.get(key, 0), amount)
 
     def values(self) -> dict[Key, int | float]:
         """Every series' value by its label values, in the order of `attributes`."""
@@ -189,11 +197,9 @@ class Gauge(Instrument, ApiGauge):
 
     def remove(self, attributes: Attributes = None) -> None:
         """Forgets the series: it is no longer exposed. Nothing happens when there is none."""
-        try:
-            key = self._key(attributes)
-        except Dropped as problem:
-            dropped(self.name, problem)
-            return
+        self._record(self._forget, 0, attributes)
+
+    def _forget(self, key: Key, _: int | float) -> None:
         with self._lock:
             self._values.pop(key, None)
 
@@ -203,8 +209,12 @@ class Gauge(Instrument, ApiGauge):
         A scrape sees the old series or the new ones, never some of each.
         """
         fresh: dict[Key, int | float] = {}
-        for value, amount in values.items():
-            self._record(fresh.__setitem__, amount, {self._names[0]: value})
+        try:
+            for value, amount in values.items():
+                self._record(fresh.__setitem__, amount, {self._names[0]: value})
+        except Exception as error:  # not a mapping, or one with methods of its own
+            dropped(self.name, Dropped(Reason.UNREADABLE, type(error).__name__))
+            return
         with self._lock:
             self._values = fresh
 
@@ -219,11 +229,11 @@ class Gauge(Instrument, ApiGauge):
         if self._callback is not None and self.is_exposed():
             try:
                 answer = self._callback()
-                observations = (
-                    [Observation(float(answer))] if isinstance(answer, int | float | Decimal) else list(answer)
-                )
-                for observation in observations:
-                    self._record(values.__setitem__, observation.value, observation.attributes)
+                if isinstance(answer, Iterable):
+                    for observation in list(answer):
+                        self._record(values.__setitem__, observation.value, observation.attributes)
+                else:
+                    self._record(values.__setitem__, answer, None)
             except Exception as error:  # somebody else's code, which must not break the scrape
                 dropped(self.name, Dropped(Reason.CALLBACK_FAILED, f"{type(error).__name__}: {error}"))
         return values
@@ -277,8 +287,8 @@ class Histogram(Instrument, metrics.Histogram):
             series = self._series.get(key)
             if series is None:
                 series = self._series[key] = HistogramSeries(len(self.buckets) + 1)
+            series.sum = _sum(series.sum, amount)
             series.counts[bisect.bisect_left(self.buckets, amount)] += 1
-            series.sum += amount
 
     def time(self, attributes: Attributes = None) -> Timer:
         """Times a block or a function in seconds, whether or not it raised."""

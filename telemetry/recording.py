@@ -35,6 +35,7 @@ class Reason(StrEnum):
     UNDECLARED_VALUE = "undeclared_value"
     NOT_OWNED = "not_owned"
     CALLBACK_FAILED = "callback_failed"
+    UNREADABLE = "unreadable"
 
 
 class Dropped(Exception):
@@ -64,14 +65,20 @@ _SILENCE_SECONDS = 60.0
 def dropped(metric: str, problem: Dropped) -> None:
     """Counts a dropped record, and says so once a minute at most."""
     key = (metric, problem.reason.value)
-    now = time.monotonic()
     with _lock:
         _counts[key] = _counts.get(key, 0) + 1
+    warn(key, f"a record of {metric} was dropped ({problem.reason.value}): {problem}")
+
+
+def warn(key: tuple[str, str], message: str) -> None:
+    """Logs a message, once a minute at most for each key."""
+    now = time.monotonic()
+    with _lock:
         speak = now - _last_said.get(key, -math.inf) >= _SILENCE_SECONDS
         if speak:
             _last_said[key] = now
     if speak:
-        logger.warning("a record of %s was dropped (%s): %s", metric, problem.reason.value, problem)
+        logger.warning("%s", message)
 
 
 def drops() -> dict[tuple[str, str], int]:
@@ -84,6 +91,7 @@ def number(amount: object) -> int | float:
     """The amount as a finite number. Decimal is one (P&L is Decimal), and so is whatever counts itself a real number.
 
     Raises `Dropped` for everything else: None, text, bool, NaN, infinities, and integers that no float can hold.
+    An integer of more than 64 bits becomes a float: OTLP has no place for it, and loses the whole batch.
     """
     if isinstance(amount, bool) or not isinstance(amount, numbers.Real | Decimal):
         raise Dropped(Reason.NOT_A_NUMBER, f"{type(amount).__name__} is not an amount")
@@ -94,4 +102,4 @@ def number(amount: object) -> int | float:
     if not math.isfinite(as_float):
         raise Dropped(Reason.NOT_A_NUMBER, f"{as_float} is not a finite number")
     as_given: object = amount
-    return as_given if type(as_given) is int else as_float
+    return as_given if type(as_given) is int and -(2**63) <= as_given < 2**63 else as_float

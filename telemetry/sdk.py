@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib.metadata
 import logging
 import os
 import platform
 import threading
 import time
+from collections.abc import Callable
 
 from fastapi import FastAPI
 from opentelemetry import metrics, trace
@@ -51,15 +53,18 @@ def init(service_name: str, app: FastAPI | None = None) -> None:
 
 
 def _init(service_name: str, app: FastAPI | None) -> None:
-    global _registry
     if process.service is None:
         process.service = service_name
         process.disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
         if not process.disabled:
-            _registry = CollectorRegistry()
-            _set_up_metrics(service_name, _registry)
-            _set_up_traces(service_name)
-        logger.info("telemetry of %s: %s", service_name, "off (OTEL_SDK_DISABLED)" if process.disabled else "on")
+            http.choose_conventions()  # the first instrumentation that is set up fixes them for all
+            _attempt("metrics", lambda: _set_up_metrics(service_name))
+            _attempt("traces", lambda: _set_up_traces(service_name))
+        if app is None:
+            _attempt("/metrics", lambda: http.serve_metrics_alone(_render))
+            if not process.disabled:
+                _attempt("HTTP", http.instrument_apps_to_come)
+        logger.info("telemetry of %s: %s", service_name, _report())
     elif process.service != service_name:
         logger.warning(
             "init(%r) after init(%r): a process is one service, the first stays", service_name, process.service
@@ -68,7 +73,22 @@ def _init(service_name: str, app: FastAPI | None) -> None:
         _apps.append(app)
         http.serve_metrics(app, _render)
         if not process.disabled:
-            http.instrument(app)
+            _attempt("HTTP", lambda: http.instrument(app))
+
+
+def _attempt(what: str, set_up: Callable[[], None]) -> None:
+    """One part that cannot be set up does not take the others with it."""
+    try:
+        set_up()
+    except Exception:
+        logger.exception("telemetry: %s could not be set up; the service runs without", what)
+
+
+def _report() -> str:
+    if process.disabled:
+        return "off (OTEL_SDK_DISABLED)"
+    metrics_part = "only our own" if _meter_provider is None else "ours and those of the OpenTelemetry API"
+    return f"metrics: {metrics_part}; traces: {'none' if _tracer_provider is None else 'otlp'}"
 
 
 def _render() -> bytes:
@@ -79,21 +99,23 @@ def _resource(service_name: str) -> Resource:
     return Resource.create({"service.name": service_name.replace("_", "-")})
 
 
-def _set_up_metrics(service_name: str, registry: CollectorRegistry) -> None:
-    global _meter_provider
+def _set_up_metrics(service_name: str) -> None:
+    global _meter_provider, _registry
+    heartbeat_timestamp_seconds.watch(time.time)
+    build_info.set(1, {"version": _version(), "python": platform.python_version()})
     chosen = os.environ.get("OTEL_METRICS_EXPORTER", "prometheus").strip()
     if chosen != "prometheus":
         logger.warning("OTEL_METRICS_EXPORTER=%s: only prometheus is supported; /metrics is served", chosen)
+    _registry = CollectorRegistry()
+    ProcessCollector(registry=_registry)
     _meter_provider = MeterProvider(
         resource=_resource(service_name),
-        metric_readers=[PrometheusMetricReader(registry=registry, scope_info_enabled=False)],
+        metric_readers=[PrometheusMetricReader(registry=_registry, scope_info_enabled=False)],
+        shutdown_on_exit=False,
     )
     metrics.set_meter_provider(_meter_provider)
-    ProcessCollector(registry=registry)
     groups = [MetricGroup.COMMAND, MetricGroup.CONNECTION_BASIC, MetricGroup.RESILIENCY]
     get_observability_instance().init(OTelConfig(metric_groups=groups, hide_pubsub_channel_names=True))
-    heartbeat_timestamp_seconds.watch(time.time)
-    build_info.set(1, {"version": _version(), "python": platform.python_version()})
 
 
 def _version() -> str:
@@ -110,22 +132,32 @@ def _set_up_traces(service_name: str) -> None:
         logger.warning("OTEL_TRACES_EXPORTER=%s: only otlp and none are supported; traces are off", chosen)
     if chosen != "otlp":
         return
-    _tracer_provider = TracerProvider(resource=_resource(service_name))
-    _tracer_provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    trace.set_tracer_provider(_tracer_provider)
+    # Its own hook at exit is not bounded.
+    provider = TracerProvider(resource=_resource(service_name), shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    _tracer_provider = provider
+    atexit.register(shutdown)
+    trace.set_tracer_provider(provider)
     RedisInstrumentor().instrument()
     AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]  # its constructor has no annotations
 
 
 def shutdown(timeout_millis: int = 2000) -> None:
-    """Sends what is left and stops, within the time given also when nobody answers. Never raises."""
+    """Sends what is left and stops, within the time given also when nobody answers. Never raises.
+
+    A process that ends by itself does it anyway; one that a signal ends must call it before, as a server does.
+    """
     global _tracer_provider
     provider, _tracer_provider = _tracer_provider, None
     if provider is None:
         return
     # The SDK's own exit takes 8 to 17 s with a dead collector: a thread that nobody waits for longer bounds it.
     closing = threading.Thread(target=provider.shutdown, daemon=True)
-    closing.start()
+    try:
+        closing.start()
+    except RuntimeError as error:  # too late: the interpreter is on its way out
+        logger.warning("telemetry: spans were left unsent: %s", error)
+        return
     closing.join(timeout_millis / 1000)
     if closing.is_alive():
         logger.warning("telemetry: spans were left unsent after %d ms", timeout_millis)

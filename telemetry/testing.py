@@ -43,6 +43,6 @@ def recorded() -> Recorded:
             raise ValueError(f"{metric.name} has the attributes {', '.join(metric.label_names) or 'none'}")
         key = tuple(attributes[name] for name in metric.label_names)
         now = _current(metric, key)
-        return now if now is None or isinstance(metric, Gauge) else now - before[metric.name].get(key, 0)
+        return now if now is None or isinstance(metric, Gauge) else now - before.get(metric.name, {}).get(key, 0)
 
     return read

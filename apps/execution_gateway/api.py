@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from apps.catalogue import Cancellation, Rejection
@@ -15,11 +17,9 @@ from apps.database import UNAVAILABLE, Unavailable
 from apps.execution_gateway import breaker, ledger
 from apps.execution_gateway.cancellation import NotOpen
 from apps.execution_gateway.desk import Desk
-from apps.execution_gateway.models import BreakerChange, HighWaterMarkReset, Order, OrderRequest
+from apps.execution_gateway.models import CENT, BreakerChange, HighWaterMarkReset, Order, OrderRequest
 from apps.execution_gateway.placement import Failed, OtherOrder
 from apps.execution_gateway.risk import Rejected
-
-CENT = Decimal("0.01")
 
 _STATUS = {Rejection.UNKNOWN_SYMBOL: 422, Rejection.BREAKER_UNKNOWN: 503}
 
@@ -27,6 +27,16 @@ _STATUS = {Rejection.UNKNOWN_SYMBOL: 422, Rejection.BREAKER_UNKNOWN: 503}
 async def unavailable(_: Request, error: Exception) -> JSONResponse:
     """The answer when PostgreSQL is away."""
     return JSONResponse({"detail": f"PostgreSQL does not answer ({type(error).__name__}); try again"}, 503)
+
+
+async def bad_input(_: Request, error: Exception) -> Response:
+    """The answer to input that is not as declared: where it is wrong, and why.
+
+    Without the input itself, as FastAPI's own has it: NaN and lone surrogates come in as JSON, but do not go out.
+    """
+    assert isinstance(error, RequestValidationError)
+    detail = [{"loc": list(part["loc"]), "msg": part["msg"], "type": part["type"]} for part in error.errors()]
+    return Response(json.dumps({"detail": detail}), 422, media_type="application/json")
 
 
 HANDLED = (Unavailable, *UNAVAILABLE)
@@ -96,7 +106,7 @@ def routes(desk: Desk) -> APIRouter:
             "equity": _cents(valuation.equity),
             "cash": _cents(valuation.equity - valuation.net),
             "start_of_day_equity": None if account.start_of_day_equity is None else _cents(account.start_of_day_equity),
-            "daily_loss_ratio": str(account.daily_loss_ratio),
+            "daily_loss_ratio": f"{desk.pnl.worst_loss_ratio:f}",
             "trading_date": account.trading_date,
         }
 

@@ -39,6 +39,11 @@ async def cancel(database: Database, broker: Broker, fills: Fills, order_id: UUI
 
 
 def adding_risk(holdings: Holdings) -> list[Order]:
-    """Resting orders that would raise an absolute position or cross zero, each looked at by itself."""
-    alone = Holdings(holdings.book, ())
-    return [o for o in holdings.open_orders if o.status in RESTING and alone.adds_risk(o.symbol, o.side, o.remaining)]
+    """Resting orders that would raise an absolute position or cross zero once the earlier ones that stay are filled."""
+    stay: list[Order] = []
+    adding: list[Order] = []
+    for order in sorted(holdings.open_orders, key=lambda o: (o.created_at, o.id)):
+        if order.status in RESTING:
+            adds = Holdings(holdings.book, stay).adds_risk(order.symbol, order.side, order.remaining)
+            (adding if adds else stay).append(order)
+    return adding

@@ -7,7 +7,7 @@ import logging
 from uuid import UUID
 
 from apps.catalogue import SYMBOL, Cancellation, Side, gross_exposure_limit_dollars, open_orders
-from apps.database import Database
+from apps.database import Database, when_there
 from apps.execution_gateway import breaker, ledger
 from apps.execution_gateway.breaker import Breaker, BreakerState
 from apps.execution_gateway.cancellation import RESTING, NotOpen, adding_risk, cancel
@@ -20,7 +20,7 @@ from apps.execution_gateway.reconciliation import Reconciliation
 from apps.execution_gateway.risk import Holdings
 from apps.execution_gateway.settings import Settings
 from apps.market import MarketState, follow
-from apps.service import every
+from apps.service import background, every
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Desk:
         self.holdings: Holdings | None = None
         self.broker = PaperBroker(database, settings)
         self.fills = Fills(database, self.broker)
-        self.pnl = ProfitAndLoss(database, settings)
+        self.pnl = ProfitAndLoss(database, settings, self.fills)
         self.placement = Placement(
             database, self.broker, self.fills, settings, lambda: self.market, lambda: self.holdings
         )
@@ -46,24 +46,31 @@ class Desk:
     async def run(self) -> None:
         """Works for ever. Raises `ledger.MadeWithOtherCash` when the account began with another INITIAL_CASH."""
         await self.database.open()
-        await ledger.open_account(self.database, self._settings.initial_cash)
+        await when_there(lambda: ledger.open_account(self.database, self._settings.initial_cash))
+        # Before any fill is booked: a placement that a crash cut off is counted as what it came to.
+        await when_there(self.placement.settle)
         gross_exposure_limit_dollars.set(self._settings.gross_exposure_limit)
         self.ready = True
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow())
-            group.create_task(every(1, self.settle))
-            group.create_task(every(5, self._reconciliation.run))
+        async with background(self._follow(), every(1, self.settle), every(5, self._reconciliation.run)):
+            await asyncio.Event().wait()
 
     async def _follow(self) -> None:
         async for state in follow(self._settings.redis_url):
-            SYMBOL.know(state.quotes)
-            self.market = state
+            await self.see(state)
+
+    async def see(self, state: MarketState) -> None:
+        """Fills, values and protects the book at a new state of the market. Never raises."""
+        SYMBOL.know(state.quotes)
+        self.market = state
+        for step in (self._fill, self._value_and_protect):
             try:
-                if await self.broker.see(state):
-                    await self.fills.book()
-                await self._value_and_protect()
+                await step()
             except Exception as error:  # the next state comes in half a second; `settle` looks after what is left
-                logger.warning("a state of the market was not worked off: %s: %s", type(error).__name__, error)
+                logger.warning("%s, for a state of the market: %s: %s", step.__name__, type(error).__name__, error)
+
+    async def _fill(self) -> None:
+        if self.market is not None and await self.broker.see(self.market):
+            await self.fills.book()
 
     async def settle(self) -> None:
         """What must happen also when the market is silent: half-done orders, unbooked fills, the breaker's gauge."""

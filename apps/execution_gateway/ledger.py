@@ -43,7 +43,7 @@ async def open_account(database: Database, initial_cash: Decimal) -> None:
         stored = await connection.fetchval("SELECT initial_cash FROM gateway.account")
     if stored != initial_cash:
         raise MadeWithOtherCash(
-            f"the data folder was made with INITIAL_CASH={stored}, now it is {initial_cash}: "
+            f"the data folder was made with INITIAL_CASH={stored:f}, now it is {initial_cash:f}: "
             "set it back, or run `make clean-data`"
         )
 

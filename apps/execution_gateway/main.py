@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 
 import telemetry
 from apps.database import Database
-from apps.execution_gateway.api import HANDLED, routes, unavailable
+from apps.execution_gateway.api import HANDLED, bad_input, routes, unavailable
 from apps.execution_gateway.desk import Desk
 from apps.execution_gateway.schema import SCHEMA
 from apps.execution_gateway.settings import Settings
@@ -28,10 +29,12 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     async with background(desk.run(), redis_probe.run(), database_probe.run()):
         yield
     await database.close()
+    telemetry.shutdown()
 
 
 app = FastAPI(title="execution-gateway", lifespan=lifespan)
 telemetry.init("execution_gateway", app)
+app.add_exception_handler(RequestValidationError, bad_input)
 add_health(app, "execution-gateway", redis_probe, database_probe, lambda: {"ready": desk.ready})
 app.include_router(routes(desk))
 for error in HANDLED:

@@ -35,6 +35,10 @@ class OrderStatus(StrEnum):
 
 OPEN = (OrderStatus.PENDING, OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED)
 
+CENT = Decimal("0.01")
+TICK = Decimal("0.0001")
+"""What money and prices are rounded to."""
+
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 

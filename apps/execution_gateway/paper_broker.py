@@ -11,12 +11,9 @@ from uuid import UUID
 from apps.catalogue import Side
 from apps.database import Connection, Database
 from apps.execution_gateway.broker import Execution, VenueRejected
-from apps.execution_gateway.models import Order
+from apps.execution_gateway.models import CENT, TICK, Order
 from apps.execution_gateway.settings import Settings
 from apps.market import MarketState
-
-TICK = Decimal("0.0001")
-CENT = Decimal("0.01")
 
 
 @dataclass(slots=True)
@@ -67,8 +64,12 @@ class PaperBroker:
         """Takes what is left of the order out of the book."""
         async with self._turn:
             resting = await self._load()
-            async with self._database.connection() as connection:
-                await connection.execute("UPDATE venue.orders SET remaining = 0 WHERE id = $1", order_id)
+            try:
+                async with self._database.connection() as connection:
+                    await connection.execute("UPDATE venue.orders SET remaining = 0 WHERE id = $1", order_id)
+            except BaseException:
+                self._resting = None  # whether it was committed is for PostgreSQL to say
+                raise
             resting.pop(order_id, None)
 
     async def knows(self, order_id: UUID) -> bool:

@@ -28,9 +28,6 @@ from apps.market import MarketState
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_PENDING_SECONDS = 10.0
-"""Longer than every time-out on an order's way to the venue."""
-
 
 class OtherOrder(Exception):
     """The client_order_id was used for an order with other content."""
@@ -58,7 +55,12 @@ class Placement:
         self._settings = settings
         self._market = market
         self._last_holdings = last_holdings
+        self._sending: set[UUID] = set()
+        """On their way in this process: `settle` leaves them alone."""
         self._abandoned: set[UUID] = set()
+        """Failed, as the client heard; PostgreSQL or the venue may not know."""
+        self._accepted: set[UUID] = set()
+        """Accepted, as the client heard, and still pending in PostgreSQL."""
 
     async def place(self, request: OrderRequest) -> tuple[Order, bool]:
         """The order, and whether it is new: the same client_order_id again answers with the first order.
@@ -75,32 +77,50 @@ class Placement:
                 raise
             except OtherOrder:
                 raise
-            except Exception as error:
+            except BaseException as error:
                 orders_total.add(1, {**labels, "status": PlacementStatus.FAILED})
+                if not isinstance(error, Exception):
+                    raise
                 logger.exception("an order for %s failed", request.symbol)
                 raise Failed(f"{type(error).__name__}: the order could not be placed") from error
             if new:
-                orders_total.add(1, {**labels, "status": PlacementStatus.SUCCESS})
-                orders_placed_total.add(1, labels)
+                _count_accepted(order)
             return order, new
 
     async def _place(self, request: OrderRequest) -> tuple[Order, bool]:
+        order_id = uuid4()
+        self._sending.add(order_id)
+        try:
+            admitted = await self._admit_or_refuse(request, order_id)
+            if isinstance(admitted, Rejected):
+                raise admitted
+            order, new = admitted
+            return (await self._send(order), True) if new else (order, False)
+        except (Rejected, OtherOrder):
+            raise
+        except BaseException:
+            # Whether the venue has it is not known, and the client hears that it failed: it must not fill later on.
+            self._abandoned.add(order_id)
+            raise
+        finally:
+            self._sending.discard(order_id)
+
+    async def _admit_or_refuse(self, request: OrderRequest, order_id: UUID) -> tuple[Order, bool] | Rejected:
         try:
             async with self._database.transaction() as connection:
-                admitted = await self._admit(connection, request)
+                return await self._admit(connection, request, order_id)
         except (Unavailable, *UNAVAILABLE) as error:
             holdings = self._last_holdings()
             if holdings is None or holdings.adds_risk(request.symbol, request.side, request.qty):
+                self._abandoned.add(order_id)  # the commit may have got through
                 raise Rejected(
                     Rejection.BREAKER_UNKNOWN, "the circuit breaker cannot be read, and the order adds risk"
                 ) from error
             raise
-        if isinstance(admitted, Rejected):
-            raise admitted
-        order, new = admitted
-        return (await self._send(order), True) if new else (order, False)
 
-    async def _admit(self, connection: Connection, request: OrderRequest) -> tuple[Order, bool] | Rejected:
+    async def _admit(
+        self, connection: Connection, request: OrderRequest, order_id: UUID
+    ) -> tuple[Order, bool] | Rejected:
         # One order after the other: two that fit the cash one by one may not fit it together.
         await ledger.lock_account(connection)
         if request.client_order_id is not None:
@@ -123,7 +143,7 @@ class Placement:
         except Rejected as refusal:
             await ledger.insert_order(
                 connection,
-                uuid4(),
+                order_id,
                 request,
                 OrderStatus.REJECTED,
                 trading_date=trading_date,
@@ -131,7 +151,7 @@ class Placement:
             )
             return refusal
         order = await ledger.insert_order(
-            connection, uuid4(), request, OrderStatus.PENDING, arrival_price=arrival_price, trading_date=trading_date
+            connection, order_id, request, OrderStatus.PENDING, arrival_price=arrival_price, trading_date=trading_date
         )
         return order, True
 
@@ -148,10 +168,6 @@ class Placement:
                     reason=Rejection.VENUE_REJECTED,
                 )
             raise Rejected(Rejection.VENUE_REJECTED, str(refusal)) from refusal
-        except BaseException:
-            # Whether the venue has it is not known, and the client hears that it failed: it must not fill later on.
-            self._abandoned.add(order.id)
-            raise
         try:
             async with self._database.connection() as connection:
                 await ledger.set_status(connection, order.id, OrderStatus.ACCEPTED, only_from=(OrderStatus.PENDING,))
@@ -160,10 +176,11 @@ class Placement:
                 return await ledger.find_order(connection, order.id) or order
         except Exception as error:  # the venue has it, so it is accepted; `settle` books the rest
             logger.warning("order %s is accepted, booking it waits: %s: %s", order.id, type(error).__name__, error)
+            self._accepted.add(order.id)
             return order.model_copy(update={"status": OrderStatus.ACCEPTED})
 
     async def settle(self) -> None:
-        """Ends what was left half-done, by an error or by a crash."""
+        """Ends what was left half-done, by an error or by a crash. A placement that a crash cut off is counted here."""
         for order_id in list(self._abandoned):
             await self._broker.cancel(order_id)
             async with self._database.connection() as connection:
@@ -172,12 +189,31 @@ class Placement:
         async with self._database.connection() as connection:
             waiting = await ledger.find_orders(connection, open_only=True)
         for order in waiting:
-            age = time.time() - order.created_at.timestamp()
-            if order.status is OrderStatus.PENDING and age > _LONGEST_PENDING_SECONDS:
-                known = await self._broker.knows(order.id)
-                status = OrderStatus.ACCEPTED if known else OrderStatus.FAILED
-                async with self._database.connection() as connection:
-                    await ledger.set_status(connection, order.id, status, only_from=(OrderStatus.PENDING,))
+            if order.status is OrderStatus.PENDING and order.id not in self._sending | self._abandoned:
+                await self._settle(order)
+
+    async def _settle(self, order: Order) -> None:
+        known = await self._broker.knows(order.id)
+        status = OrderStatus.ACCEPTED if known else OrderStatus.FAILED
+        async with self._database.connection() as connection:
+            changed = await ledger.set_status(connection, order.id, status, only_from=(OrderStatus.PENDING,))
+        if not changed:
+            return
+        if order.id in self._accepted:
+            self._accepted.discard(order.id)
+            return
+        logger.warning("order %s was cut off: %s", order.id, status)
+        if known:
+            _count_accepted(order)
+        else:
+            labels = {"symbol": order.symbol, "side": order.side}
+            orders_total.add(1, {**labels, "status": PlacementStatus.FAILED})
+
+
+def _count_accepted(order: Order) -> None:
+    labels = {"symbol": order.symbol, "side": order.side}
+    orders_total.add(1, {**labels, "status": PlacementStatus.SUCCESS})
+    orders_placed_total.add(1, labels)
 
 
 async def _read_breaker(connection: Connection) -> bool | None:

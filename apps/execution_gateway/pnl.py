@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import time
 from decimal import Decimal
@@ -26,6 +27,7 @@ from apps.catalogue import (
 from apps.database import UNAVAILABLE, Database, Unavailable
 from apps.execution_gateway import breaker, ledger
 from apps.execution_gateway.book import ZERO, Book, Valuation, value
+from apps.execution_gateway.fills import Fills
 from apps.execution_gateway.ledger import Account
 from apps.execution_gateway.settings import Settings
 from apps.market import MarketState
@@ -41,12 +43,19 @@ def loss_ratio(equity: Decimal, start_of_day_equity: Decimal) -> Decimal:
     return loss / start_of_day_equity if start_of_day_equity > 0 else Decimal(1)
 
 
+def _is_new(market: MarketState | None, account: Account) -> bool:
+    """Whether the market is at a later trading date; an old state that Redis still had is not."""
+    return market is not None and (account.trading_date is None or market.trading_date > account.trading_date)
+
+
 class ProfitAndLoss:
     """The desk's figures, as last computed."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, settings: Settings, fills: Fills) -> None:
         self._database = database
         self._settings = settings
+        self._fills = fills
+        self._worst: tuple[dt.date | None, Decimal] = (None, ZERO)
         self.book: Book | None = None
         self.account: Account | None = None
         self.valuation: Valuation | None = None
@@ -57,6 +66,14 @@ class ProfitAndLoss:
         if self.valuation is None or self.account is None or self.account.start_of_day_equity is None:
             return None
         return self.valuation.equity - self.account.start_of_day_equity
+
+    @property
+    def worst_loss_ratio(self) -> Decimal:
+        """The worst daily loss of the account's trading date, stored or (while PostgreSQL was away) not."""
+        if self.account is None:
+            return ZERO
+        date, worst = self._worst
+        return max(self.account.daily_loss_ratio, worst if date == self.account.trading_date else ZERO)
 
     async def update(self, market: MarketState | None) -> None:
         """Reads the book, values it, stores new marks, trips the breaker when too much was lost, sets the gauges."""
@@ -77,11 +94,14 @@ class ProfitAndLoss:
         await self._mark(market, self.account, self.valuation)
 
     async def _read(self, market: MarketState | None) -> None:
+        if self.account is None or _is_new(market, self.account):
+            # Start-of-day equity rests on every fill of the days before, also on one that is not booked yet.
+            await self._fills.book()
         async with self._database.transaction() as connection:
             book, account = await ledger.read_book(connection)
             # The trading date changes at the open. What start-of-day equity rests on does not change after it, so an
             # open that was missed gives the same figure.
-            if market is not None and account.trading_date != market.trading_date:
+            if market is not None and _is_new(market, account):
                 equity = await ledger.equity_at_open(connection, market.trading_date, market.previous_closes)
                 await ledger.start_day(connection, market.trading_date, equity)
                 book, account = await ledger.read_book(connection)
@@ -91,7 +111,8 @@ class ProfitAndLoss:
     async def _mark(self, market: MarketState, account: Account, valuation: Valuation) -> None:
         if account.start_of_day_equity is None or account.trading_date != market.trading_date:
             return
-        lost = max(account.daily_loss_ratio, loss_ratio(valuation.equity, account.start_of_day_equity))
+        lost = max(self.worst_loss_ratio, loss_ratio(valuation.equity, account.start_of_day_equity))
+        self._worst = (account.trading_date, lost)
         daily_pnl_dollars.set(valuation.equity - account.start_of_day_equity)
         daily_loss_ratio.set(lost)
         if lost > account.daily_loss_ratio or valuation.equity > account.high_water_mark:
@@ -110,7 +131,7 @@ class ProfitAndLoss:
         positions_current.replace({symbol: position.shares for symbol, position in book.positions.items()})
         positions_total.set(len(book.positions))
         equity_high_water_mark_dollars.set(account.high_water_mark)
-        daily_loss_ratio.set(account.daily_loss_ratio)
+        daily_loss_ratio.set(self.worst_loss_ratio)
         if account.start_of_day_equity is not None:
             start_of_day_equity_dollars.set(account.start_of_day_equity)
 

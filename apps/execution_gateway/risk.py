@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 
 from apps.catalogue import Rejection, Side
 from apps.execution_gateway.book import ZERO, Book, Position
-from apps.execution_gateway.models import Order, OrderRequest
+from apps.execution_gateway.models import CENT, TICK, Order, OrderRequest
 from apps.execution_gateway.settings import Settings
 from apps.market import MarketState
 
@@ -39,6 +39,14 @@ class Holdings:
         before = self.shares(symbol, side)
         after = before + side.sign * qty
         return abs(after) > abs(before) or before * after < 0
+
+    def most_shares(self, symbol: str) -> int:
+        """The largest absolute position that the open orders can lead to."""
+        return max(abs(self.shares(symbol, side)) for side in Side)
+
+    def symbols(self) -> set[str]:
+        """Symbols that are held, or may be."""
+        return {*self.book.positions, *(o.symbol for o in self.open_orders)}
 
 
 def check(
@@ -93,8 +101,8 @@ def _check_size(order: OrderRequest, holdings: Holdings, price: Decimal, market:
         )
     others = sum(
         (
-            abs(position.shares) * market.quotes[symbol].price
-            for symbol, position in holdings.book.positions.items()
+            holdings.most_shares(symbol) * market.quotes[symbol].price
+            for symbol in holdings.symbols()
             if symbol != order.symbol and symbol in market.quotes
         ),
         ZERO,
@@ -128,5 +136,7 @@ def _check_means(order: OrderRequest, holdings: Holdings, price: Decimal, limits
 
 
 def cost(qty: int, price: Decimal, limits: Settings) -> Decimal:
-    """What buying takes at most at this quote: slippage and fee included."""
-    return qty * (price * (1 + limits.slippage_bps / 10_000) + limits.fee_per_share)
+    """What buying takes at most at this quote: slippage and fee, as the venue rounds them for every part."""
+    dearest = (price * (1 + limits.slippage_bps / 10_000)).quantize(TICK, ROUND_UP)
+    parts = -(-qty // limits.max_shares_per_tick)
+    return qty * (dearest + limits.fee_per_share) + parts * CENT / 2

@@ -22,7 +22,7 @@ from apps.catalogue import (
     ticks_received_total,
     trading_date_timestamp_seconds,
 )
-from apps.database import Database
+from apps.database import Database, when_there
 from apps.market import MarketState, Quote, publish
 from apps.market_data_service import storage
 from apps.market_data_service.replay import Place, Replay
@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.5
 """Each symbol ticks at least once a second."""
+PUBLISH_SECONDS = 0.4
+"""A Redis that hangs does not hold up the ticks."""
 LONGEST_STEP_SECONDS = 1.0
 """The market's time stands still while this process does not run: it takes no longer step than this."""
 
@@ -44,6 +46,7 @@ class Feed:
         self._database = database
         self._redis = client
         self._published_at: float | None = None
+        self._place: Place | None = None
         self.state: MarketState | None = None
         """What was published last; None until the stored place has been read."""
 
@@ -54,7 +57,7 @@ class Feed:
         subscribed_symbols.set(len(symbols))
         feed_connection_status.set(0)
         await self._database.open()
-        place = await storage.load(self._database, self._file, self._replay)
+        place = await when_there(lambda: storage.load(self._database, self._file, self._replay))
         logger.info("the replay is at %s, %.1f s into its day", place.trading_date, place.seconds)
         last = time.monotonic()
         left = 0.0
@@ -74,7 +77,7 @@ class Feed:
             self.state = self._state_at(place, is_open)
             self._record(self.state)
             await self._publish(self.state)
-        await self._store(place)
+        self._place = place
         return place
 
     def _state_at(self, place: Place, is_open: bool) -> MarketState:
@@ -103,13 +106,13 @@ class Feed:
 
     async def _publish(self, state: MarketState) -> None:
         try:
-            await publish(self._redis, state)
+            async with asyncio.timeout(PUBLISH_SECONDS):
+                await publish(self._redis, state)
         except (redis.asyncio.RedisError, OSError, TimeoutError) as error:
             # The next state says all that this one said.
             logger.warning("a state was not published: %s: %s", type(error).__name__, error)
 
-    async def _store(self, place: Place) -> None:
-        try:
-            await storage.store(self._database, place)
-        except Exception as error:  # the market goes on; the next place is stored half a second later
-            logger.warning("the place was not stored: %s: %s", type(error).__name__, error)
+    async def remember(self) -> None:
+        """Stores the place, for a restart. Not on the feed's own way: the market goes on while PostgreSQL hangs."""
+        if self._place is not None:
+            await storage.store(self._database, self._place)

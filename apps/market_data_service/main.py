@@ -12,11 +12,11 @@ import telemetry
 from apps.database import Database
 from apps.market import MarketState
 from apps.market_data_service.closes import read_closes
-from apps.market_data_service.feed import Feed
+from apps.market_data_service.feed import TICK_SECONDS, Feed
 from apps.market_data_service.replay import Replay
 from apps.market_data_service.settings import Settings
 from apps.market_data_service.storage import SCHEMA
-from apps.service import add_health, background
+from apps.service import add_health, background, every
 
 settings = Settings()
 replay = Replay(
@@ -36,9 +36,10 @@ database_probe = telemetry.DatabaseProbe(settings.database_url)
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     """The feed plays as long as the service runs."""
-    async with background(feed.run(), redis_probe.run(), database_probe.run()):
+    async with background(feed.run(), every(TICK_SECONDS, feed.remember), redis_probe.run(), database_probe.run()):
         yield
     await database.close()
+    telemetry.shutdown()
 
 
 app = FastAPI(title="market-data", lifespan=lifespan)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import httpx
 
 from apps.catalogue import Side, SubmissionResult
 from apps.orchestrator.allocation import WantedOrder
+
+# What the first answer said, when the order is sent once more.
+_ENDED_BADLY = {"rejected": SubmissionResult.REJECTED, "failed": SubmissionResult.FAILED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +56,24 @@ class ExecutionGateway:
 
     async def shares(self) -> dict[str, int]:
         """Signed shares by symbol, as if every open order were filled."""
-        positions = (await self.http.get("/api/v1/positions")).raise_for_status().json()
-        orders = (await self.http.get("/api/v1/orders", params={"open": True, "limit": 1000})).raise_for_status().json()
+        before = await self._open_orders()
+        while True:
+            positions = (await self.http.get("/api/v1/positions")).raise_for_status().json()
+            orders = await self._open_orders()
+            # A fill between the two questions would be in both answers, or in none of them.
+            if orders == before:
+                break
+            before = orders
         shares = {symbol: position["shares"] for symbol, position in positions.items()}
         for order in orders:
             waiting = Side(order["side"]).sign * (order["qty"] - order["filled_qty"])
             shares[order["symbol"]] = shares.get(order["symbol"], 0) + waiting
         return shares
+
+    async def _open_orders(self) -> list[dict[str, Any]]:
+        answer = await self.http.get("/api/v1/orders", params={"open": True, "limit": 1000})
+        orders: list[dict[str, Any]] = answer.raise_for_status().json()
+        return orders
 
     async def place(self, order: WantedOrder, client_order_id: str) -> SubmissionResult:
         """Places it. An order whose answer was lost is sent once more: the id makes it the same order."""
@@ -68,5 +83,5 @@ class ExecutionGateway:
         except httpx.TransportError:
             answer = await self.http.post("/api/v1/orders", json=body)
         if answer.status_code in (200, 201):
-            return SubmissionResult.ACCEPTED if answer.json()["status"] != "rejected" else SubmissionResult.REJECTED
+            return _ENDED_BADLY.get(answer.json()["status"], SubmissionResult.ACCEPTED)
         return SubmissionResult.REJECTED if answer.status_code in (409, 422) else SubmissionResult.FAILED

@@ -39,6 +39,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     await database.close()
     await signals.http.aclose()
     await gateway.http.aclose()
+    telemetry.shutdown()
 
 
 app = FastAPI(title="orchestrator", lifespan=lifespan)

@@ -42,6 +42,7 @@ class Orchestration:
         self._signals = signals
         self._gateway = gateway
         self._done: dt.date | None = None
+        self._opened: tuple[dt.date | None, float] = (None, 0.0)
         self._next = 0.0
 
     async def follow_market(self) -> None:
@@ -51,7 +52,7 @@ class Orchestration:
             if not state.open or state.trading_date == self._done or time.monotonic() < self._next:
                 continue
             # A state that waited in the queue during the last run may be old: its quotes say so.
-            if time.time() - max(quote.at for quote in state.quotes.values()) > 2:
+            if time.time() - max((quote.at for quote in state.quotes.values()), default=0.0) > 2:
                 continue
             try:
                 await self._see(state)
@@ -63,11 +64,24 @@ class Orchestration:
         if await storage.is_done(self._database, state.trading_date):
             self._done = state.trading_date
             return
+        if await self._should_wait(state):
+            return
         result = await self.run(state)
         if result is RunResult.SUCCESS:
             self._done = state.trading_date
         else:
             self._next = time.monotonic() + self._settings.retry_seconds
+
+    async def _should_wait(self, state: MarketState) -> bool:
+        """Whether the session is so young that targets of the last one are no failure yet."""
+        if self._opened[0] != state.trading_date:
+            self._opened = (state.trading_date, time.monotonic())
+        if time.monotonic() - self._opened[1] > self._settings.retry_seconds:
+            return False
+        try:
+            return (await self._signals.targets()).trading_date != state.trading_date
+        except Exception:  # a run finds out the same, and says so
+            return True
 
     async def run(self, state: MarketState) -> RunResult:
         """One run, recorded and stored whatever comes of it."""
@@ -79,7 +93,7 @@ class Orchestration:
             except NotYet as reason:
                 logger.info("run %d: %s", number, reason)
                 result = RunResult.FAILED
-            except (httpx.HTTPError, KeyError, ValueError) as error:
+            except Exception as error:  # a run that is not counted would be one that nobody misses
                 logger.warning("run %d failed: %s: %s", number, type(error).__name__, error)
                 result = RunResult.FAILED
         orchestration_runs_total.add(1, {"result": result})

@@ -27,6 +27,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     async with background(signals.run(), redis_probe.run(), database_probe.run()):
         yield
     await database.close()
+    telemetry.shutdown()
 
 
 app = FastAPI(title="signal-service", lifespan=lifespan)

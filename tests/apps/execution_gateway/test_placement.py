@@ -1,0 +1,424 @@
+"""Every placement ends in exactly one status: in the answer, in the metrics, and in a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from apps.catalogue import (
+    Cancellation,
+    PlacementStatus,
+    Rejection,
+    fees_dollars_total,
+    filled_notional_dollars_total,
+    order_fill_duration_seconds,
+    order_fills_total,
+    order_placement_duration_seconds,
+    order_price_improvement_bps,
+    order_rejections_total,
+    order_slippage_bps,
+    orders_placed_total,
+    orders_total,
+)
+from apps.execution_gateway import ledger
+from apps.execution_gateway.broker import Broker, Execution, VenueRejected
+from apps.execution_gateway.desk import Desk
+from apps.execution_gateway.models import Order, OrderStatus
+from apps.execution_gateway.placement import Failed, OtherOrder
+from apps.execution_gateway.risk import Rejected
+from telemetry.testing import Recorded
+from tests.apps.execution_gateway.conftest import opened, order, set_away, shares, stored
+from tests.apps.markets import TUESDAY, market
+
+
+@contextmanager
+def exactly_one(
+    recorded: Recorded, status: PlacementStatus, symbol: str = "AAPL", side: str = "buy", times: int = 1
+) -> Iterator[None]:
+    """Within the block, placements end in that status, that many times, and in no other."""
+
+    def counts() -> Counter[str]:
+        return Counter(
+            {s: int(recorded(orders_total, symbol=symbol, side=side, status=s) or 0) for s in PlacementStatus}
+        )
+
+    before, everything, placed = (
+        counts(),
+        sum(orders_total.values().values()),
+        sum(orders_placed_total.values().values()),
+    )
+    yield
+    assert counts() - before == Counter({status: times})
+    assert sum(orders_total.values().values()) == everything + times
+    accepted = times if status is PlacementStatus.SUCCESS else 0
+    assert sum(orders_placed_total.values().values()) == placed + accepted
+
+
+async def all_orders(desk: Desk) -> list[Order]:
+    async with desk.database.connection() as connection:
+        return await ledger.find_orders(connection)
+
+
+class Venue:
+    """The desk's own paper venue, but for what a test changes."""
+
+    def __init__(self, real: Broker) -> None:
+        self.real = real
+
+    async def submit(self, order: Order) -> None:
+        await self.real.submit(order)
+
+    async def cancel(self, order_id: UUID) -> None:
+        await self.real.cancel(order_id)
+
+    async def knows(self, order_id: UUID) -> bool:
+        return await self.real.knows(order_id)
+
+    async def executions_after(self, seq: int) -> Sequence[Execution]:
+        return await self.real.executions_after(seq)
+
+    async def shares(self) -> dict[str, int]:
+        return await self.real.shares()
+
+
+class Refusing(Venue):
+    """Takes nothing."""
+
+    async def submit(self, order: Order) -> None:
+        raise VenueRejected("not today")
+
+
+class Breaking(Venue):
+    """Fails before the order arrives."""
+
+    async def submit(self, order: Order) -> None:
+        raise ConnectionError("no route")
+
+
+class LosingTheAnswer(Venue):
+    """Takes the order, and its answer does not arrive."""
+
+    async def submit(self, order: Order) -> None:
+        await self.real.submit(order)
+        raise TimeoutError
+
+
+class Waiting(Venue):
+    """Takes the order when it is told to."""
+
+    def __init__(self, real: Broker) -> None:
+        super().__init__(real)
+        self.arrived = asyncio.Event()
+        self.go = asyncio.Event()
+
+    async def submit(self, order: Order) -> None:
+        self.arrived.set()
+        await self.go.wait()
+        await self.real.submit(order)
+
+
+async def test_an_accepted_order_is_stored_filled_and_counted_once(desk: Desk, recorded: Recorded) -> None:
+    with exactly_one(recorded, PlacementStatus.SUCCESS):
+        placed, new = await desk.placement.place(order(qty=10))
+
+    assert new
+    assert (placed.status, placed.filled_qty, placed.arrival_price) == (OrderStatus.FILLED, 10, Decimal(100))
+    assert await stored(desk, placed) == placed
+    assert await shares(desk) == {"AAPL": 10}
+    assert recorded(order_placement_duration_seconds, symbol="AAPL", side="buy") == 1
+    assert recorded(order_fills_total, symbol="AAPL", side="buy") == 1
+    assert recorded(order_fill_duration_seconds, side="buy") == 1
+    assert recorded(filled_notional_dollars_total, side="buy") == 1000
+
+
+async def test_slippage_and_fees_are_recorded_for_every_part(database_url: str, recorded: Recorded) -> None:
+    costs = {"slippage_bps": 10, "fee_per_share": "0.01", "max_shares_per_tick": 100}
+    async with opened(database_url, **costs) as desk:
+        await desk.see(market({"AAPL": 100}))
+        placed, _ = await desk.placement.place(order(qty=150))
+        assert (placed.status, placed.filled_qty) == (OrderStatus.PARTLY_FILLED, 100)
+        await desk.see(market({"AAPL": "99"}))  # better than the quote at arrival, by 90.1 basis points
+
+        assert (await stored(desk, placed)).status is OrderStatus.FILLED
+    assert recorded(order_fills_total, symbol="AAPL", side="buy") == 2
+    assert recorded(fees_dollars_total) == pytest.approx(1.5)
+    assert recorded(filled_notional_dollars_total, side="buy") == pytest.approx(10010 + 50 * 99.099)
+    assert recorded(order_slippage_bps, side="buy") == 1
+    assert recorded(order_price_improvement_bps, side="buy") == 1
+    assert recorded(orders_total, symbol="AAPL", side="buy", status="success") == 1
+
+
+async def test_an_order_that_rests_is_accepted(desk: Desk, recorded: Recorded) -> None:
+    with exactly_one(recorded, PlacementStatus.SUCCESS):
+        placed, _ = await desk.placement.place(order(order_type="limit", limit_price="99"))
+
+    assert (placed.status, placed.filled_qty) == (OrderStatus.ACCEPTED, 0)
+
+
+async def test_a_refused_order_is_counted_by_reason_stored_and_still_timed(desk: Desk, recorded: Recorded) -> None:
+    with exactly_one(recorded, PlacementStatus.REJECTED), pytest.raises(Rejected) as refusal:
+        await desk.placement.place(order(qty=5000))
+
+    assert refusal.value.reason is Rejection.ORDER_SIZE_LIMIT
+    assert recorded(order_rejections_total, reason="order_size_limit") == 1
+    assert recorded(order_placement_duration_seconds, symbol="AAPL", side="buy") == 1
+    (kept,) = await all_orders(desk)
+    assert (kept.status, kept.reason) == (OrderStatus.REJECTED, "order_size_limit")
+
+
+async def test_a_venue_that_refuses_is_a_rejection(desk: Desk, recorded: Recorded) -> None:
+    desk.placement._broker = Refusing(desk.broker)
+
+    with exactly_one(recorded, PlacementStatus.REJECTED), pytest.raises(Rejected) as refusal:
+        await desk.placement.place(order())
+
+    assert (refusal.value.reason, str(refusal.value)) == (Rejection.VENUE_REJECTED, "not today")
+    assert recorded(order_rejections_total, reason="venue_rejected") == 1
+    (kept,) = await all_orders(desk)
+    assert (kept.status, kept.reason) == (OrderStatus.REJECTED, "venue_rejected")
+
+
+@pytest.mark.parametrize("venue", [Breaking, LosingTheAnswer])
+async def test_an_error_of_ours_is_a_failure_and_the_order_does_not_fill_later_on(
+    venue: Callable[[Broker], Broker], database_url: str, recorded: Recorded
+) -> None:
+    async with opened(database_url, max_shares_per_tick=6) as desk:
+        await desk.see(market({"AAPL": 100}))
+        desk.placement._broker = venue(desk.broker)
+
+        with exactly_one(recorded, PlacementStatus.FAILED):
+            with pytest.raises(Failed, match="the order could not be placed"):
+                await desk.placement.place(order(qty=10))
+            desk.placement._broker = desk.broker
+            await desk.settle()
+            await desk.see(market({"AAPL": 101}))
+            await desk.settle()
+
+        (kept,) = await all_orders(desk)
+        # What the venue filled before we gave up is ours all the same; the rest is not filled any more.
+        filled = 6 if venue is LosingTheAnswer else 0
+        assert (kept.status, kept.filled_qty) == (OrderStatus.FAILED, filled)
+        assert await shares(desk) == await desk.broker.shares() == ({"AAPL": 6} if filled else {})
+
+
+async def test_an_order_on_its_way_is_left_alone_by_settle(desk: Desk, recorded: Recorded) -> None:
+    slow = desk.placement._broker = Waiting(desk.broker)
+    with exactly_one(recorded, PlacementStatus.SUCCESS):
+        placing = asyncio.create_task(desk.placement.place(order()))
+        await slow.arrived.wait()
+        await desk.settle()
+        assert [o.status for o in await all_orders(desk)] == [OrderStatus.PENDING]
+        slow.go.set()
+        placed, _ = await placing
+
+    assert placed.status is OrderStatus.FILLED
+
+
+async def test_a_placement_that_is_cut_off_is_a_failure(desk: Desk, recorded: Recorded) -> None:
+    slow = desk.placement._broker = Waiting(desk.broker)
+    with exactly_one(recorded, PlacementStatus.FAILED):
+        placing = asyncio.create_task(desk.placement.place(order()))
+        await slow.arrived.wait()
+        placing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await placing
+        await desk.settle()
+
+    assert [o.status for o in await all_orders(desk)] == [OrderStatus.FAILED]
+
+
+@pytest.mark.parametrize("reached", [True, False])
+async def test_a_crash_on_the_way_is_counted_once_by_the_next_process_and_its_fills_are_booked_once(
+    reached: bool, database_url: str, recorded: Recorded
+) -> None:
+    async with opened(database_url) as crashing:
+        await crashing.see(market({"AAPL": 100}))
+        slow = crashing.placement._broker = Waiting(crashing.broker)
+        placing = asyncio.create_task(crashing.placement.place(order()))
+        await slow.arrived.wait()
+        (pending,) = await all_orders(crashing)
+        if reached:  # the venue has filled it, and we have booked nothing
+            await crashing.broker.submit(pending)
+
+        status = PlacementStatus.SUCCESS if reached else PlacementStatus.FAILED
+        with exactly_one(recorded, status):
+            async with opened(database_url) as desk:
+                for _ in range(2):
+                    await desk.see(market({"AAPL": 100}))
+                    await desk.settle()
+
+                kept = await stored(desk, pending)
+                assert kept.status is (OrderStatus.FILLED if reached else OrderStatus.FAILED)
+                assert await shares(desk) == ({"AAPL": 10} if reached else {})
+                assert recorded(order_fills_total, symbol="AAPL", side="buy") == (1 if reached else 0)
+        placing.cancel()
+        await asyncio.gather(placing, return_exceptions=True)
+
+
+async def test_an_order_that_the_venue_has_is_accepted_also_when_we_cannot_write_it_down(
+    desk: Desk, recorded: Recorded
+) -> None:
+    class ThenGone(Venue):
+        async def submit(self, order: Order) -> None:
+            await self.real.submit(order)
+            set_away(desk, True)
+
+    desk.placement._broker = ThenGone(desk.broker)
+    with exactly_one(recorded, PlacementStatus.SUCCESS):
+        placed, new = await desk.placement.place(order())
+        assert (placed.status, new) == (OrderStatus.ACCEPTED, True)
+        set_away(desk, False)
+        assert (await stored(desk, placed)).status is OrderStatus.PENDING
+        for _ in range(2):
+            await desk.settle()
+
+    assert (await stored(desk, placed)).status is OrderStatus.FILLED
+    assert await shares(desk) == {"AAPL": 10}
+
+
+async def test_with_postgresql_away_what_adds_risk_is_refused_and_the_rest_fails(
+    desk: Desk, recorded: Recorded
+) -> None:
+    await desk.placement.place(order(qty=10))
+    await desk.see(market({"AAPL": 100, "MSFT": 200}))
+    set_away(desk, True)
+
+    with exactly_one(recorded, PlacementStatus.REJECTED), pytest.raises(Rejected) as refusal:
+        await desk.placement.place(order())
+    assert refusal.value.reason is Rejection.BREAKER_UNKNOWN
+    assert recorded(order_rejections_total, reason="breaker_unknown") == 1
+
+    with exactly_one(recorded, PlacementStatus.FAILED, side="sell"), pytest.raises(Failed):
+        await desk.placement.place(order(side="sell", qty=10))
+    with exactly_one(recorded, PlacementStatus.REJECTED, side="sell"), pytest.raises(Rejected):
+        await desk.placement.place(order(side="sell", qty=11))
+
+    set_away(desk, False)
+    await desk.settle()
+    assert [o.status for o in await all_orders(desk)] == [OrderStatus.FILLED]
+
+
+async def test_before_the_book_was_ever_read_everything_may_add_risk(database_url: str) -> None:
+    async with opened(database_url) as desk:
+        set_away(desk, True)
+
+        with pytest.raises(Rejected) as refusal:
+            await desk.placement.place(order(side="sell", qty=1))
+
+    assert refusal.value.reason is Rejection.BREAKER_UNKNOWN
+
+
+async def test_a_breaker_that_cannot_be_read_refuses_what_adds_risk_and_lets_the_rest_through(
+    desk: Desk, recorded: Recorded
+) -> None:
+    await desk.placement.place(order(qty=10))
+    async with desk.database.connection() as connection:
+        await connection.execute("ALTER TABLE gateway.breaker_changes RENAME TO elsewhere")
+
+    with exactly_one(recorded, PlacementStatus.REJECTED), pytest.raises(Rejected) as refusal:
+        await desk.placement.place(order())
+    assert refusal.value.reason is Rejection.BREAKER_UNKNOWN
+    with exactly_one(recorded, PlacementStatus.SUCCESS, side="sell"):
+        await desk.placement.place(order(side="sell", qty=10))
+
+
+async def test_a_tripped_breaker_refuses_what_adds_risk_and_lets_what_reduces_it_through(
+    desk: Desk, recorded: Recorded
+) -> None:
+    await desk.placement.place(order(qty=10))
+    await desk.trip("a test", "me")
+
+    with exactly_one(recorded, PlacementStatus.REJECTED), pytest.raises(Rejected) as refusal:
+        await desk.placement.place(order())
+    assert refusal.value.reason is Rejection.BREAKER_TRIPPED
+    assert recorded(order_rejections_total, reason="breaker_tripped") == 1
+    with exactly_one(recorded, PlacementStatus.SUCCESS, side="sell"):
+        await desk.placement.place(order(side="sell", qty=10))
+
+    await desk.reset("a test", "me")
+    with exactly_one(recorded, PlacementStatus.SUCCESS):
+        await desk.placement.place(order())
+
+
+async def test_the_same_client_order_id_again_is_the_same_order_and_counts_once(desk: Desk, recorded: Recorded) -> None:
+    with exactly_one(recorded, PlacementStatus.SUCCESS):
+        first, new = await desk.placement.place(order(client_order_id="mine"))
+        again, new_again = await desk.placement.place(order(client_order_id="mine"))
+
+    assert (new, new_again) == (True, False)
+    assert again == first
+    assert await shares(desk) == {"AAPL": 10}
+
+
+async def test_the_same_client_order_id_at_once_is_one_order(desk: Desk, recorded: Recorded) -> None:
+    with exactly_one(recorded, PlacementStatus.SUCCESS):
+        answers = await asyncio.gather(*(desk.placement.place(order(client_order_id="mine")) for _ in range(5)))
+
+    assert len({placed.id for placed, _ in answers}) == 1
+    assert sorted(new for _, new in answers) == [False] * 4 + [True]
+    assert await shares(desk) == {"AAPL": 10}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"symbol": "MSFT"},
+        {"side": "sell"},
+        {"qty": 11},
+        {"order_type": "limit", "limit_price": "100"},
+    ],
+)
+async def test_a_client_order_id_belongs_to_one_order(desk: Desk, recorded: Recorded, other: dict[str, Any]) -> None:
+    with exactly_one(recorded, PlacementStatus.SUCCESS):
+        await desk.placement.place(order(client_order_id="mine"))
+        with pytest.raises(OtherOrder, match="'mine' belongs to another order"):
+            await desk.placement.place(order(client_order_id="mine", **other))
+
+
+async def test_a_refused_order_again_answers_that_it_was_refused(desk: Desk, recorded: Recorded) -> None:
+    with exactly_one(recorded, PlacementStatus.REJECTED):
+        with pytest.raises(Rejected):
+            await desk.placement.place(order(qty=5000, client_order_id="mine"))
+        again, new = await desk.placement.place(order(qty=5000, client_order_id="mine"))
+
+    assert (again.status, again.reason, new) == (OrderStatus.REJECTED, "order_size_limit", False)
+
+
+async def test_two_orders_at_once_do_not_spend_the_same_cash(database_url: str, recorded: Recorded) -> None:
+    async with opened(database_url, initial_cash=Decimal(1501)) as desk:
+        await desk.see(market({"AAPL": 100}))
+
+        answers = await asyncio.gather(*(desk.placement.place(order(qty=10)) for _ in range(4)), return_exceptions=True)
+
+        assert sorted(type(answer).__name__ for answer in answers) == ["Rejected", "Rejected", "Rejected", "tuple"]
+    assert recorded(order_rejections_total, reason="insufficient_cash") == 3
+
+
+async def test_a_resting_buy_keeps_its_cash_until_it_ends(database_url: str) -> None:
+    async with opened(database_url, initial_cash=Decimal(1500)) as desk:
+        await desk.see(market({"AAPL": 100}))
+        resting, _ = await desk.placement.place(order(order_type="limit", limit_price="95"))
+
+        with pytest.raises(Rejected) as refusal:
+            await desk.placement.place(order(qty=6))
+        assert refusal.value.reason is Rejection.INSUFFICIENT_CASH
+
+        await desk.cancel(resting.id, Cancellation.CLIENT)
+        await desk.placement.place(order(qty=6))
+        assert await shares(desk) == {"AAPL": 6}
+
+
+async def test_an_order_remembers_its_trading_date(desk: Desk) -> None:
+    await desk.see(market({"AAPL": 100}, date=TUESDAY))
+
+    placed, _ = await desk.placement.place(order())
+
+    assert placed.trading_date == TUESDAY
+    assert [fill.trading_date for fill in await desk.broker.executions_after(0)] == [TUESDAY]

@@ -1,0 +1,183 @@
+"""The feed in real time, with a real Redis and PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from decimal import Decimal
+
+import pytest
+import redis.asyncio
+
+from apps.catalogue import (
+    feed_connection_status,
+    last_tick_timestamp_seconds,
+    market_session_open,
+    quote_price_dollars,
+    subscribed_symbols,
+    tick_processing_duration_seconds,
+    ticks_received_total,
+    trading_date_timestamp_seconds,
+)
+from apps.database import Database
+from apps.market import KEY, MarketState, follow
+from apps.market_data_service import storage
+from apps.market_data_service.closes import read_closes
+from apps.market_data_service.feed import Feed
+from apps.market_data_service.replay import Place, Replay
+from apps.market_data_service.settings import DATA
+from apps.market_data_service.storage import SCHEMA
+from apps.service import background, every
+from telemetry.testing import Recorded
+from tests.waiting import until
+
+CRASH = read_closes(DATA / "crash-2020.csv")
+START, NEXT = dt.date(2020, 3, 9), dt.date(2020, 3, 10)
+
+
+def replay(end: dt.date | None = None) -> Replay:
+    return Replay(CRASH, START, end, 12)
+
+
+@asynccontextmanager
+async def database_at(url: str) -> AsyncIterator[Database]:
+    database = Database(url, SCHEMA)
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def playing(clock: Replay, database_url: str, redis_url: str) -> AsyncIterator[Feed]:
+    """A feed that plays as the service has it."""
+    database = Database(database_url, SCHEMA)
+    client = redis.asyncio.from_url(redis_url)
+    await client.delete(KEY)
+    feed = Feed(clock, "crash-2020.csv", database, client)
+    try:
+        async with background(feed.run(), every(0.05, feed.remember)):
+            yield feed
+    finally:
+        await client.aclose()
+        await database.close()
+
+
+async def test_a_session_ticks_closes_and_a_restart_goes_on_where_it_was(
+    database_url: str, redis_url: str, recorded: Recorded
+) -> None:
+    states: list[MarketState] = []
+
+    async def watch() -> None:
+        async with aclosing(follow(redis_url)) as followed:
+            async for state in followed:
+                states.append(state)  # noqa: PERF401 - it never ends
+
+    async with playing(replay(), database_url, redis_url) as feed:
+        async with background(watch()):
+            await until(lambda: feed.state is not None and not feed.state.open, "the close", seconds=10)
+            await until(lambda: states and not states[-1].open, "the close was published")
+        await asyncio.sleep(0.2)  # the place is stored beside the feed
+        closed = feed.state
+    assert closed is not None
+
+    session = [state for state in states if state.open]
+    assert len(session) >= 4  # at least once a second, in two seconds
+    assert session[-1].quotes["AAPL"].price == CRASH.of(CRASH.dates.index(START))["AAPL"]
+    assert session[0].previous_closes == CRASH.of(CRASH.dates.index(START) - 1)
+    assert all(
+        0 < after.quotes["XOM"].at - before.quotes["XOM"].at <= 1.0 for before, after in itertools.pairwise(session)
+    )
+    assert recorded(ticks_received_total, symbol="AAPL") in (len(session), len(session) + 1)
+    assert recorded(market_session_open) == 0
+    assert recorded(feed_connection_status) == 1
+    assert recorded(subscribed_symbols) == 20
+    assert recorded(quote_price_dollars, symbol="AAPL") == float(closed.quotes["AAPL"].price)
+    assert recorded(last_tick_timestamp_seconds, symbol="AAPL") == session[-1].quotes["AAPL"].at
+    assert recorded(trading_date_timestamp_seconds) == dt.datetime(2020, 3, 9, tzinfo=dt.UTC).timestamp()
+    assert (recorded(tick_processing_duration_seconds) or 0) >= len(session)
+
+    async with playing(replay(), database_url, redis_url) as feed:
+        await until(lambda: feed.state is not None, "the restart")
+        again = feed.state
+    assert again is not None
+    assert (again.trading_date, again.open, again.quotes) == (START, False, closed.quotes)
+
+
+async def test_after_the_last_day_it_says_so_and_stays_closed(
+    database_url: str, redis_url: str, recorded: Recorded
+) -> None:
+    async with database_at(database_url) as database:
+        await storage.load(database, "crash-2020.csv", replay())
+        await storage.store(database, Place(START, 1.99, 0.0))
+
+    async with playing(replay(end=START), database_url, redis_url) as feed:
+        await until(lambda: feed.state is not None and feed.state.finished, "the end")
+        ticks = recorded(ticks_received_total, symbol="AAPL")
+        await asyncio.sleep(1.1)
+
+        assert feed.state is not None
+        assert (feed.state.open, feed.state.finished, feed.state.trading_date) == (False, True, START)
+        assert recorded(ticks_received_total, symbol="AAPL") == ticks
+
+
+async def test_the_market_goes_on_while_redis_and_postgresql_are_away(redis_url: str, recorded: Recorded) -> None:
+    class Away(Database):
+        """Is there for the start only."""
+
+        async def open(self) -> None:
+            """It has been opened."""
+
+    database = Away("postgresql://nowhere", "")
+    feed = Feed(replay(), "crash-2020.csv", database, redis.asyncio.from_url("unix:///nowhere/redis.sock"))
+    place = replay().first()
+    for _ in range(2):
+        began = asyncio.get_running_loop().time()
+        place = await feed._play(place)
+        assert asyncio.get_running_loop().time() - began < 0.5
+    with pytest.raises(Exception, match="has not been reached"):
+        await feed.remember()
+
+    assert recorded(ticks_received_total, symbol="AAPL") == 2
+
+
+async def test_a_new_date_starts_at_its_open(database_url: str, redis_url: str) -> None:
+    async with database_at(database_url) as database:
+        await storage.load(database, "crash-2020.csv", replay())
+        await storage.store(database, Place(START, 11.9, 5.0))
+
+    async with playing(replay(), database_url, redis_url) as feed:
+        await until(lambda: feed.state is not None and feed.state.trading_date == NEXT, "the next date")
+        assert feed.state is not None
+        assert feed.state.open
+        assert feed.state.previous_closes == CRASH.of(CRASH.dates.index(START))
+
+
+@pytest.mark.parametrize(
+    ("file", "clock", "sentence"),
+    [
+        ("calm-2017.csv", replay(), "REPLAY_FILE=crash-2020.csv REPLAY_START=2020-03-09, now they are calm-2017.csv"),
+        ("crash-2020.csv", Replay(CRASH, NEXT, None, 12), "now they are crash-2020.csv and 2020-03-10"),
+    ],
+)
+async def test_a_place_in_another_replay_is_refused(database_url: str, file: str, clock: Replay, sentence: str) -> None:
+    async with database_at(database_url) as database:
+        assert await storage.load(database, "crash-2020.csv", replay()) == Place(START, 0.0, 0.0)
+        await storage.store(database, Place(NEXT, 3.5, 7.25))
+        assert await storage.load(database, "crash-2020.csv", replay()) == Place(NEXT, 3.5, 7.25)
+
+        with pytest.raises(storage.MadeWithOtherData) as refusal:
+            await storage.load(database, file, clock)
+        assert sentence in str(refusal.value)
+        assert "`make clean-data`" in str(refusal.value)
+
+        with pytest.raises(storage.MadeWithOtherData, match="past REPLAY_END=2020-03-09"):
+            await storage.load(database, "crash-2020.csv", replay(end=START))
+
+
+def test_decimal_prices_stay_decimal() -> None:
+    assert all(isinstance(price, Decimal) for price in replay().prices(Place(START, 1.0, 0.0)).values())

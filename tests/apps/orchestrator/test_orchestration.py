@@ -1,0 +1,268 @@
+"""Runs of the orchestrator: how each ends, what it submits, and what it does not do twice."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from apps.catalogue import (
+    RunResult,
+    dependency_available,
+    orchestration_duration_seconds,
+    orchestration_last_success_timestamp_seconds,
+    orchestration_runs_total,
+    orders_submitted_total,
+)
+from apps.database import Database
+from apps.orchestrator.clients import ExecutionGateway, SignalService
+from apps.orchestrator.orchestration import Orchestration
+from apps.orchestrator.settings import Settings
+from apps.orchestrator.storage import SCHEMA, last_runs
+from telemetry.testing import Recorded
+from tests.apps.markets import MONDAY, TUESDAY, market
+
+MARKET = market({"AAPL": 100, "MSFT": 200})
+
+
+class Services:
+    """A gateway and a signal service that say what a test wants them to."""
+
+    def __init__(self) -> None:
+        self.targets: Any = {"trading_date": "2020-03-09", "weights": {"AAPL": "0.5", "MSFT": "0.5"}}
+        self.pnl: Any = {"equity": "10000.00"}
+        self.positions: dict[str, dict[str, int]] = {}
+        self.open_orders: list[list[dict[str, Any]]] = [[]]
+        """What is answered to one question after the other; the last answer stays."""
+        self.state = "OPEN"
+        self.place: Callable[[dict[str, Any]], httpx.Response] = lambda body: httpx.Response(
+            201, json={"status": "filled"}
+        )
+        self.placed: list[dict[str, Any]] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        match request.method, request.url.path:
+            case "GET", "/health":
+                return httpx.Response(200 if request.url.host == "signals" else 503)
+            case "GET", "/api/v1/targets":
+                return (
+                    self.targets if isinstance(self.targets, httpx.Response) else httpx.Response(200, json=self.targets)
+                )
+            case "GET", "/api/v1/pnl":
+                return httpx.Response(200, json=self.pnl)
+            case "GET", "/api/v1/positions":
+                return httpx.Response(200, json=self.positions)
+            case "GET", "/api/v1/circuit-breaker":
+                return httpx.Response(200, json={"state": self.state})
+            case "GET", "/api/v1/orders":
+                assert request.url.params["open"] == "true"
+                return httpx.Response(
+                    200, json=self.open_orders.pop(0) if len(self.open_orders) > 1 else self.open_orders[0]
+                )
+            case "POST", "/api/v1/orders":
+                self.placed.append(json.loads(request.content))
+                return self.place(self.placed[-1])
+        raise AssertionError(f"{request.method} {request.url}")
+
+    def wanted(self) -> Counter[tuple[str, str, int]]:
+        return Counter((order["symbol"], order["side"], order["qty"]) for order in self.placed)
+
+
+@pytest.fixture
+def services() -> Services:
+    return Services()
+
+
+@pytest.fixture
+async def orchestration(database_url: str, services: Services) -> AsyncIterator[Orchestration]:
+    database = Database(database_url, SCHEMA)
+    await database.open()
+    transport = httpx.MockTransport(services)
+    async with (
+        httpx.AsyncClient(transport=transport, base_url="http://signals") as signals,
+        httpx.AsyncClient(transport=transport, base_url="http://gateway") as gateway,
+    ):
+        yield Orchestration(Settings(invested=1), database, SignalService(signals), ExecutionGateway(gateway))  # type: ignore[arg-type]
+    await database.close()
+
+
+async def runs(orchestration: Orchestration) -> list[tuple[object, object]]:
+    return [(run["result"], run["orders"]) for run in await last_runs(orchestration._database, 10)]
+
+
+async def test_a_run_places_what_is_missing_and_is_recorded(
+    orchestration: Orchestration, services: Services, recorded: Recorded
+) -> None:
+    services.positions = {"AAPL": {"shares": 20}, "OLD": {"shares": 0}}
+    services.open_orders = [[{"symbol": "AAPL", "side": "buy", "qty": 20, "filled_qty": 5}]]
+    state = market({"AAPL": 100, "MSFT": 200, "OLD": 1})
+
+    assert await orchestration.run(state) is RunResult.SUCCESS
+
+    assert services.wanted() == {("AAPL", "buy", 15): 1, ("MSFT", "buy", 25): 1}
+    assert recorded(orders_submitted_total, result="accepted") == 2
+    assert recorded(orchestration_runs_total, result="success") == 1
+    assert recorded(orchestration_duration_seconds) == 1
+    assert recorded(orchestration_last_success_timestamp_seconds) is not None
+    assert await runs(orchestration) == [("success", 2)]
+
+
+async def test_while_the_breaker_is_tripped_nothing_is_placed(
+    orchestration: Orchestration, services: Services, recorded: Recorded
+) -> None:
+    services.state = "TRIPPED"
+
+    assert await orchestration.run(MARKET) is RunResult.HALTED
+
+    assert services.placed == []
+    assert recorded(orders_submitted_total, result="halted") == 2
+    assert recorded(orchestration_runs_total, result="halted") == 1
+    assert await runs(orchestration) == [("halted", 0)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "result"),
+    [
+        (httpx.Response(409, json={"detail": {"reason": "insufficient_cash"}}), "rejected"),
+        (httpx.Response(422, json={"detail": []}), "rejected"),
+        (httpx.Response(503, json={"detail": {"reason": "failed"}}), "failed"),
+        (httpx.Response(500, text="oh"), "failed"),
+        (httpx.Response(200, json={"status": "rejected"}), "rejected"),
+        (httpx.Response(200, json={"status": "failed"}), "failed"),
+    ],
+)
+async def test_a_run_with_an_order_that_is_not_accepted_has_failed_and_places_the_others(
+    orchestration: Orchestration, services: Services, recorded: Recorded, answer: httpx.Response, result: str
+) -> None:
+    good = services.place
+    services.place = lambda body: answer if body["symbol"] == "AAPL" else good(body)
+
+    assert await orchestration.run(MARKET) is RunResult.FAILED
+
+    assert recorded(orders_submitted_total, result=result) == 1
+    assert recorded(orders_submitted_total, result="accepted") == 1
+    assert await runs(orchestration) == [("failed", 1)]
+
+
+@pytest.mark.parametrize("status", ["filled", "accepted", "partly_filled", "pending", "cancelled"])
+async def test_an_order_whose_answer_was_lost_is_sent_once_more_with_the_same_id(
+    orchestration: Orchestration, services: Services, recorded: Recorded, status: str
+) -> None:
+    def lose_the_first_answer(body: dict[str, Any]) -> httpx.Response:
+        if sum(order["client_order_id"] == body["client_order_id"] for order in services.placed) == 1:
+            raise httpx.ReadTimeout("lost")
+        return httpx.Response(200, json={"status": status})
+
+    services.place = lose_the_first_answer
+
+    assert await orchestration.run(MARKET) is RunResult.SUCCESS
+
+    ids = Counter(order["client_order_id"] for order in services.placed)
+    assert list(ids.values()) == [2, 2]
+    assert recorded(orders_submitted_total, result="accepted") == 2
+
+
+async def test_an_order_whose_answer_is_lost_twice_has_failed(
+    orchestration: Orchestration, services: Services, recorded: Recorded
+) -> None:
+    def lose(body: dict[str, Any]) -> httpx.Response:
+        raise httpx.ConnectError("gone")
+
+    services.place = lose
+
+    assert await orchestration.run(MARKET) is RunResult.FAILED
+    assert recorded(orders_submitted_total, result="failed") == 2
+
+
+async def test_each_run_has_ids_of_its_own(orchestration: Orchestration, services: Services) -> None:
+    await orchestration.run(MARKET)
+    await orchestration.run(MARKET)
+
+    ids = [order["client_order_id"] for order in services.placed]
+    assert len(set(ids)) == len(ids) == 4
+    assert all(each.startswith("2020-03-09-") for each in ids)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("targets", httpx.Response(503, json={"detail": "no targets yet"})),
+        ("targets", httpx.Response(200, text="not JSON")),
+        ("targets", {}),
+        ("targets", {"trading_date": "2020-03-09", "weights": {"GONE": "1"}}),
+        ("targets", {"trading_date": "2020-03-09", "weights": None}),
+        ("targets", {"trading_date": "2020-03-06", "weights": {}}),
+        ("pnl", {"equity": None}),
+        ("pnl", {"equity": "a lot"}),
+    ],
+)
+async def test_a_run_that_cannot_know_what_to_do_has_failed_and_is_counted(
+    orchestration: Orchestration, services: Services, recorded: Recorded, field: str, value: object
+) -> None:
+    setattr(services, field, value)
+
+    assert await orchestration.run(MARKET) is RunResult.FAILED
+
+    assert services.placed == []
+    assert recorded(orchestration_runs_total, result="failed") == 1
+    assert await runs(orchestration) == [("failed", 0)]
+
+
+async def test_an_order_that_fills_between_two_questions_is_not_ordered_again(
+    orchestration: Orchestration, services: Services
+) -> None:
+    resting = {"symbol": "AAPL", "side": "buy", "qty": 50, "filled_qty": 0}
+    services.open_orders = [[resting], []]
+    services.positions = {"AAPL": {"shares": 50}}
+
+    await orchestration.run(MARKET)
+
+    assert services.wanted() == {("MSFT", "buy", 25): 1}
+
+
+async def test_a_session_is_worked_off_once_also_after_a_restart(
+    orchestration: Orchestration, services: Services, recorded: Recorded
+) -> None:
+    await orchestration._see(MARKET)
+    await orchestration._see(MARKET)
+    again = Orchestration(
+        orchestration._settings, orchestration._database, orchestration._signals, orchestration._gateway
+    )
+    await again._see(MARKET)
+    assert recorded(orchestration_runs_total, result="success") == 1
+
+    services.targets = {**services.targets, "trading_date": "2020-03-10"}
+    await again._see(market({"AAPL": 100, "MSFT": 200}, date=TUESDAY))
+    assert recorded(orchestration_runs_total, result="success") == 2
+    assert MARKET.trading_date == MONDAY
+
+
+async def test_targets_of_the_last_session_are_waited_for_a_moment_and_then_a_failure(
+    orchestration: Orchestration, services: Services, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuesday = market({"AAPL": 100, "MSFT": 200}, date=TUESDAY)
+    clock = [100.0]
+    monkeypatch.setattr("apps.orchestrator.orchestration.time.monotonic", lambda: clock[0])
+
+    await orchestration._see(tuesday)
+    clock[0] += 3.0
+    await orchestration._see(tuesday)
+    assert await runs(orchestration) == []
+    clock[0] += 0.1
+    await orchestration._see(tuesday)
+    assert recorded(orchestration_runs_total, result="failed") == 1
+
+    services.targets = {**services.targets, "trading_date": "2020-03-10"}
+    await orchestration._see(tuesday)
+    assert recorded(orchestration_runs_total, result="success") == 1
+
+
+async def test_dependencies_are_asked_for_their_health(orchestration: Orchestration, recorded: Recorded) -> None:
+    await orchestration.watch_dependencies()
+
+    assert recorded(dependency_available, dependency="signal-service") == 1
+    assert recorded(dependency_available, dependency="execution-gateway") == 0

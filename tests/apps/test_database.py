@@ -1,0 +1,72 @@
+"""A service's PostgreSQL: waited for, made ready, and used again after it was away."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+
+import asyncpg
+import pytest
+
+from apps.database import UNAVAILABLE, Database, Unavailable, when_there
+from tests.servers import folder, postgres_server
+
+SCHEMA = "CREATE SCHEMA IF NOT EXISTS gateway; CREATE TABLE IF NOT EXISTS gateway.things (id int PRIMARY KEY)"
+
+
+async def test_it_is_waited_for_and_comes_back_by_itself() -> None:
+    with folder() as place, ExitStack() as stack:
+        database = Database(f"postgresql://postgres@/trading?host={place}/sockets", SCHEMA)
+        with pytest.raises(Unavailable):
+            async with database.connection():
+                pass
+        opening = asyncio.create_task(database.open())
+        await asyncio.sleep(0.7)
+        assert not opening.done()
+
+        server = await asyncio.to_thread(stack.enter_context, postgres_server(place))
+        await asyncio.wait_for(opening, 5)
+        async with database.transaction() as connection:
+            await connection.execute("INSERT INTO gateway.things VALUES (1)")
+
+        server.kill()
+        with pytest.raises(UNAVAILABLE):
+            async with database.transaction() as connection:
+                await connection.execute("INSERT INTO gateway.things VALUES (2)")
+        await asyncio.to_thread(stack.enter_context, postgres_server(place))
+        async with database.connection() as connection:
+            assert await connection.fetchval("SELECT array_agg(id) FROM gateway.things") == [1]
+        await database.close()
+
+
+async def test_a_block_that_raises_is_rolled_back(database_url: str) -> None:
+    database = Database(database_url, SCHEMA)
+    await database.open()
+    await database.open()  # again changes nothing
+
+    async def fail() -> None:
+        async with database.transaction() as connection:
+            await connection.execute("INSERT INTO gateway.things VALUES (1)")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await fail()
+    async with database.connection() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM gateway.things") == 0
+    await database.close()
+    await database.close()
+
+
+async def test_what_comes_first_is_done_again_until_postgresql_stays_and_other_errors_go_on() -> None:
+    answers: list[Exception] = [Unavailable("not yet"), asyncpg.CannotConnectNowError("starting")]
+
+    async def what() -> str:
+        if answers:
+            raise answers.pop(0)
+        return "done"
+
+    assert await when_there(what) == "done"
+
+    answers.append(ValueError("ours"))
+    with pytest.raises(ValueError, match="ours"):
+        await when_there(what)

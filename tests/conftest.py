@@ -1,0 +1,52 @@
+"""What many tests need: servers of their own, and a real gateway in an open market."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from hypothesis import settings
+
+from tests.servers import Server, both, folder
+from tests.services import Service, running
+from tests.waiting import wait_until
+
+# No folder with examples beside the sources, and no time limit on a machine that has other things to do.
+settings.register_profile("here", database=None, deadline=None)
+settings.load_profile("here")
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[tuple[Server, Server]]:
+    """PostgreSQL and Redis, for tests that leave them running."""
+    with both() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def gateway() -> Iterator[Service]:
+    """The execution gateway, with a real market that is open and has fresh quotes."""
+    with folder() as place, both() as (postgres, redis):
+        settings = {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url, "REPLAY_DAY_SECONDS": "3600"}
+        with (
+            running("market_data_service", place, settings),
+            running("execution_gateway", place, settings) as service,
+        ):
+            wait_until(
+                lambda: httpx.get(f"{service.url}/api/v1/pnl").status_code == 200, 10, "the gateway follows the market"
+            )
+            yield service
+
+
+@pytest.fixture
+def client(gateway: Service) -> Iterator[httpx.Client]:
+    """An HTTP client of the real gateway."""
+    with httpx.Client(base_url=gateway.url, timeout=10) as http:
+        yield http
+
+
+@pytest.fixture
+def order_data() -> dict[str, object]:
+    """An order that is accepted."""
+    return {"symbol": "AAPL", "side": "buy", "qty": 10}

@@ -1,0 +1,214 @@
+"""Probes tell the truth about real servers; spans and durations of Redis and PostgreSQL reach whom they should."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import asyncpg
+import psutil
+import pytest
+import redis.asyncio
+from fastapi import FastAPI
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+import telemetry
+from apps.service import background
+from telemetry import DatabaseProbe, RedisProbe
+from telemetry.catalogue import (
+    database_connection_status,
+    dependency_ping_duration_seconds,
+    redis_connection_status,
+)
+from telemetry.testing import Recorded
+from tests.servers import Server, folder, postgres_server, redis_running
+from tests.telemetry.apart import apart
+from tests.telemetry.test_exposition import parsed
+from tests.telemetry.test_sdk import get, values
+
+FLIP_SECONDS = 3.0
+
+
+async def flips(shown: Callable[[], object], value: int, since: str) -> None:
+    started = time.monotonic()
+    while shown() != value:
+        assert time.monotonic() - started < FLIP_SECONDS, f"still {shown()}, {FLIP_SECONDS} s after {since}"
+        await asyncio.sleep(0.02)
+
+
+@contextmanager
+def stopped(server: Server) -> Iterator[None]:
+    """The server and every process of its own hang."""
+    processes = [psutil.Process(server.process.pid)]
+    processes += processes[0].children(recursive=True)
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
+
+
+@pytest.fixture(autouse=True)
+def unknown() -> None:
+    redis_connection_status.remove()
+    database_connection_status.remove()
+
+
+async def test_redis_status_is_true_within_three_seconds_whatever_happens_to_redis(recorded: Recorded) -> None:
+    with folder() as place, redis_running(place) as server:
+        probe = RedisProbe(server.url)
+        async with background(probe.run()):
+            await flips(lambda: recorded(redis_connection_status), 1, "the start")
+            with stopped(server):
+                await flips(lambda: recorded(redis_connection_status), 0, "it hung")
+            await flips(lambda: recorded(redis_connection_status), 1, "it went on")
+            server.kill()
+            await flips(lambda: recorded(redis_connection_status), 0, "it was killed")
+            with redis_running(place):
+                await flips(lambda: recorded(redis_connection_status), 1, "it was back")
+                assert probe.up is True
+    assert (recorded(dependency_ping_duration_seconds, dependency="redis") or 0) >= 5
+    assert recorded(dependency_ping_duration_seconds, dependency="database") == 0
+
+
+async def test_database_status_is_true_within_three_seconds_whatever_happens_to_postgresql(
+    recorded: Recorded,
+) -> None:
+    with folder() as place, ExitStack() as stack:
+        server = await asyncio.to_thread(stack.enter_context, postgres_server(place))
+        async with background(DatabaseProbe(server.url).run()):
+            await flips(lambda: recorded(database_connection_status), 1, "the start")
+            with stopped(server):
+                await flips(lambda: recorded(database_connection_status), 0, "it hung")
+            await flips(lambda: recorded(database_connection_status), 1, "it went on")
+            server.kill()
+            await flips(lambda: recorded(database_connection_status), 0, "it was killed")
+            await asyncio.to_thread(stack.enter_context, postgres_server(place))
+            await flips(lambda: recorded(database_connection_status), 1, "it was back")
+    assert (recorded(dependency_ping_duration_seconds, dependency="database") or 0) >= 5
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        RedisProbe("unix:///nowhere/redis.sock"),
+        RedisProbe("redis://127.0.0.1:1/0"),
+        DatabaseProbe("postgresql://postgres@/trading?host=/nowhere"),
+        DatabaseProbe("postgresql://postgres@127.0.0.1:1/trading"),
+    ],
+    ids=["redis socket", "redis port", "postgresql socket", "postgresql port"],
+)
+async def test_a_server_that_was_never_there_is_down(
+    probe: RedisProbe | DatabaseProbe, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        await probe.ask()
+
+    assert probe.up is False
+    assert probe.status.values() == {(): 0}
+    assert [r.getMessage() for r in caplog.records if "does not answer" in r.getMessage()] != []
+    assert len(caplog.records) == 1  # said when it changes, not every second
+
+
+async def test_a_probe_says_nothing_before_it_has_asked(recorded: Recorded) -> None:
+    assert RedisProbe("unix:///nowhere/redis.sock").up is None
+    assert recorded(redis_connection_status) is None
+
+
+class Receiver:
+    """Takes spans over OTLP/HTTP, as a collector does."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[str, str, str]] = []
+        """Service, instrumentation and name of each."""
+
+    @contextmanager
+    def listening(self) -> Iterator[str]:
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver._take(ExportTraceServiceRequest.FromString(body))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: Any, **__: Any) -> None:
+                """A test's output is its own."""
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            try:
+                yield f"http://127.0.0.1:{server.server_port}"
+            finally:
+                server.shutdown()
+                thread.join()
+
+    def _take(self, request: ExportTraceServiceRequest) -> None:
+        for resource in request.resource_spans:
+            service = next(a.value.string_value for a in resource.resource.attributes if a.key == "service.name")
+            for scope in resource.scope_spans:
+                self.spans += [(service, scope.scope.name, span.name) for span in scope.spans]
+
+
+def some_queries(postgres_url: str, redis_url: str) -> str:
+    """One query of each, one that fails of each; answers with /metrics."""
+    app = FastAPI()
+    client = redis.asyncio.from_url(redis_url)  # made before init, as a module's own is
+    telemetry.init("execution_gateway", app)
+
+    async def work() -> None:
+        await client.set("key", "value")
+        with pytest.raises(redis.asyncio.ResponseError):
+            await client.lpush("key", "value")
+        await client.aclose()
+        pool = await asyncpg.create_pool(postgres_url, min_size=1, max_size=1)
+        async with pool.acquire() as connection:
+            await connection.fetchval("SELECT 1")
+            with pytest.raises(asyncpg.UndefinedTableError):
+                await connection.execute("INSERT INTO nowhere VALUES (1)")
+        await pool.close()
+
+    asyncio.run(work())
+    text = get(app, "/metrics")[0].text
+    telemetry.shutdown()
+    return text
+
+
+def test_spans_of_redis_and_asyncpg_go_to_the_collector_when_asked_for(servers: tuple[Server, Server]) -> None:
+    receiver = Receiver()
+    with receiver.listening() as address:
+        apart(
+            some_queries,
+            *(server.url for server in servers),
+            OTEL_TRACES_EXPORTER="otlp",
+            OTEL_EXPORTER_OTLP_ENDPOINT=address,
+        )
+
+    assert {service for service, _, _ in receiver.spans} == {"execution-gateway"}
+    names = [(scope.removeprefix("opentelemetry.instrumentation."), name) for _, scope, name in receiver.spans]
+    assert names.count(("redis", "SET")) == 1
+    assert names.count(("redis", "LPUSH")) == 1
+    assert ("asyncpg", "SELECT") in names
+    assert names.count(("asyncpg", "INSERT")) == 1
+
+
+def test_without_that_there_are_durations_and_no_spans(servers: tuple[Server, Server]) -> None:
+    receiver = Receiver()
+    with receiver.listening() as address:
+        done = apart(some_queries, *(server.url for server in servers), OTEL_EXPORTER_OTLP_ENDPOINT=address)
+
+    assert receiver.spans == []
+    series = parsed(done.answer.encode())
+    operations = "db_client_operation_duration_seconds_count"
+    assert values(series, operations, db_system="redis", db_operation_name="SET") == [1]
+    assert values(series, "redis_client_errors_total", error_type="ResponseError") == [1]

@@ -1,0 +1,211 @@
+"""/metrics: read back with prometheus_client's own parser, it says what was recorded."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import Histogram as SdkHistogram
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation, View
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from telemetry import Attribute, Counter, Gauge, Histogram, UpDownCounter
+from telemetry.exposition import render
+from telemetry.recording import declared, process
+
+Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def parsed(text: bytes) -> Series:
+    """Every sample by its name and labels; fails when one stands there twice."""
+    series: Series = {}
+    for family in text_string_to_metric_families(text.decode()):
+        for sample in family.samples:
+            key = (sample.name, frozenset(sample.labels.items()))
+            assert key not in series, f"{key} stands there twice"
+            series[key] = sample.value
+    return series
+
+
+def scraped(name: str, registry: CollectorRegistry | None = None) -> dict[frozenset[tuple[str, str]], float]:
+    """The samples of that name, by their labels."""
+    return {labels: value for (sample, labels), value in parsed(render(registry)).items() if sample == name}
+
+
+def lines(name: str) -> list[str]:
+    return [line for line in render(None).decode().splitlines() if re.match(rf"(# \w+ )?{name}\b", line)]
+
+
+def test_each_kind_is_written_as_prometheus_reads_it() -> None:
+    counter = Counter("sent_total", "Things sent.", unit="{thing}", attributes=(Attribute("side", ["buy"]),))
+    UpDownCounter("waiting_things", "Things\nthat \\wait.", unit="{thing}").add(-2)
+    Gauge("ratio", "A part.", unit="1").set(0.25)
+    Histogram("took_seconds", "Time.", unit="s", buckets=(0.5, 1)).record(0.75)
+    counter.add(3, {"side": "buy"})
+
+    assert lines("sent_total") == [
+        "# HELP sent_total Things sent.",
+        "# TYPE sent_total counter",
+        'sent_total{side="buy"} 3',
+    ]
+    assert lines("waiting_things") == [
+        "# HELP waiting_things Things\\nthat \\\\wait.",
+        "# TYPE waiting_things gauge",
+        "waiting_things -2",
+    ]
+    assert lines("ratio") == ["# HELP ratio A part.", "# TYPE ratio gauge", "ratio 0.25"]
+    assert lines("took_seconds(_bucket|_sum|_count)?") == [
+        "# HELP took_seconds Time.",
+        "# TYPE took_seconds histogram",
+        'took_seconds_bucket{le="0.5"} 0',
+        'took_seconds_bucket{le="1"} 1',
+        'took_seconds_bucket{le="+Inf"} 1',
+        "took_seconds_sum 0.75",
+        "took_seconds_count 1",
+    ]
+
+
+def test_a_metric_without_series_is_not_there_at_all() -> None:
+    Gauge("ratio", "A part.", unit="1")
+    Counter("sent_total", "Things sent.", unit="{thing}", attributes=(Attribute("symbol"),))
+
+    assert lines("ratio") == []
+    assert lines("sent_total") == []
+
+
+def test_a_metric_of_another_service_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    Counter("sent_total", "Things sent.", unit="{thing}", owner="gateway")
+    monkeypatch.setattr(process, "service", "orchestrator")
+
+    assert lines("sent_total") == []
+
+
+@given(value=st.text(), amount=st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers()))
+def test_any_text_and_any_amount_are_read_back_as_they_were_recorded(value: str, amount: int | float) -> None:
+    declared.pop("anything", None)
+    gauge = Gauge("anything", "Anything.", unit="1", attributes=(Attribute("text"),))
+
+    gauge.set(amount, {"text": value})
+
+    try:
+        value.encode()
+        float(amount)
+    except (UnicodeEncodeError, OverflowError):
+        assert scraped("anything") == {}
+    else:
+        assert scraped("anything") == {frozenset({("text", value)}): float(amount)}
+
+
+def test_quotes_and_newlines_in_a_label_forge_no_series() -> None:
+    counter = Counter("sent_total", "Things sent.", unit="{thing}", attributes=(Attribute("text"),))
+    forged = '"} 1\nsent_total{text="forged'
+
+    counter.add(1, {"text": forged})
+
+    assert scraped("sent_total") == {frozenset({("text", forged)}): 1}
+
+
+def test_drops_and_series_are_counted() -> None:
+    counter = Counter("sent_total", "Things sent.", unit="{thing}", attributes=(Attribute("side", ["buy", "sell"]),))
+    histogram = Histogram("took_seconds", "Time.", unit="s")
+    dropped = frozenset({("metric", "sent_total"), ("reason", "negative")})
+    before = scraped("telemetry_dropped_total").get(dropped, 0)
+
+    counter.add(-1, {"side": "buy"})
+    histogram.record(1)
+
+    assert scraped("telemetry_dropped_total")[dropped] == before + 1
+    series = scraped("telemetry_series")
+    assert series[frozenset({("metric", "sent_total")})] == 2
+    assert series[frozenset({("metric", "took_seconds")})] == 1
+
+
+def test_a_callback_is_asked_once_a_scrape() -> None:
+    asked = []
+    Gauge("ratio", "A part.", unit="1").watch(lambda: asked.append(1) or len(asked))  # type: ignore[func-returns-value]
+
+    assert scraped("ratio") == {frozenset(): 1}
+    assert scraped("ratio") == {frozenset(): 2}
+
+
+class Sdk:
+    """What somebody else records through the OpenTelemetry API."""
+
+    def __init__(self, *views: View) -> None:
+        self.registry = CollectorRegistry()
+        reader = PrometheusMetricReader(registry=self.registry, scope_info_enabled=False)
+        self.meter = MeterProvider([reader], views=views, shutdown_on_exit=False).get_meter("somebody")
+
+
+@pytest.fixture
+def sdk() -> Sdk:
+    return Sdk()
+
+
+def test_what_others_record_through_opentelemetry_stands_beside_ours(sdk: Sdk) -> None:
+    Counter("sent_total", "Things sent.", unit="{thing}").add(2)
+    sdk.meter.create_counter("their.requests").add(3, {"code": "200"})
+    sdk.meter.create_histogram("their.duration", unit="s", explicit_bucket_boundaries_advisory=[1.5]).record(0.5)
+    sdk.meter.create_gauge("their.level").set(-1)
+
+    series = parsed(render(sdk.registry))
+
+    assert series["sent_total", frozenset()] == 2
+    assert series["their_requests_total", frozenset({("code", "200")})] == 3
+    assert series["their_duration_seconds_count", frozenset()] == 1
+    assert series["their_duration_seconds_sum", frozenset()] == 0.5
+    assert series["their_duration_seconds_bucket", frozenset({("le", "1.5")})] == 1
+    assert series["their_level", frozenset()] == -1
+
+
+@pytest.mark.parametrize("exposed", [True, False])
+def test_a_name_that_is_ours_is_never_written_twice(
+    sdk: Sdk, exposed: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Counter("sent_total", "Things sent.", unit="{thing}", owner="gateway").add(2)
+    Histogram("took_seconds", "Time.", unit="s", owner="gateway").record(1)
+    sdk.meter.create_counter("sent").add(40)
+    sdk.meter.create_histogram("took", unit="s").record(40)
+    sdk.meter.create_gauge("telemetry.series").set(1)
+    monkeypatch.setattr(process, "service", "gateway" if exposed else "orchestrator")
+
+    for _ in range(3):
+        text = render(sdk.registry)
+
+    series = parsed(text)
+    assert series.get(("sent_total", frozenset())) == (2 if exposed else None)
+    assert series.get(("took_seconds_count", frozenset())) == (1 if exposed else None)
+    assert text.count(b"# TYPE telemetry_series ") == 1
+    assert len(caplog.records) == 3  # one for each name, and not again at every scrape
+    assert "sent_total was also recorded" in caplog.text
+
+
+def test_a_label_of_somebody_else_that_cannot_be_written_costs_only_that_metric(
+    sdk: Sdk, caplog: pytest.LogCaptureFixture
+) -> None:
+    Counter("sent_total", "Things sent.", unit="{thing}").add(2)
+    sdk.meter.create_counter("good").add(1)
+    sdk.meter.create_counter("bad").add(1, {"text": "\ud800"})
+
+    series = parsed(render(sdk.registry))
+
+    assert series["sent_total", frozenset()] == 2
+    assert series["good_total", frozenset()] == 1
+    assert not any(name == "bad_total" for name, _ in series)
+    assert "bad_total of somebody else cannot be written" in caplog.text
+
+
+def test_an_exponential_histogram_of_somebody_else_does_not_cost_us_the_scrape(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sdk = Sdk(View(instrument_type=SdkHistogram, aggregation=ExponentialBucketHistogramAggregation()))
+    Counter("sent_total", "Things sent.", unit="{thing}").add(2)
+    sdk.meter.create_histogram("their.duration", unit="s").record(1)
+
+    assert scraped("sent_total", sdk.registry) == {frozenset(): 2}
+    assert "what others recorded cannot be collected" in caplog.text

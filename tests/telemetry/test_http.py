@@ -1,0 +1,79 @@
+"""HTTP of an older FastAPI: opentelemetry-instrumentation-fastapi gives the same names, exactly once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+import telemetry
+from telemetry import http
+from tests.telemetry.apart import apart
+from tests.telemetry.test_exposition import parsed
+from tests.telemetry.test_sdk import get, small_app, values
+
+
+def an_older_fastapi(made: str) -> dict[str, Any]:
+    """`made` says which application: one of ours, one made before init, or one made after an init without it."""
+    http.has_native_telemetry = lambda: False
+    if made == "gateway":
+        from apps.execution_gateway.main import app
+    elif made == "before":
+        app = small_app()
+        telemetry.init("execution_gateway", app)
+    else:
+        telemetry.init("execution_gateway")
+        app = small_app_of_the_module()
+        http.serve_metrics(app, telemetry.sdk._render)
+    paths = ["/api/v1/orders/1", "/api/v1/pnl"] if made == "gateway" else ["/orders/x", "/orders/1", "/metrics/more"]
+    get(app, *paths, "/nowhere", Host="forged.example/metrics")
+    get(app, "/health", "/metrics", "/health?a=b", "/metrics?a=b")
+    return {"text": get(app, "/metrics")[0].text}
+
+
+def small_app_of_the_module() -> FastAPI:
+    """As a module makes it that imports fastapi, and not FastAPI from it."""
+    import fastapi
+
+    app = fastapi.FastAPI()
+
+    @app.get("/health")
+    @app.get("/metrics/more")
+    @app.get("/orders/{order_id}")
+    async def answer(order_id: int = 0) -> int:
+        return order_id
+
+    return app
+
+
+DURATION = "http_server_request_duration_seconds_count"
+
+
+def test_our_gateway_on_an_older_fastapi_has_the_same_names_and_each_request_once() -> None:
+    # With traces: the instrumentation of redis or asyncpg, set up first, would fix the old conventions for all.
+    done = apart(an_older_fastapi, "gateway", OTEL_TRACES_EXPORTER="otlp", OTEL_BSP_SCHEDULE_DELAY="60000")
+    series = parsed(done.answer["text"].encode())
+
+    assert values(series, DURATION, http_route="/api/v1/orders/{order_id}", http_response_status_code="422") == [1]
+    assert values(series, DURATION, http_route="/api/v1/pnl", http_response_status_code="503") == [1]
+    assert sum(values(series, DURATION)) == 3
+    assert values(series, "http_server_active_requests") == [0]
+    assert "forged" not in done.answer["text"]
+    assert not any(name.startswith("http_server_duration") for name, _ in series)
+
+
+def test_an_application_made_before_init_is_measured() -> None:
+    series = parsed(apart(an_older_fastapi, "before").answer["text"].encode())
+
+    assert values(series, DURATION, http_route="/orders/{order_id}", http_response_status_code="422") == [1]
+    assert values(series, DURATION, http_route="/orders/{order_id}", http_response_status_code="200") == [1]
+    assert values(series, DURATION, http_route="/metrics/more") == [1]
+    assert sum(values(series, DURATION)) == 4
+
+
+def test_an_application_made_after_an_init_without_one_is_measured() -> None:
+    done = apart(an_older_fastapi, "after", OTEL_EXPORTER_PROMETHEUS_PORT="0")
+    series = parsed(done.answer["text"].encode())
+
+    assert values(series, DURATION, http_route="/orders/{order_id}", http_response_status_code="200") == [1]
+    assert sum(values(series, DURATION)) == 4

@@ -1,0 +1,456 @@
+"""Counters, gauges and histograms: what is taken, what is dropped, what is shown."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry import metrics
+from opentelemetry.metrics import Observation, _Gauge
+
+from telemetry import Attribute, Counter, Gauge, Histogram, UpDownCounter
+from telemetry.attributes import OTHER
+from telemetry.recording import declared, drops, process
+from tests.telemetry.conftest import Drops
+
+SYMBOL = Attribute("symbol")
+SIDE = Attribute("side", ["buy", "sell"])
+
+
+class Raising:
+    """A number that is none."""
+
+    def __float__(self) -> float:
+        raise ZeroDivisionError
+
+
+class RaisingAttributes(Mapping[str, str]):
+    """Attributes that cannot be read."""
+
+    def __getitem__(self, name: str) -> str:
+        raise ConnectionError
+
+    def __iter__(self) -> Iterator[str]:
+        raise ConnectionError
+
+    def __len__(self) -> int:
+        return 2
+
+
+NOT_NUMBERS: list[Any] = [
+    None,
+    "1",
+    b"1",
+    True,
+    False,
+    math.nan,
+    math.inf,
+    -math.inf,
+    10**400,
+    -(10**400),
+    Decimal("NaN"),
+    Decimal("sNaN"),
+    Decimal("Infinity"),
+    Decimal("1e400"),
+    1j,
+    [1],
+    object(),
+    Raising(),
+]
+NUMBERS: list[tuple[Any, float]] = [
+    (3, 3),
+    (2.5, 2.5),
+    (Decimal("0.1"), 0.1),
+    (Fraction(1, 4), 0.25),
+    (2**63, 2.0**63),
+    (0, 0),
+]
+
+Record = Callable[[Any, Any], None]
+
+
+def recorders() -> dict[str, tuple[Record, Callable[[], Mapping[Any, Any]]]]:
+    """One instrument of each kind with the attributes symbol and side: how to record, and what it holds."""
+    attributes = (Attribute("symbol"), Attribute("side", ["buy", "sell"]))
+    counter = Counter("things_total", "Things.", unit="{thing}", attributes=attributes)
+    up_down = UpDownCounter("things_open", "Things.", unit="{thing}", attributes=attributes)
+    gauge = Gauge("things_current", "Things.", unit="{thing}", attributes=attributes)
+    histogram = Histogram("things_seconds", "Things.", unit="s", attributes=attributes)
+    return {
+        counter.name: (counter.add, counter.values),
+        up_down.name: (up_down.add, up_down.values),
+        gauge.name: (gauge.set, gauge.values),
+        histogram.name: (histogram.record, histogram.values),
+    }
+
+
+@pytest.mark.parametrize("amount", NOT_NUMBERS, ids=repr)
+@pytest.mark.parametrize("name", ["things_total", "things_open", "things_current", "things_seconds"])
+def test_what_is_not_a_finite_number_is_dropped_and_counted(name: str, amount: object, dropped: Drops) -> None:
+    record, values = recorders()[name]
+
+    record(amount, {"symbol": "AAPL", "side": "buy"})
+
+    assert dropped(name) == {"not_a_number": 1}
+    assert values() == {}
+
+
+@pytest.mark.parametrize(("amount", "taken"), NUMBERS, ids=repr)
+def test_every_real_number_is_taken(amount: Any, taken: float, dropped: Drops) -> None:
+    for name, (record, values) in recorders().items():
+        record(amount, {"symbol": "AAPL", "side": "buy"})
+
+        held = values()["AAPL", "buy"]
+        assert (held[1] if name == "things_seconds" else held) == taken
+        assert dropped(name) == {}
+
+
+def test_integers_stay_exact_beyond_what_a_float_can_hold() -> None:
+    counter = Counter("things_total", "Things.", unit="{thing}")
+
+    counter.add(2**53)
+    counter.add(1)
+
+    assert counter.values() == {(): 2**53 + 1}
+
+
+def test_a_counter_and_a_histogram_do_not_take_less_than_nothing(dropped: Drops) -> None:
+    counter = Counter("things_total", "Things.", unit="{thing}")
+    histogram = Histogram("things_seconds", "Things.", unit="s")
+    up_down = UpDownCounter("things_open", "Things.", unit="{thing}")
+    gauge = Gauge("things_current", "Things.", unit="{thing}")
+
+    for amount in (-1, -0.5, Decimal("-0.01")):
+        counter.add(amount)
+        histogram.record(amount)
+        up_down.add(amount)
+        gauge.set(amount)
+
+    assert dropped("things_total") == dropped("things_seconds") == {"negative": 3}
+    assert counter.values() == {(): 0}
+    assert histogram.values() == {(): ([0] * 15, 0)}
+    assert up_down.values() == {(): -1.51}
+    assert gauge.values() == {(): -0.01}
+
+
+def test_a_sum_never_becomes_infinite(dropped: Drops) -> None:
+    counter = Counter("things_total", "Things.", unit="{thing}")
+    histogram = Histogram("things_seconds", "Things.", unit="s")
+
+    for _ in range(2):
+        counter.add(1.5e308)
+        histogram.record(1.5e308)
+
+    assert counter.values() == {(): 1.5e308}
+    assert histogram.values() == {(): ([0] * 14 + [1], 1.5e308)}
+    assert dropped("things_total") == dropped("things_seconds") == {"not_a_number": 1}
+
+
+BAD_ATTRIBUTES: list[tuple[Any, str]] = [
+    (None, "missing_attribute"),
+    ({}, "missing_attribute"),
+    ({"symbol": "AAPL"}, "missing_attribute"),
+    ({"symbol": "AAPL", "sid": "buy"}, "missing_attribute"),
+    ({"symbol": "AAPL", "side": "buy", "venue": "X"}, "undeclared_attribute"),
+    ({"symbol": "AAPL", "side": "buy", 5: "X", "\ud800\n": "X"}, "undeclared_attribute"),
+    ({"symbol": 5, "side": "buy"}, "not_text"),
+    ({"symbol": None, "side": "buy"}, "not_text"),
+    ({"symbol": "\ud800", "side": "buy"}, "not_text"),
+    ({"symbol": "AAPL", "side": "hold"}, "undeclared_value"),
+    ({"symbol": "AAPL", "side": "BUY"}, "undeclared_value"),
+    ([("symbol", "AAPL"), ("side", "buy")], "unreadable"),
+    ("symbol", "unreadable"),
+    (5, "unreadable"),
+    (RaisingAttributes(), "unreadable"),
+]
+
+
+@pytest.mark.parametrize(("attributes", "reason"), BAD_ATTRIBUTES, ids=repr)
+@pytest.mark.parametrize("name", ["things_total", "things_open", "things_current", "things_seconds"])
+def test_wrong_attributes_are_dropped_and_counted_by_reason(
+    name: str, attributes: Any, reason: str, dropped: Drops
+) -> None:
+    record, values = recorders()[name]
+
+    record(1, attributes)
+
+    assert dropped(name) == {reason: 1}
+    assert values() == {}
+
+
+@pytest.mark.parametrize("attributes", [5, "x", ["x"], {"x": "y"}, RaisingAttributes()], ids=repr)
+def test_a_metric_without_attributes_takes_none(attributes: Any, dropped: Drops) -> None:
+    counter = Counter("things_total", "Things.", unit="{thing}")
+
+    counter.add(1, attributes)
+
+    assert sum(dropped("things_total").values()) == 1
+    assert counter.values() == {(): 0}
+
+
+anything = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.decimals(), st.text(), st.binary(), st.complex_numbers()
+)
+
+
+@given(
+    records=st.lists(
+        st.tuples(anything, st.one_of(anything, st.dictionaries(st.sampled_from(["symbol", "side", "x"]), anything)))
+    )
+)
+def test_every_record_is_either_taken_or_counted_as_dropped(records: list[tuple[Any, Any]]) -> None:
+    declared.pop("things_seconds", None)
+    histogram = Histogram("things_seconds", "Things.", unit="s", attributes=(Attribute("symbol"),))
+    before = sum(count for (metric, _), count in drops().items() if metric == "things_seconds")
+
+    for amount, attributes in records:
+        histogram.record(amount, attributes)
+
+    taken = sum(sum(counts) for counts, _ in histogram.values().values())
+    after = sum(count for (metric, _), count in drops().items() if metric == "things_seconds")
+    assert taken + after - before == len(records)
+
+
+def test_a_counter_of_closed_attributes_starts_at_zero_when_it_is_declared() -> None:
+    counter = Counter("things_total", "Things.", unit="{thing}", attributes=(SIDE, Attribute("ok", ["yes", "no"])))
+
+    assert counter.values() == {(side, ok): 0 for side in ("buy", "sell") for ok in ("yes", "no")}
+
+
+def test_a_counter_of_open_attributes_starts_at_zero_when_its_values_are_known() -> None:
+    symbol = Attribute("symbol")
+    counter = Counter("things_total", "Things.", unit="{thing}", attributes=(symbol, SIDE))
+    histogram = Histogram("things_seconds", "Things.", unit="s", attributes=(symbol,), buckets=(1,))
+    assert counter.values() == {}
+
+    counter.add(2, {"symbol": "stranger", "side": "buy"})
+    symbol.know(["AAPL"])
+
+    assert counter.values() == {("stranger", "buy"): 2, ("AAPL", "buy"): 0, ("AAPL", "sell"): 0}
+    assert histogram.values() == {("AAPL",): ([0, 0], 0)}
+    later = Counter("later_total", "Declared after its values were known.", unit="{thing}", attributes=(symbol,))
+    assert later.values() == {("AAPL",): 0}
+
+
+def test_knowing_values_again_does_not_set_a_counter_back() -> None:
+    symbol = Attribute("symbol")
+    counter = Counter("things_total", "Things.", unit="{thing}", attributes=(symbol,))
+    symbol.know(["AAPL"])
+    counter.add(3, {"symbol": "AAPL"})
+
+    symbol.know(["AAPL", "MSFT"])
+
+    assert counter.values() == {("AAPL",): 3, ("MSFT",): 0}
+
+
+def test_a_gauge_shows_nothing_before_it_is_set() -> None:
+    assert Gauge("things_current", "Things.", unit="{thing}").values() == {}
+    assert Gauge("sides_current", "Things.", unit="{thing}", attributes=(SIDE,)).values() == {}
+
+
+def test_a_removed_series_is_gone_and_can_come_back(dropped: Drops) -> None:
+    gauge = Gauge("things_current", "Things.", unit="{thing}", attributes=(SIDE,))
+    gauge.set(1, {"side": "buy"})
+    gauge.set(2, {"side": "sell"})
+
+    gauge.remove({"side": "buy"})
+    gauge.remove({"side": "buy"})
+    assert gauge.values() == {("sell",): 2}
+
+    gauge.set(3, {"side": "buy"})
+    assert gauge.values() == {("sell",): 2, ("buy",): 3}
+    for wrong in ({"side": "hold"}, {}, 5):
+        gauge.remove(wrong)  # type: ignore[arg-type]
+    assert dropped("things_current") == {"undeclared_value": 1, "missing_attribute": 1, "unreadable": 1}
+
+
+def test_replacing_sets_what_is_given_and_forgets_the_rest(dropped: Drops) -> None:
+    gauge = Gauge("things_current", "Things.", unit="{thing}", attributes=(Attribute("symbol"),))
+    gauge.replace({"AAPL": 1, "MSFT": 2})
+
+    gauge.replace({"MSFT": Decimal("2.5"), "XOM": math.nan})
+
+    assert gauge.values() == {("MSFT",): 2.5}
+    assert dropped("things_current") == {"not_a_number": 1}
+    gauge.replace({})
+    assert gauge.values() == {}
+
+
+@pytest.mark.parametrize("values", [None, 5, [("AAPL", 1)], RaisingAttributes()], ids=repr)
+def test_replacing_by_something_unreadable_changes_nothing(values: Any, dropped: Drops) -> None:
+    gauge = Gauge("things_current", "Things.", unit="{thing}", attributes=(Attribute("symbol"),))
+    gauge.replace({"AAPL": 1})
+
+    gauge.replace(values)
+
+    assert gauge.values() == {("AAPL",): 1}
+    assert dropped("things_current") == {"unreadable": 1}
+
+
+def test_a_reader_sees_the_old_series_or_the_new_ones_and_never_some_of_each() -> None:
+    gauge = Gauge("things_current", "Things.", unit="{thing}", attributes=(Attribute("symbol", limit=1000),))
+    names = [f"S{number}" for number in range(200)]
+    gauge.replace(dict.fromkeys(names, 0))
+    done = threading.Event()
+
+    def write() -> None:
+        for generation in range(1, 300):
+            gauge.replace(dict.fromkeys(names, generation))
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while not done.is_set():
+        assert len(set(gauge.values().values())) == 1
+        assert len(gauge.values()) == 200
+    writer.join()
+
+
+def test_past_the_limit_a_counter_adds_up_what_comes_later() -> None:
+    counter = Counter("things_total", "Things.", unit="{thing}", attributes=(Attribute("symbol", limit=2),))
+
+    for symbol in ("A", "B", "C", "D", "A"):
+        counter.add(1, {"symbol": symbol})
+
+    assert counter.values() == {("A",): 2, ("B",): 1, (OTHER,): 2}
+
+
+def test_a_metric_of_another_service_is_dropped_and_counted(monkeypatch: pytest.MonkeyPatch, dropped: Drops) -> None:
+    foreign = Counter("things_total", "Things.", unit="{thing}", owner="gateway")
+    foreign_gauge = Gauge("things_current", "Things.", unit="{thing}", attributes=(SIDE,), owner="gateway")
+    everybodys = Counter("all_total", "Things.", unit="{thing}")
+    monkeypatch.setattr(process, "service", "orchestrator")
+
+    foreign.add(1)
+    foreign_gauge.set(1, {"side": "buy"})
+    foreign_gauge.replace({"buy": 1})
+    everybodys.add(1)
+
+    assert not foreign.is_exposed()
+    assert foreign.values() == {(): 0}
+    assert foreign_gauge.values() == {}
+    assert dropped("things_total") == {"not_owned": 1}
+    assert dropped("things_current") == {"not_owned": 2}
+    assert everybodys.values() == {(): 1}
+    monkeypatch.setattr(process, "service", "gateway")
+    foreign.add(1)
+    assert foreign.values() == {(): 1}
+
+
+def test_a_watched_gauge_asks_when_it_is_read() -> None:
+    answers = iter([Decimal(1), Decimal("2.5"), Decimal("0.5")])
+    gauge = Gauge("things_current", "Things.", unit="{thing}")
+    gauge.watch(lambda: next(answers))
+
+    assert [gauge.values()[()] for _ in range(3)] == [1, 2.5, 0.5]
+
+
+def test_a_watched_gauge_may_answer_with_observations(dropped: Drops) -> None:
+    gauge = Gauge("things_current", "Things.", unit="{thing}", attributes=(SIDE,))
+    gauge.watch(lambda: [Observation(1, {"side": "buy"}), Observation(2, {"side": "hold"})])
+
+    assert gauge.values() == {("buy",): 1}
+    assert dropped("things_current") == {"undeclared_value": 1}
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (None, "not_a_number"),
+        (True, "not_a_number"),
+        (math.nan, "not_a_number"),
+        ("text", "callback_failed"),
+        ([5], "callback_failed"),
+    ],
+)
+def test_a_callback_with_a_bad_answer_is_counted_and_shows_nothing(answer: Any, reason: str, dropped: Drops) -> None:
+    gauge = Gauge("things_current", "Things.", unit="{thing}")
+    gauge.watch(lambda: answer)
+
+    assert gauge.values() == {}
+    assert dropped("things_current") == {reason: 1}
+
+
+def test_a_callback_that_raises_is_counted_and_shows_nothing(dropped: Drops) -> None:
+    def fail() -> float:
+        raise ConnectionError("gone")
+
+    gauge = Gauge("things_current", "Things.", unit="{thing}")
+    gauge.watch(fail)
+
+    assert gauge.values() == {}
+    assert dropped("things_current") == {"callback_failed": 1}
+
+
+def test_a_histogram_counts_by_buckets_whose_bounds_are_inclusive() -> None:
+    histogram = Histogram("things_seconds", "Things.", unit="s", buckets=(0.1, 1, 10))
+
+    for amount in (0, 0.1, 0.10001, 1, 10, 10.1):
+        histogram.record(amount)
+
+    counts, total = histogram.values()[()]
+    assert counts == [2, 2, 1, 1]
+    assert total == pytest.approx(21.30001)
+
+
+@pytest.mark.parametrize("buckets", [(1, 1), (2, 1), (1, math.inf), (math.nan,)])
+def test_buckets_must_rise_and_be_finite(buckets: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="finite and ascending"):
+        Histogram("things_seconds", "Things.", unit="s", buckets=buckets)
+
+
+@pytest.mark.parametrize("name", ["Orders", "orders.total", "1st", "", "orders-total", "orders total", "örders"])
+def test_a_name_is_prometheus_s_way(name: str) -> None:
+    with pytest.raises(ValueError, match="is not a metric name"):
+        Counter(name, "Things.", unit="{thing}")
+
+
+def test_a_name_is_declared_once() -> None:
+    Counter("things_total", "Things.", unit="{thing}")
+
+    with pytest.raises(ValueError, match="things_total is declared twice"):
+        Gauge("things_total", "Things.", unit="{thing}")
+
+
+def test_each_kind_is_the_api_s_own() -> None:
+    assert issubclass(Counter, metrics.Counter)
+    assert issubclass(UpDownCounter, metrics.UpDownCounter)
+    assert issubclass(Histogram, metrics.Histogram)
+    assert issubclass(Gauge, _Gauge)
+
+
+def test_eight_threads_lose_nothing() -> None:
+    counter = Counter("things_total", "Things.", unit="{thing}", attributes=(Attribute("symbol"),))
+    histogram = Histogram("things_seconds", "Things.", unit="s", buckets=(1, 3))
+
+    def work(number: int) -> None:
+        for step in range(10_000):
+            counter.add(1, {"symbol": f"S{(number + step) % 3}"})
+            histogram.record(step % 4)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sum(counter.values().values()) == 80_000
+    assert histogram.values() == {(): ([40_000, 40_000, 0], 120_000)}
+
+
+def test_nothing_is_recorded_or_counted_when_telemetry_is_off(monkeypatch: pytest.MonkeyPatch, dropped: Drops) -> None:
+    counter = Counter("things_total", "Things.", unit="{thing}")
+    monkeypatch.setattr(process, "disabled", True)
+
+    counter.add(1)
+    counter.add(math.nan)
+
+    assert counter.values() == {(): 0}
+    assert dropped("things_total") == {}

@@ -1,0 +1,19 @@
+"""What the library promises to keep: its public names."""
+
+import telemetry
+
+
+def test_the_public_names_are_these_and_sorted() -> None:
+    assert telemetry.__all__ == [
+        "Attribute",
+        "Counter",
+        "DatabaseProbe",
+        "Gauge",
+        "Histogram",
+        "RedisProbe",
+        "UpDownCounter",
+        "init",
+        "shutdown",
+    ]
+    assert telemetry.__all__ == sorted(telemetry.__all__)
+    assert all(hasattr(telemetry, name) for name in telemetry.__all__)

@@ -1,0 +1,42 @@
+"""The `recorded` fixture: it has the grammar of the call that it checks."""
+
+from __future__ import annotations
+
+import pytest
+
+from apps.catalogue import order_placement_duration_seconds, orders_total, positions_current
+from telemetry.testing import Recorded
+
+ORDER = {"symbol": "AAPL", "side": "buy"}
+
+
+@pytest.fixture
+def earlier() -> None:
+    """Something that was recorded before the test began."""
+    orders_total.add(5, {**ORDER, "status": "failed"})
+    order_placement_duration_seconds.record(1, ORDER)
+
+
+def test_counters_and_histograms_count_since_the_test_began(earlier: None, recorded: Recorded) -> None:
+    assert recorded(orders_total, symbol="AAPL", side="buy", status="failed") == 0
+
+    orders_total.add(2, {**ORDER, "status": "failed"})
+    order_placement_duration_seconds.record(1, ORDER)
+
+    assert recorded(orders_total, symbol="AAPL", side="buy", status="failed") == 2
+    assert recorded(orders_total, symbol="NEVER", side="buy", status="failed") == 0
+    assert recorded(order_placement_duration_seconds, symbol="AAPL", side="buy") == 1
+    assert recorded(order_placement_duration_seconds, symbol="NEVER", side="sell") == 0
+
+
+def test_a_gauge_is_what_it_is_and_none_when_it_is_not_there(recorded: Recorded) -> None:
+    positions_current.replace({"AAPL": 7})
+
+    assert recorded(positions_current, symbol="AAPL") == 7
+    positions_current.replace({})
+    assert recorded(positions_current, symbol="AAPL") is None
+
+
+def test_a_misspelt_attribute_is_an_error_of_the_test(recorded: Recorded) -> None:
+    with pytest.raises(ValueError, match="orders_total has the attributes symbol, side, status"):
+        recorded(orders_total, symbol="AAPL", side="buy")
