@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_UP, Decimal
+from decimal import Decimal
 
 from apps.catalogue import Rejection, Side
 from apps.execution_gateway.book import ZERO, Book, Position
@@ -137,6 +137,6 @@ def _check_means(order: OrderRequest, holdings: Holdings, price: Decimal, limits
 
 def cost(qty: int, price: Decimal, limits: Settings) -> Decimal:
     """What buying takes at most at this quote: slippage and fee, as the venue rounds them for every part."""
-    dearest = (price * (1 + limits.slippage_bps / 10_000)).quantize(TICK, ROUND_UP)
+    dearest = (price * (1 + limits.slippage_bps / 10_000)).quantize(TICK)
     parts = -(-qty // limits.max_shares_per_tick)
     return qty * (dearest + limits.fee_per_share) + parts * CENT / 2

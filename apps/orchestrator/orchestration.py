@@ -42,6 +42,7 @@ class Orchestration:
         self._signals = signals
         self._gateway = gateway
         self._done: dt.date | None = None
+        self._halted: dt.date | None = None
         self._opened: tuple[dt.date | None, float] = (None, 0.0)
         self._next = 0.0
 
@@ -114,7 +115,9 @@ class Orchestration:
             self._settings.invested,
         )
         if await self._gateway.tripped():
-            orders_submitted_total.add(len(orders), {"result": SubmissionResult.HALTED})
+            if self._halted != state.trading_date:  # once: the same orders are wanted again at each try
+                self._halted = state.trading_date
+                orders_submitted_total.add(len(orders), {"result": SubmissionResult.HALTED})
             return RunResult.HALTED, 0
         results = [await self._submit(order, f"{state.trading_date}-{run}-{order.symbol}") for order in orders]
         good = all(result is SubmissionResult.ACCEPTED for result in results)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -26,7 +26,14 @@ from apps.orchestrator.storage import SCHEMA, last_runs
 from telemetry.testing import Recorded
 from tests.apps.markets import MONDAY, TUESDAY, market
 
+T = TypeVar("T")
+
 MARKET = market({"AAPL": 100, "MSFT": 200})
+
+
+def next_of(answers: list[T]) -> T:
+    """What is answered to one question after the other; the last answer stays."""
+    return answers[0] if len(answers) == 1 else answers.pop(0)
 
 
 class Services:
@@ -35,9 +42,8 @@ class Services:
     def __init__(self) -> None:
         self.targets: Any = {"trading_date": "2020-03-09", "weights": {"AAPL": "0.5", "MSFT": "0.5"}}
         self.pnl: Any = {"equity": "10000.00"}
-        self.positions: dict[str, dict[str, int]] = {}
+        self.positions: list[dict[str, dict[str, int]]] = [{}]
         self.open_orders: list[list[dict[str, Any]]] = [[]]
-        """What is answered to one question after the other; the last answer stays."""
         self.state = "OPEN"
         self.place: Callable[[dict[str, Any]], httpx.Response] = lambda body: httpx.Response(
             201, json={"status": "filled"}
@@ -55,14 +61,12 @@ class Services:
             case "GET", "/api/v1/pnl":
                 return httpx.Response(200, json=self.pnl)
             case "GET", "/api/v1/positions":
-                return httpx.Response(200, json=self.positions)
+                return httpx.Response(200, json=next_of(self.positions))
             case "GET", "/api/v1/circuit-breaker":
                 return httpx.Response(200, json={"state": self.state})
             case "GET", "/api/v1/orders":
                 assert request.url.params["open"] == "true"
-                return httpx.Response(
-                    200, json=self.open_orders.pop(0) if len(self.open_orders) > 1 else self.open_orders[0]
-                )
+                return httpx.Response(200, json=next_of(self.open_orders))
             case "POST", "/api/v1/orders":
                 self.placed.append(json.loads(request.content))
                 return self.place(self.placed[-1])
@@ -86,7 +90,7 @@ async def orchestration(database_url: str, services: Services) -> AsyncIterator[
         httpx.AsyncClient(transport=transport, base_url="http://signals") as signals,
         httpx.AsyncClient(transport=transport, base_url="http://gateway") as gateway,
     ):
-        yield Orchestration(Settings(invested=1), database, SignalService(signals), ExecutionGateway(gateway))  # type: ignore[arg-type]
+        yield Orchestration(Settings(invested=1), database, SignalService(signals), ExecutionGateway(gateway))
     await database.close()
 
 
@@ -97,7 +101,7 @@ async def runs(orchestration: Orchestration) -> list[tuple[object, object]]:
 async def test_a_run_places_what_is_missing_and_is_recorded(
     orchestration: Orchestration, services: Services, recorded: Recorded
 ) -> None:
-    services.positions = {"AAPL": {"shares": 20}, "OLD": {"shares": 0}}
+    services.positions = [{"AAPL": {"shares": 20}, "OLD": {"shares": 0}}]
     services.open_orders = [[{"symbol": "AAPL", "side": "buy", "qty": 20, "filled_qty": 5}]]
     state = market({"AAPL": 100, "MSFT": 200, "OLD": 1})
 
@@ -111,17 +115,18 @@ async def test_a_run_places_what_is_missing_and_is_recorded(
     assert await runs(orchestration) == [("success", 2)]
 
 
-async def test_while_the_breaker_is_tripped_nothing_is_placed(
+async def test_while_the_breaker_is_tripped_nothing_is_placed_and_what_was_wanted_counts_once_a_trading_date(
     orchestration: Orchestration, services: Services, recorded: Recorded
 ) -> None:
     services.state = "TRIPPED"
 
     assert await orchestration.run(MARKET) is RunResult.HALTED
+    assert await orchestration.run(MARKET) is RunResult.HALTED
 
     assert services.placed == []
     assert recorded(orders_submitted_total, result="halted") == 2
-    assert recorded(orchestration_runs_total, result="halted") == 1
-    assert await runs(orchestration) == [("halted", 0)]
+    assert recorded(orchestration_runs_total, result="halted") == 2
+    assert await runs(orchestration) == [("halted", 0), ("halted", 0)]
 
 
 @pytest.mark.parametrize(
@@ -217,7 +222,7 @@ async def test_an_order_that_fills_between_two_questions_is_not_ordered_again(
 ) -> None:
     resting = {"symbol": "AAPL", "side": "buy", "qty": 50, "filled_qty": 0}
     services.open_orders = [[resting], []]
-    services.positions = {"AAPL": {"shares": 50}}
+    services.positions = [{}, {"AAPL": {"shares": 50}}]
 
     await orchestration.run(MARKET)
 

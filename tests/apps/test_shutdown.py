@@ -1,0 +1,40 @@
+"""A service that is told to stop sends its last spans, and does not wait for a collector that is dead."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from pathlib import Path
+
+from tests.services import Service, running
+from tests.telemetry.test_databases import Receiver
+
+
+def stop(service: Service) -> float:
+    """How long it took, in seconds."""
+    began = time.monotonic()
+    service.process.send_signal(signal.SIGTERM)
+    service.process.wait(10)
+    return time.monotonic() - began
+
+
+def test_the_last_spans_are_sent(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    receiver = Receiver()
+    settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "OTEL_TRACES_EXPORTER": "otlp"}
+    with receiver.listening() as address:
+        settings |= {"OTEL_EXPORTER_OTLP_ENDPOINT": address, "OTEL_BSP_SCHEDULE_DELAY": "600000"}
+        with running("signal_service", tmp_path, settings) as service:
+            assert receiver.spans == []
+            stop(service)
+
+    assert ("signal-service", "opentelemetry.instrumentation.redis", "PING") in receiver.spans
+
+
+def test_a_dead_collector_holds_nothing_up(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "OTEL_TRACES_EXPORTER": "otlp"}
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        settings["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        with running("signal_service", tmp_path, settings) as service:
+            assert stop(service) < 4
+            assert "spans were left unsent after 2000 ms" in service.log.read_text()
