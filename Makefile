@@ -34,7 +34,7 @@ test: setup lint
 	$(VENV)/pytest
 
 clean-data:
-	@$(VENV)/python -m infra.local clean-data $(ARGS)
+	@if test -x $(VENV)/python; then $(VENV)/python -m infra.local clean-data $(ARGS); else echo "There is nothing to remove: nothing was set up here."; fi
 
 replay-check: setup
 	@$(VENV)/python -m tests.drills.replay_check

@@ -87,7 +87,6 @@ class Direction(StrEnum):
     """What a signal asks for."""
 
     LONG = "long"
-    SHORT = "short"
     FLAT = "flat"
 
 
@@ -168,7 +167,7 @@ order_rejections_total = Counter(
 )
 order_placement_duration_seconds = Histogram(
     "order_placement_duration_seconds",
-    "From the order's arrival to the answer, however it ended.",
+    "From the order's arrival to the answer, however it ended; a client_order_id that comes again is timed, too.",
     unit="s",
     attributes=(SYMBOL, SIDE),
     owner=EXECUTION_GATEWAY,
@@ -404,6 +403,9 @@ tick_gaps_total = Counter(
     "Pauses of more than a second between two rounds of ticks in the session.",
     unit="{gap}",
     owner=MARKET_DATA,
+)
+feed_reconnects_total = Counter(
+    "feed_reconnects_total", "Times that the feed delivered again after a loss.", unit="{reconnect}", owner=MARKET_DATA
 )
 feed_connection_status = Gauge(
     "feed_connection_status", "Whether the feed delivers: 1 connected, 0 not.", unit="1", owner=MARKET_DATA

@@ -8,15 +8,32 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 import telemetry
+from apps.database import UNAVAILABLE, Unavailable
 
 logger = logging.getLogger(__name__)
+
+
+Chosen = TypeVar("Chosen", bound=BaseSettings)
+
+
+def load(kind: type[Chosen]) -> Chosen:
+    """The settings from the environment; ends the process with a sentence for each that is wrong."""
+    try:
+        return kind()
+    except ValidationError as wrong:
+        raise SystemExit(
+            "\n".join(
+                f"{str(e['loc'][0]).upper()}={e['input']}: {e['msg']}" if e["loc"] else e["msg"] for e in wrong.errors()
+            )
+        ) from None
 
 
 class ServiceSettings(BaseSettings):
@@ -87,3 +104,13 @@ def add_health(
         return JSONResponse(
             {"service": service, "status": "ok" if healthy else "unavailable", **fields}, 200 if healthy else 503
         )
+
+
+async def _unavailable(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": f"PostgreSQL does not answer ({type(error).__name__}); try again"}, 503)
+
+
+def add_database_errors(app: FastAPI) -> None:
+    """Has every endpoint answer 503, in a sentence, while PostgreSQL is away."""
+    for kind in (Unavailable, *UNAVAILABLE):
+        app.add_exception_handler(kind, _unavailable)

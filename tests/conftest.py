@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import httpx
@@ -15,6 +16,9 @@ from tests.waiting import wait_until
 # No folder with examples beside the sources, and no time limit on a machine that has other things to do.
 settings.register_profile("here", database=None, deadline=None)
 settings.load_profile("here")
+
+# Every server of a test is on this machine, whatever proxy leads out of it.
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 
 @pytest.fixture(scope="session")

@@ -10,23 +10,16 @@ from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 
 from apps.catalogue import Cancellation, Rejection
-from apps.database import UNAVAILABLE, Unavailable
 from apps.execution_gateway import breaker, ledger
 from apps.execution_gateway.cancellation import NotOpen
 from apps.execution_gateway.desk import Desk
 from apps.execution_gateway.models import CENT, BreakerChange, HighWaterMarkReset, Order, OrderRequest
-from apps.execution_gateway.placement import Failed, OtherOrder
+from apps.execution_gateway.placement import Failed, NotSettled, OtherOrder
 from apps.execution_gateway.risk import Rejected
 
 _STATUS = {Rejection.UNKNOWN_SYMBOL: 422, Rejection.BREAKER_UNKNOWN: 503}
-
-
-async def unavailable(_: Request, error: Exception) -> JSONResponse:
-    """The answer when PostgreSQL is away."""
-    return JSONResponse({"detail": f"PostgreSQL does not answer ({type(error).__name__}); try again"}, 503)
 
 
 async def bad_input(_: Request, error: Exception) -> Response:
@@ -37,9 +30,6 @@ async def bad_input(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     detail = [{"loc": list(part["loc"]), "msg": part["msg"], "type": part["type"]} for part in error.errors()]
     return Response(json.dumps({"detail": detail}), 422, media_type="application/json")
-
-
-HANDLED = (Unavailable, *UNAVAILABLE)
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -57,7 +47,7 @@ def routes(desk: Desk) -> APIRouter:
             raise HTTPException(_STATUS.get(refusal.reason, 409), detail) from None
         except OtherOrder as conflict:
             raise HTTPException(409, {"reason": "client_order_id", "message": str(conflict)}) from None
-        except Failed as failure:
+        except (Failed, NotSettled) as failure:
             raise HTTPException(503, {"reason": "failed", "message": str(failure)}) from None
         response.status_code = 201 if new else 200
         return order

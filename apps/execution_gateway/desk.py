@@ -108,7 +108,10 @@ class Desk:
     async def trip(self, reason: str, by: str) -> Breaker:
         """Trips the breaker, and cancels the resting orders that add risk."""
         tripped = await breaker.trip(self.database, reason, by)
-        await self._value_and_protect()
+        try:
+            await self._value_and_protect()
+        except Exception as error:  # it is tripped, and that is the answer; `settle` cancels a second later
+            logger.warning("after the trip: %s: %s", type(error).__name__, error)
         return tripped
 
     async def reset(self, reason: str, by: str) -> Breaker:

@@ -10,13 +10,13 @@ from fastapi.exceptions import RequestValidationError
 
 import telemetry
 from apps.database import Database
-from apps.execution_gateway.api import HANDLED, bad_input, routes, unavailable
+from apps.execution_gateway.api import bad_input, routes
 from apps.execution_gateway.desk import Desk
 from apps.execution_gateway.schema import SCHEMA
 from apps.execution_gateway.settings import Settings
-from apps.service import add_health, background
+from apps.service import add_database_errors, add_health, background, load
 
-settings = Settings()
+settings = load(Settings)
 database = Database(settings.database_url, SCHEMA)
 desk = Desk(database, settings)
 redis_probe = telemetry.RedisProbe(settings.redis_url)
@@ -37,5 +37,4 @@ telemetry.init("execution_gateway", app)
 app.add_exception_handler(RequestValidationError, bad_input)
 add_health(app, "execution-gateway", redis_probe, database_probe, lambda: {"ready": desk.ready})
 app.include_router(routes(desk))
-for error in HANDLED:
-    app.add_exception_handler(error, unavailable)
+add_database_errors(app)

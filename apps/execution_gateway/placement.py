@@ -33,6 +33,10 @@ class OtherOrder(Exception):
     """The client_order_id was used for an order with other content."""
 
 
+class NotSettled(Exception):
+    """The same order was cut off before; in a moment it is known whether the venue has it."""
+
+
 class Failed(Exception):
     """An error of ours: the order was not taken, as far as we know."""
 
@@ -65,7 +69,7 @@ class Placement:
     async def place(self, request: OrderRequest) -> tuple[Order, bool]:
         """The order, and whether it is new: the same client_order_id again answers with the first order.
 
-        Raises `Rejected`, `OtherOrder` or `Failed`.
+        Raises `Rejected`, `OtherOrder`, `NotSettled` or `Failed`.
         """
         labels = {"symbol": request.symbol, "side": request.side}
         with order_placement_duration_seconds.time(labels):
@@ -75,7 +79,7 @@ class Placement:
                 orders_total.add(1, {**labels, "status": PlacementStatus.REJECTED})
                 order_rejections_total.add(1, {"reason": refusal.reason})
                 raise
-            except OtherOrder:
+            except (OtherOrder, NotSettled):
                 raise
             except BaseException as error:
                 orders_total.add(1, {**labels, "status": PlacementStatus.FAILED})
@@ -96,7 +100,7 @@ class Placement:
                 raise admitted
             order, new = admitted
             return (await self._send(order), True) if new else (order, False)
-        except (Rejected, OtherOrder):
+        except (Rejected, OtherOrder, NotSettled):
             raise
         except BaseException:
             # Whether the venue has it is not known, and the client hears that it failed: it must not fill later on.
@@ -128,6 +132,10 @@ class Placement:
             if first is not None:
                 if not _is_same(first, request):
                     raise OtherOrder(f"client_order_id {request.client_order_id!r} belongs to another order")
+                if first.status is OrderStatus.PENDING and first.id not in self._sending | self._accepted:
+                    raise NotSettled(
+                        f"what became of the order {request.client_order_id!r} is not known yet, ask again"
+                    )
                 return first, False
         market = self._market()
         trading_date = None if market is None else market.trading_date

@@ -13,6 +13,7 @@ import redis.asyncio
 from apps.catalogue import (
     SYMBOL,
     feed_connection_status,
+    feed_reconnects_total,
     last_tick_timestamp_seconds,
     market_session_open,
     quote_price_dollars,
@@ -33,6 +34,8 @@ TICK_SECONDS = 0.5
 """Each symbol ticks at least once a second."""
 PUBLISH_SECONDS = 0.4
 """A Redis that hangs does not hold up the ticks."""
+LOST_SECONDS = 2.0
+"""A feed that has said nothing for so long, open or closed, is not connected."""
 LONGEST_STEP_SECONDS = 1.0
 """The market's time stands still while this process does not run: it takes no longer step than this."""
 
@@ -46,6 +49,7 @@ class Feed:
         self._database = database
         self._redis = client
         self._published_at: float | None = None
+        self._played_at: float | None = None
         self._place: Place | None = None
         self.state: MarketState | None = None
         """What was published last; None until the stored place has been read."""
@@ -90,6 +94,10 @@ class Feed:
         )
 
     def _record(self, state: MarketState) -> None:
+        now = time.monotonic()
+        if self._played_at is not None and now - self._played_at > LOST_SECONDS:
+            feed_reconnects_total.add(1)
+        self._played_at = now
         feed_connection_status.set(1)
         market_session_open.set(1 if state.open else 0)
         midnight = dt.datetime.combine(state.trading_date, dt.time(), dt.UTC)
@@ -99,7 +107,6 @@ class Feed:
             last_tick_timestamp_seconds.set(quote.at, {"symbol": symbol})
             if state.open:
                 ticks_received_total.add(1, {"symbol": symbol})
-        now = time.monotonic()
         if state.open and self._published_at is not None and now - self._published_at > LONGEST_STEP_SECONDS:
             tick_gaps_total.add(1)
         self._published_at = now if state.open else None
@@ -111,6 +118,11 @@ class Feed:
         except (redis.asyncio.RedisError, OSError, TimeoutError) as error:
             # The next state says all that this one said.
             logger.warning("a state was not published: %s: %s", type(error).__name__, error)
+
+    async def watch(self) -> None:
+        """Sees that the feed has fallen silent. It cannot see itself."""
+        if self._played_at is not None and time.monotonic() - self._played_at > LOST_SECONDS:
+            feed_connection_status.set(0)
 
     async def remember(self) -> None:
         """Stores the place, for a restart. Not on the feed's own way: the market goes on while PostgreSQL hangs."""

@@ -11,17 +11,20 @@ from fastapi import FastAPI, HTTPException
 import telemetry
 from apps.database import Database
 from apps.market import MarketState
-from apps.market_data_service.closes import read_closes
+from apps.market_data_service.closes import BadCloses, read_closes
 from apps.market_data_service.feed import TICK_SECONDS, Feed
 from apps.market_data_service.replay import Replay
 from apps.market_data_service.settings import Settings
 from apps.market_data_service.storage import SCHEMA
-from apps.service import add_health, background, every
+from apps.service import add_health, background, every, load
 
-settings = Settings()
-replay = Replay(
-    read_closes(settings.replay_path), settings.replay_start, settings.replay_end, settings.replay_day_seconds
-)
+settings = load(Settings)
+try:
+    replay = Replay(
+        read_closes(settings.replay_path), settings.replay_start, settings.replay_end, settings.replay_day_seconds
+    )
+except BadCloses as wrong:
+    raise SystemExit(str(wrong)) from None
 database = Database(settings.database_url, SCHEMA)
 feed = Feed(
     replay,
@@ -36,7 +39,13 @@ database_probe = telemetry.DatabaseProbe(settings.database_url)
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     """The feed plays as long as the service runs."""
-    async with background(feed.run(), every(TICK_SECONDS, feed.remember), redis_probe.run(), database_probe.run()):
+    async with background(
+        feed.run(),
+        every(TICK_SECONDS, feed.remember),
+        every(TICK_SECONDS, feed.watch),
+        redis_probe.run(),
+        database_probe.run(),
+    ):
         yield
     await database.close()
     telemetry.shutdown()

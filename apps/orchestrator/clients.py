@@ -13,7 +13,11 @@ from apps.catalogue import Side, SubmissionResult
 from apps.orchestrator.allocation import WantedOrder
 
 # What the first answer said, when the order is sent once more.
-_ENDED_BADLY = {"rejected": SubmissionResult.REJECTED, "failed": SubmissionResult.FAILED}
+_ENDED_BADLY = {
+    "rejected": SubmissionResult.REJECTED,
+    "failed": SubmissionResult.FAILED,
+    "pending": SubmissionResult.FAILED,  # not known yet: the next run asks what is held
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,13 @@ from apps.orchestrator.clients import ExecutionGateway, SignalService
 from apps.orchestrator.orchestration import Orchestration
 from apps.orchestrator.settings import Settings
 from apps.orchestrator.storage import SCHEMA, last_runs
-from apps.service import add_health, background, every
+from apps.service import add_database_errors, add_health, background, every, load
 
-settings = Settings()
+settings = load(Settings)
 database = Database(settings.database_url, SCHEMA)
-signals = SignalService(httpx.AsyncClient(base_url=settings.signal_service_url, timeout=3))
-gateway = ExecutionGateway(httpx.AsyncClient(base_url=settings.execution_gateway_url, timeout=5))
+# Our own services are never behind the proxy that the environment names for the world outside.
+signals = SignalService(httpx.AsyncClient(base_url=settings.signal_service_url, timeout=3, trust_env=False))
+gateway = ExecutionGateway(httpx.AsyncClient(base_url=settings.execution_gateway_url, timeout=5, trust_env=False))
 orchestration = Orchestration(settings, database, signals, gateway)
 redis_probe = telemetry.RedisProbe(settings.redis_url)
 database_probe = telemetry.DatabaseProbe(settings.database_url)
@@ -45,6 +46,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 app = FastAPI(title="orchestrator", lifespan=lifespan)
 telemetry.init("orchestrator", app)
 add_health(app, "orchestrator", redis_probe, database_probe)
+add_database_errors(app)
 
 
 @app.get("/api/v1/runs")

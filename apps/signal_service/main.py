@@ -9,12 +9,12 @@ from fastapi import FastAPI, HTTPException
 
 import telemetry
 from apps.database import Database
-from apps.service import add_health, background
+from apps.service import add_health, background, load
 from apps.signal_service.settings import Settings
 from apps.signal_service.signals import Signals
 from apps.signal_service.storage import SCHEMA
 
-settings = Settings()
+settings = load(Settings)
 database = Database(settings.database_url, SCHEMA)
 signals = Signals(settings, database)
 redis_probe = telemetry.RedisProbe(settings.redis_url)

@@ -79,7 +79,9 @@ class Signals:
         signals_last_generated_timestamp_seconds.set(self.targets.made_at)
         target_weight_ratio.replace(weights)
         for symbol, weight in weights.items():
-            signals_generated_total.add(1, {"symbol": symbol, "direction": _direction(weight)})
+            signals_generated_total.add(
+                1, {"symbol": symbol, "direction": Direction.LONG if weight else Direction.FLAT}
+            )
 
     async def _weigh(self, strategy: Strategy, state: MarketState) -> dict[str, Decimal]:
         if self._closes_stored != state.trading_date:
@@ -90,9 +92,3 @@ class Signals:
             return equal_weight(prices)
         before = await storage.closes_before(self._database, state.trading_date, self._settings.momentum_days)
         return momentum(prices, before)
-
-
-def _direction(weight: Decimal) -> Direction:
-    if weight == 0:
-        return Direction.FLAT
-    return Direction.LONG if weight > 0 else Direction.SHORT

@@ -28,15 +28,20 @@ class ReplaySettings:
         if not file and not start:
             start = DEFAULT_START
         cash = environment.get("INITIAL_CASH") or "1000000"
-        try:
-            # So that 1000000 and 1000000.00 are the same.
-            cash = f"{Decimal(cash).normalize():f}"
-        except InvalidOperation:
-            raise Failure(f"INITIAL_CASH is {cash!r}, which is not a number. Nothing was started.") from None
-        return cls(file or DEFAULT_FILE, start, cash)
+        return cls(file or DEFAULT_FILE, start, _dollars(cash))
 
     def environment(self) -> dict[str, str]:
         return {name: value for name, value in asdict(self).items() if value}
+
+
+def _dollars(text: str) -> str:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount <= 0:
+        raise Failure(f"INITIAL_CASH is {text!r}, which is not a positive number. Nothing was started.")
+    return f"{amount.normalize():f}"  # so that 1000000 and 1000000.00 are the same
 
 
 def refusal(made_with: ReplaySettings, asked_for: ReplaySettings, folder: Path) -> str:

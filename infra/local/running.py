@@ -17,6 +17,8 @@ from infra.local.supervision import Supervisor
 from infra.local.watching import Watch
 
 _READY_SECONDS = 60.0
+# It has read the replay's file and keeps it in PostgreSQL, with the start: from then on others are refused.
+_STORING = "market_data_service"
 
 
 class Stopping:
@@ -43,27 +45,34 @@ class Running:
         self._supervisor = Supervisor(processes, data)
         self._watch = Watch(data)
 
-    def until_stopped(self, when_ready: Callable[[float], None]) -> None:
-        """Raises `Failure` when not everything becomes ready; whatever happens, nothing is left running."""
+    def until_stopped(self, when_stored: Callable[[], None], when_ready: Callable[[float], None]) -> None:
+        """Raises `Failure` when not everything becomes ready; whatever happens, nothing is left running.
+
+        `when_stored` is called as soon as the service is there that stores what it was started with.
+        """
         begun = time.time()
         try:
             say(f"Starting {len(self._processes)} processes.")
             self._supervisor.start()
-            if self._become_ready(begun):
+            if self._become_ready(begun, when_stored):
                 when_ready(time.time() - begun)
             while not self._stopping.asked.wait(0.5):
                 self._look()
         finally:
             self._stop()
 
-    def _become_ready(self, begun: float) -> bool:
+    def _become_ready(self, begun: float, when_stored: Callable[[], None]) -> bool:
         """False when it was asked to stop meanwhile."""
         jobs = readiness.jobs_are_up(self._prometheus_url, SERVICES.values(), begun)
         waiting = [(process.name, process.ready) for process in self._processes] + [("prometheus", jobs)]
+        stored = False
         while not self._stopping.asked.is_set():
             self._look()
             reasons = [(name, probe, probe()) for name, probe in waiting]
             waiting = [(name, probe) for name, probe, reason in reasons if reason]
+            if not stored and _STORING not in [name for name, _ in waiting]:
+                when_stored()
+                stored = True
             if not waiting:
                 return True
             if self._watch.hopeless() or time.time() - begun > _READY_SECONDS:

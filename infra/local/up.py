@@ -45,13 +45,15 @@ def _run(data: DataFolder, ports: Mapping[str, int], settings: ReplaySettings, s
     )
     destinations = _prepare(data, listening)
 
-    def when_ready(seconds: float) -> None:
-        # Only now: what could not be started with these settings has stored nothing that would fit no others.
+    def when_stored() -> None:
+        # Not before: a file that does not exist, say, has stored nothing that would fit no others.
         replay_settings.record(data.root, settings)
+
+    def when_ready(seconds: float) -> None:
         say(ready_text(seconds, data, listening, destinations))
 
     started = processes(listening, data, settings.environment())
-    Running(started, data, listening.url("prometheus"), stopping).until_stopped(when_ready)
+    Running(started, data, listening.url("prometheus"), stopping).until_stopped(when_stored, when_ready)
 
 
 def _prepare(data: DataFolder, listening: Addresses) -> dict[str, str]:

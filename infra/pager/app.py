@@ -1,6 +1,7 @@
 """The pager's addresses: what each channel sends to, and where people and programs read."""
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -92,6 +93,13 @@ def create(folder: Path, now: Callable[[], float] = time.time, steady: Callable[
 
 def _read(read: Callable[[Body], Notification], body: Body) -> Notification:
     """What cannot be read is answered with a 422 that names the field."""
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        # JSON can spell half a character; no file and no answer of ours can hold it.
+        raise RequestValidationError(
+            [{"type": "unicode", "loc": ("body",), "msg": "text is not valid Unicode"}]
+        ) from None
     try:
         return read(body)
     except ValidationError as error:

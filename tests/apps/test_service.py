@@ -12,9 +12,11 @@ from typing import Any, cast
 import httpx
 import pytest
 from fastapi import FastAPI
+from pydantic import Field
+from pydantic_settings import BaseSettings
 
 import telemetry
-from apps.service import add_health, background, every
+from apps.service import add_health, background, every, load
 from tests.waiting import until
 
 
@@ -143,3 +145,13 @@ async def test_health_is_200_when_everything_that_is_needed_is_there(
         **more,
     }
     assert (answer.status_code, answer.json()) == (status, expected)
+
+
+def test_a_wrong_setting_ends_the_process_with_a_sentence_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Needs(BaseSettings):
+        speed: float = Field(default=1, gt=0)
+
+    monkeypatch.setenv("SPEED", "0")
+
+    with pytest.raises(SystemExit, match=r"^SPEED=0: Input should be greater than 0$"):
+        load(Needs)

@@ -12,7 +12,11 @@ from tests.stack import Stack
 
 @pytest.fixture(scope="session")
 def running_platform() -> Iterator[Platform]:
-    with Stack({"REPLAY_FILE": "calm-2017.csv", "REPLAY_START": "2017-01-04"}) as stack, Platform(stack) as platform:
+    # Surroundings that must not matter: a proxy that leads nowhere, and a number of workers meant for others.
+    surroundings = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9", "WEB_CONCURRENCY": "2"}
+    surroundings |= {"NO_PROXY": "", "no_proxy": ""}
+    replay = {"REPLAY_FILE": "calm-2017.csv", "REPLAY_START": "2017-01-04"}
+    with Stack({**replay, **surroundings}) as stack, Platform(stack) as platform:
         yield platform
 
 

@@ -32,7 +32,8 @@ class Verdict:
 
     @property
     def good(self) -> bool:
-        return self.paged == self.expected and self.pnl == self.recomputed and not self.other_pages
+        traded = 2 * self.traded_dates >= len(self.losses)
+        return traded and self.paged == self.expected and self.pnl == self.recomputed and not self.other_pages
 
 
 def replay(file: str, start: str, end: str, day_seconds: int, say: Callable[[str], None]) -> Verdict:

@@ -12,8 +12,9 @@ import pytest
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 
-from apps.execution_gateway.api import HANDLED, bad_input, routes, unavailable
+from apps.execution_gateway.api import bad_input, routes
 from apps.execution_gateway.desk import Desk
+from apps.service import add_database_errors
 from tests.apps.execution_gateway.conftest import opened, order, set_away
 from tests.apps.markets import market
 
@@ -25,8 +26,7 @@ def serving(desk: Desk) -> httpx.AsyncClient:
     app = FastAPI()
     app.include_router(routes(desk))
     app.add_exception_handler(RequestValidationError, bad_input)
-    for error in HANDLED:
-        app.add_exception_handler(error, unavailable)
+    add_database_errors(app)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://gateway/api/v1")
 

@@ -31,7 +31,7 @@ from apps.execution_gateway import ledger
 from apps.execution_gateway.broker import Broker, Execution, VenueRejected
 from apps.execution_gateway.desk import Desk
 from apps.execution_gateway.models import Order, OrderStatus
-from apps.execution_gateway.placement import Failed, OtherOrder
+from apps.execution_gateway.placement import Failed, NotSettled, OtherOrder
 from apps.execution_gateway.risk import Rejected
 from telemetry.testing import Recorded
 from tests.apps.execution_gateway.conftest import opened, order, set_away, shares, stored
@@ -206,6 +206,24 @@ async def test_an_error_of_ours_is_a_failure_and_the_order_does_not_fill_later_o
         filled = 6 if venue is LosingTheAnswer else 0
         assert (kept.status, kept.filled_qty) == (OrderStatus.FAILED, filled)
         assert await shares(desk) == await desk.broker.shares() == ({"AAPL": 6} if filled else {})
+
+
+async def test_the_same_order_again_is_not_answered_before_it_is_known_what_became_of_it(
+    desk: Desk, recorded: Recorded
+) -> None:
+    desk.placement._broker = Breaking(desk.broker)
+    with pytest.raises(Failed):
+        await desk.placement.place(order(client_order_id="x1"))
+    desk.placement._broker = desk.broker
+
+    with pytest.raises(NotSettled, match="'x1' is not known yet, ask again"):
+        await desk.placement.place(order(client_order_id="x1"))
+    await desk.settle()
+    again, new = await desk.placement.place(order(client_order_id="x1"))
+
+    assert (again.status, new) == (OrderStatus.FAILED, False)
+    assert recorded(orders_total, symbol="AAPL", side="buy", status="failed") == 1
+    assert recorded(orders_total, symbol="AAPL", side="buy", status="success") == 0
 
 
 async def test_an_order_on_its_way_is_left_alone_by_settle(desk: Desk, recorded: Recorded) -> None:

@@ -14,10 +14,12 @@ import redis.asyncio
 
 from apps.catalogue import (
     feed_connection_status,
+    feed_reconnects_total,
     last_tick_timestamp_seconds,
     market_session_open,
     quote_price_dollars,
     subscribed_symbols,
+    tick_gaps_total,
     tick_processing_duration_seconds,
     ticks_received_total,
     trading_date_timestamp_seconds,
@@ -143,6 +145,29 @@ async def test_the_market_goes_on_while_redis_and_postgresql_are_away(redis_url:
         await feed.remember()
 
     assert recorded(ticks_received_total, symbol="AAPL") == 2
+
+
+async def test_a_feed_that_falls_silent_is_not_connected_and_counts_its_return_and_the_gap(
+    redis_url: str, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = 1000.0
+    monkeypatch.setattr("apps.market_data_service.feed.time.monotonic", lambda: moment)
+    feed = Feed(
+        replay(), "crash-2020.csv", Database("postgresql://nowhere", ""), redis.asyncio.from_url("unix:///nowhere")
+    )
+    place = await feed._play(replay().first())
+    moment += 2.0
+    await feed.watch()
+    assert recorded(feed_connection_status) == 1
+
+    moment += 0.1
+    await feed.watch()
+    assert recorded(feed_connection_status) == 0
+    await feed._play(place)
+
+    assert recorded(feed_connection_status) == 1
+    assert recorded(feed_reconnects_total) == 1
+    assert recorded(tick_gaps_total) == 1
 
 
 async def test_a_new_date_starts_at_its_open(database_url: str, redis_url: str) -> None:

@@ -153,7 +153,7 @@ async def test_a_run_with_an_order_that_is_not_accepted_has_failed_and_places_th
     assert await runs(orchestration) == [("failed", 1)]
 
 
-@pytest.mark.parametrize("status", ["filled", "accepted", "partly_filled", "pending", "cancelled"])
+@pytest.mark.parametrize("status", ["filled", "accepted", "partly_filled", "cancelled"])
 async def test_an_order_whose_answer_was_lost_is_sent_once_more_with_the_same_id(
     orchestration: Orchestration, services: Services, recorded: Recorded, status: str
 ) -> None:

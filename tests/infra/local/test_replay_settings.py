@@ -27,9 +27,12 @@ def test_the_same_cash_in_other_figures_is_the_same(cash: str) -> None:
     assert ReplaySettings.from_environment({"INITIAL_CASH": cash}).INITIAL_CASH == "1000000"
 
 
-def test_cash_that_is_no_number_is_refused_with_its_name() -> None:
-    with pytest.raises(Failure, match="INITIAL_CASH is 'much', which is not a number"):
-        ReplaySettings.from_environment({"INITIAL_CASH": "much"})
+@pytest.mark.parametrize("cash", ["much", "NaN", "-1", "0", "Infinity"])
+def test_cash_that_is_no_positive_number_is_refused_with_its_name(cash: str) -> None:
+    with pytest.raises(
+        Failure, match=f"INITIAL_CASH is '{cash}', which is not a positive number. Nothing was started."
+    ):
+        ReplaySettings.from_environment({"INITIAL_CASH": cash})
 
 
 def test_a_folder_made_with_the_same_settings_is_used_again(tmp_path: Path) -> None:

@@ -188,6 +188,17 @@ def test_data_made_with_other_settings_are_refused_and_nothing_is_started(tmp_pa
     assert not (tmp_path / "run").exists()
 
 
+def test_a_wrong_setting_is_a_sentence_and_what_was_stored_meanwhile_is_remembered() -> None:
+    with servers.folder() as place:
+        refused = run("up", "--free-ports", "--data", str(place / "data"), STRATEGY="foo", REPLAY_START="2020-03-06")
+
+        assert refused.returncode == 1
+        assert "signal_service.log ends with:" in refused.stderr
+        assert "STRATEGY=foo: Input should be 'equal_weight' or 'momentum'" in refused.stderr
+        assert "Traceback" not in refused.stderr
+        assert json.loads((place / "data" / "made-with.json").read_text())["REPLAY_START"] == "2020-03-06"
+
+
 def test_what_cannot_be_started_is_said_with_its_log_and_everything_is_stopped_again() -> None:
     with servers.folder() as place:
         refused = run("up", "--free-ports", "--data", str(place / "data"), REPLAY_FILE="nowhere.csv")

@@ -1,6 +1,7 @@
 """The pager over HTTP, as Alertmanager, tests and people see it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -156,3 +157,14 @@ async def test_it_says_that_it_is_well(client: httpx.AsyncClient) -> None:
     answer = await client.get("/health")
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+async def test_text_that_is_not_unicode_is_refused_and_the_pages_stay(client: httpx.AsyncClient) -> None:
+    await client.post("/webhook", json=payloads.webhook())
+    body = json.dumps({**payloads.webhook(), "receiver": "\ud800"})
+
+    answer = await client.post("/webhook", content=body, headers={"content-type": "application/json"})
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["msg"] == "text is not valid Unicode"
+    assert len(await pages(client)) == 1
