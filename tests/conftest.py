@@ -13,9 +13,11 @@ from tests.servers import Server, both, folder
 from tests.services import Service, running
 from tests.waiting import wait_until
 
-# No folder with examples beside the sources, and no time limit on a machine that has other things to do.
-settings.register_profile("here", database=None, deadline=None)
-settings.load_profile("here")
+# The same examples everywhere: what is red here is red there. No folder with examples beside the sources, and no
+# time limit on a machine that has other things to do. `HYPOTHESIS_PROFILE=search` looks for new ones.
+settings.register_profile("same", database=None, deadline=None, derandomize=True)
+settings.register_profile("search", database=None, deadline=None, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 # Every server of a test is on this machine, whatever proxy leads out of it.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import Histogram as SdkHistogram
@@ -86,6 +86,9 @@ def test_a_metric_of_another_service_is_not_there(monkeypatch: pytest.MonkeyPatc
 
 
 @given(value=st.text(), amount=st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers()))
+@example(value="", amount=2**53 + 1)
+@example(value="", amount=2**63)
+@example(value="", amount=10**400)
 def test_any_text_and_any_amount_are_read_back_as_they_were_recorded(value: str, amount: int | float) -> None:
     declared.pop("anything", None)
     gauge = Gauge("anything", "Anything.", unit="1", attributes=(Attribute("text"),))
@@ -98,7 +101,9 @@ def test_any_text_and_any_amount_are_read_back_as_they_were_recorded(value: str,
     except (UnicodeEncodeError, OverflowError):
         assert scraped("anything") == {}
     else:
-        assert scraped("anything") == {frozenset({("text", value)}): float(amount)}
+        # An integer is exact as long as it has 64 bits, and a float from there on.
+        exact = isinstance(amount, int) and -(2**63) <= amount < 2**63
+        assert scraped("anything") == {frozenset({("text", value)}): amount if exact else float(amount)}
 
 
 def test_quotes_and_newlines_in_a_label_forge_no_series() -> None:
