@@ -75,7 +75,7 @@ class Instrument:
         return self._names
 
     def expose_known(self) -> None:
-        """Shows every series that is known beforehand; nothing to show but for counters."""
+        """Shows every series that is known beforehand; a gauge has none, its value would be a guess."""
 
     def is_exposed(self) -> bool:
         """Whether this process records it: it is the owner, or nobody has said yet which service this is."""
@@ -113,8 +113,8 @@ def _sum(before: int | float, amount: int | float) -> int | float:
     return after
 
 
-class _Sums(Instrument):
-    """Instruments whose series is one number that is added to."""
+class _Numbers(Instrument):
+    """Instruments whose series is one number."""
 
     def __init__(
         self,
@@ -129,6 +129,15 @@ class _Sums(Instrument):
         self._values: dict[Key, int | float] = {}
         self.expose_known()
 
+    def values(self) -> dict[Key, int | float]:
+        """Every series' value by its label values, in the order of `attributes`."""
+        with self._lock:
+            return dict(self._values)
+
+
+class _Sums(_Numbers):
+    """Numbers that are added to, from 0."""
+
     def expose_known(self) -> None:
         with self._lock:
             for key in itertools.product(*(attribute.known for attribute in self.attributes)):
@@ -137,11 +146,6 @@ class _Sums(Instrument):
     def _add(self, key: Key, amount: int | float) -> None:
         with self._lock:
             self._values[key] = _sum(self._values.get(key, 0), amount)
-
-    def values(self) -> dict[Key, int | float]:
-        """Every series' value by its label values, in the order of `attributes`."""
-        with self._lock:
-            return dict(self._values)
 
 
 class Counter(_Sums, metrics.Counter):
@@ -169,23 +173,11 @@ class UpDownCounter(_Sums, metrics.UpDownCounter):
         self._record(self._add, amount, attributes)
 
 
-class Gauge(Instrument, ApiGauge):
+class Gauge(_Numbers, ApiGauge):
     """A value that is set, and forgotten when what it describes is gone."""
 
     kind = "gauge"
-
-    def __init__(
-        self,
-        name: str,
-        description: str,
-        *,
-        unit: str,
-        attributes: Sequence[Attribute] = (),
-        owner: str | None = None,
-    ) -> None:
-        super().__init__(name, description, unit=unit, attributes=attributes, owner=owner)
-        self._values: dict[Key, int | float] = {}
-        self._callback: Callable[[], Amount | Iterable[Observation]] | None = None
+    _callback: Callable[[], Amount | Iterable[Observation]] | None = None
 
     def set(self, amount: Amount, attributes: Attributes = None, context: Context | None = None) -> None:
         """Sets the series' value."""
@@ -223,9 +215,8 @@ class Gauge(Instrument, ApiGauge):
         self._callback = callback
 
     def values(self) -> dict[Key, int | float]:
-        """Every series' value by its label values, in the order of `attributes`."""
-        with self._lock:
-            values = dict(self._values)
+        """Every series' value by its label values, with what the callback says now."""
+        values = super().values()
         if self._callback is not None and self.is_exposed():
             try:
                 answer = self._callback()
@@ -264,9 +255,9 @@ class Histogram(Instrument, metrics.Histogram):
         owner: str | None = None,
         buckets: Sequence[float] = LATENCY_BUCKETS,
     ) -> None:
-        super().__init__(name, description, unit=unit, attributes=attributes, owner=owner)
         if list(buckets) != sorted(set(buckets)) or not all(map(math.isfinite, buckets)):
             raise ValueError(f"{name}: buckets must be finite and ascending")
+        super().__init__(name, description, unit=unit, attributes=attributes, owner=owner)
         self.buckets = tuple(buckets)
         self._series: dict[Key, HistogramSeries] = {}
         self.expose_known()

@@ -10,18 +10,19 @@ import pytest
 
 from apps.database import UNAVAILABLE, Database, Unavailable, when_there
 from tests.servers import folder, postgres_server
+from tests.waiting import until
 
 SCHEMA = "CREATE SCHEMA IF NOT EXISTS gateway; CREATE TABLE IF NOT EXISTS gateway.things (id int PRIMARY KEY)"
 
 
-async def test_it_is_waited_for_and_comes_back_by_itself() -> None:
+async def test_it_is_waited_for_and_comes_back_by_itself(caplog: pytest.LogCaptureFixture) -> None:
     with folder() as place, ExitStack() as stack:
         database = Database(f"postgresql://postgres@/trading?host={place}/sockets", SCHEMA)
         with pytest.raises(Unavailable):
             async with database.connection():
                 pass
         opening = asyncio.create_task(database.open())
-        await asyncio.sleep(0.7)
+        await until(lambda: caplog.text.count("PostgreSQL is not there yet") >= 2, "two attempts")
         assert not opening.done()
 
         server = await asyncio.to_thread(stack.enter_context, postgres_server(place))

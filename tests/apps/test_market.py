@@ -74,7 +74,9 @@ async def test_junk_in_redis_is_waited_out(redis_url: str, caplog: pytest.LogCap
         assert await asyncio.wait_for(anext(states), 3) == STATE  # read again from the key
 
 
-async def test_a_redis_that_is_killed_and_comes_back_empty_is_followed_again() -> None:
+async def test_a_redis_that_is_killed_and_comes_back_empty_is_followed_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with folder() as place, redis_running(place) as server:
         async with aclosing(follow(server.url)) as states:
             async with client(server.url) as publisher:
@@ -82,7 +84,7 @@ async def test_a_redis_that_is_killed_and_comes_back_empty_is_followed_again() -
                 assert await anext(states) == STATE
             server.kill()
             waiting = asyncio.ensure_future(anext(states))
-            await asyncio.sleep(1)
+            await until(lambda: caplog.text.count("cannot be followed") >= 2, "two attempts")
             assert not waiting.done()
 
             with redis_running(place):

@@ -83,7 +83,8 @@ async def test_a_session_ticks_closes_and_a_restart_goes_on_where_it_was(
         async with background(watch()):
             await until(lambda: feed.state is not None and not feed.state.open, "the close", seconds=10)
             await until(lambda: states and not states[-1].open, "the close was published")
-        await asyncio.sleep(0.2)  # the place is stored beside the feed
+            await until(lambda: feed._place is not None and not replay().is_open(feed._place), "the place of the close")
+        await feed.remember()
         closed = feed.state
     assert closed is not None
 
@@ -120,7 +121,8 @@ async def test_after_the_last_day_it_says_so_and_stays_closed(
     async with playing(replay(end=START), database_url, redis_url) as feed:
         await until(lambda: feed.state is not None and feed.state.finished, "the end")
         ticks = recorded(ticks_received_total, symbol="AAPL")
-        await asyncio.sleep(1.1)
+        rounds = recorded(tick_processing_duration_seconds) or 0
+        await until(lambda: (recorded(tick_processing_duration_seconds) or 0) >= rounds + 2, "two more rounds")
 
         assert feed.state is not None
         assert (feed.state.open, feed.state.finished, feed.state.trading_date) == (False, True, START)
