@@ -9,6 +9,7 @@ A service declares its own metrics beside its code, in a module of its own; decl
 from telemetry.attributes import Attribute
 from telemetry.databases import DatabaseProbe, RedisProbe
 from telemetry.instruments import Counter, Gauge, Histogram, UpDownCounter
+from telemetry.logs import set_up_logging
 from telemetry.sdk import init, shutdown
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "RedisProbe",
     "UpDownCounter",
     "init",
+    "set_up_logging",
     "shutdown",
 ]

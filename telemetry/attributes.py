@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from telemetry.recording import Dropped, Reason
 
-logger = logging.getLogger("telemetry")
+logger = logging.getLogger(__name__)
 
 OTHER = "__other__"
 """The label value that takes what comes after an open attribute's limit."""

@@ -20,7 +20,7 @@ from telemetry.catalogue import (
 )
 from telemetry.instruments import Gauge
 
-logger = logging.getLogger("telemetry")
+logger = logging.getLogger(__name__)
 
 PROBE_SECONDS = 1.0
 TIMEOUT_SECONDS = 1.0

@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from telemetry.exposition import CONTENT_TYPE
 
-logger = logging.getLogger("telemetry")
+logger = logging.getLogger(__name__)
 
 UNMEASURED = ("/metrics", "/health")
 """Left out by exact path: they are asked every few seconds and would drown what customers see."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from telemetry.instruments import Instrument
 
-logger = logging.getLogger("telemetry")
+logger = logging.getLogger(__name__)
 
 declared: dict[str, Instrument] = {}
 """Every declared metric by its name, in the order of declaration."""

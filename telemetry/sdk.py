@@ -28,7 +28,7 @@ from telemetry import exposition, http
 from telemetry.catalogue import build_info, heartbeat_timestamp_seconds
 from telemetry.recording import process
 
-logger = logging.getLogger("telemetry")
+logger = logging.getLogger(__name__)
 
 _registry: CollectorRegistry | None = None
 _meter_provider: MeterProvider | None = None

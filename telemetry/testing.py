@@ -10,8 +10,9 @@ from typing import Protocol
 
 import pytest
 
+from telemetry import sdk
 from telemetry.instruments import Counter, Gauge, Histogram, Key, UpDownCounter
-from telemetry.recording import declared
+from telemetry.recording import declared, process
 
 
 class Recorded(Protocol):
@@ -46,3 +47,16 @@ def recorded() -> Recorded:
         return now if now is None or isinstance(metric, Gauge) else now - before.get(metric.name, {}).get(key, 0)
 
     return read
+
+
+@pytest.fixture
+def another_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the test `init` a service, though a process is one service: afterwards it is what it was before.
+
+    What is global in OpenTelemetry, the providers, stays that of the first.
+    """
+    monkeypatch.setattr(process, "service", None)
+    monkeypatch.setattr(process, "disabled", False)
+    monkeypatch.setattr(sdk, "_apps", [])
+    if sdk._meter_provider is not None:
+        monkeypatch.setattr(sdk, "_set_up_metrics", lambda _: None)

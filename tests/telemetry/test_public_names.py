@@ -13,6 +13,7 @@ def test_the_public_names_are_these_and_sorted() -> None:
         "RedisProbe",
         "UpDownCounter",
         "init",
+        "set_up_logging",
         "shutdown",
     ]
     assert telemetry.__all__ == sorted(telemetry.__all__)

@@ -86,8 +86,8 @@ def test_init_serves_ours_and_theirs_and_measures_each_request_once() -> None:
     assert sum(values(series, requests)) == 5, "/metrics and /health are not measured"
     assert sum(values(series, "http_server_active_requests")) == 0
     assert not any("scope" in label for _, labels in series for label, _ in labels)
-    assert "WARNING telemetry init('orchestrator') after init('execution_gateway')" in done.log
-    assert "INFO telemetry telemetry of execution_gateway: metrics: ours and" in done.log
+    assert "WARNING telemetry.sdk init('orchestrator') after init('execution_gateway')" in done.log
+    assert "INFO telemetry.sdk telemetry of execution_gateway: metrics: ours and" in done.log
 
 
 def a_service_that_is_told_to_be_silent() -> dict[str, Any]:
@@ -137,9 +137,9 @@ def test_what_cannot_be_set_up_is_said_and_takes_nothing_else_with_it() -> None:
 
     assert values(series, "orders_total", **ORDER) == [2]
     assert values(series, "http_server_request_duration_seconds_count", http_route="/orders/{order_id}") == [1]
-    assert "ERROR telemetry telemetry: traces could not be set up; the service runs without" in done.log
+    assert "ERROR telemetry.sdk telemetry: traces could not be set up; the service runs without" in done.log
     assert "OTEL_METRICS_EXPORTER=carrier-pigeon: only prometheus is supported" in done.log
-    assert "ERROR telemetry telemetry could not be set up for execution_gateway" in done.log
+    assert "ERROR telemetry.sdk telemetry could not be set up for execution_gateway" in done.log
 
 
 def a_process_without_an_application(port: str) -> dict[str, Any]:

@@ -1,0 +1,186 @@
+"""Logging of a service: one line an event on stderr, as text or as JSON, without secrets.
+
+    2020-03-09T14:30:00.123Z WARNING execution-gateway apps.execution_gateway.desk: filling fails: TimeoutError
+
+`LOG_LEVEL` (INFO) and `LOG_FORMAT` (`text`, or `json` with the keys time, level, service, logger, message, exception)
+are read from the environment. A library does not set up logging by itself: the service calls `set_up_logging`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+logger = logging.getLogger(__name__)
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+FORMATS = ("text", "json")
+MASK = "***"
+
+# What would end a line, or move a terminal's cursor: C0, DEL, C1 and Unicode's own line ends.
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+_ESCAPES |= {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+
+_SECRET_VARIABLE = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|KEY|CREDENTIALS|HEADERS)$", re.IGNORECASE)
+# Greedy up to the last @ of the word: an unescaped / or @ in a password is why an address is in an error's text.
+_IN_ADDRESS = re.compile(r"(?<=://)([^\s:@/]*):\S*@")
+_IN_PAIR = re.compile(
+    r"(?i)\b(pass(?:word|wd)?|pwd|secret|token|api[_-]?key|routing_key|authorization)\b"
+    r"(['\"]?\s*[=:]\s*)((?:bearer|basic)\s+)?(\"[^\"]*\"|'[^']*'|[^\s,;&'\"]+)"
+)
+
+
+class Secrets:
+    """Masks what must not be read in a log: passwords in addresses and pairs, and the environment's own secrets."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        known = {secret for name, value in environment.items() for secret in _secrets_in(name, value)}
+        # The longest first: one may be a part of another. Whole words only: a short one would riddle every line.
+        words = "|".join(re.escape(secret) for secret in sorted(known, key=len, reverse=True))
+        self._known = re.compile(rf"(?<!\w)(?:{words})(?!\w)") if words else None
+
+    def masked(self, text: str) -> str:
+        """The text without them."""
+        text = _IN_ADDRESS.sub(rf"\1:{MASK}@", text)
+        text = _IN_PAIR.sub(rf"\1\2{MASK}", text)
+        return text if self._known is None else self._known.sub(MASK, text)
+
+
+def _secrets_in(name: str, value: str) -> Iterator[str]:
+    if "://" in value:
+        yield from _passwords(value)
+    elif name.upper().endswith("HEADERS"):  # OTEL_EXPORTER_OTLP_HEADERS: name=value,name=value
+        for pair in value.split(","):
+            secret = pair.partition("=")[2].strip()
+            yield from filter(None, (secret, unquote(secret)))
+    elif _SECRET_VARIABLE.search(name) and value.strip():
+        yield value.strip()
+
+
+def _passwords(address: str) -> Iterator[str]:
+    try:
+        parts = urlsplit(address)
+        well_formed = bool(parts.hostname or parts.query or parts.path) and parts.port != 0 and not parts.fragment
+        password = parts.password if well_formed else None
+        queried = [value for name, value in parse_qsl(parts.query) if name == "password"]
+    except ValueError:
+        well_formed, password, queried = False, None, []
+    found = [*queried, *([password] if password else [])]
+    if not well_formed:
+        # Where the password ends is not known, and an error may quote a piece of it.
+        credentials = address.partition("://")[2].rpartition("@")[0].partition(":")[2]
+        found += [credentials, *(piece for piece in re.split(r"[:/?#@\[\]\s]", credentials) if len(piece) > 2)]
+    for each in filter(None, found):
+        yield each
+        yield unquote(each)
+
+
+class LineFormatter(logging.Formatter):
+    """One line an event, whatever it holds."""
+
+    def __init__(self, service: str, secrets: Secrets) -> None:
+        super().__init__()
+        self._service = service
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        """A traceback stays in the line of its event: `\\n` stands for its line ends."""
+        fields = self.fields(record)
+        message = " ".join(filter(None, (fields["message"], fields.get("exception"))))
+        head = f"{fields['time']} {fields['level']} {fields['service']} {fields['logger']}"
+        return f"{head}: {message}".translate(_ESCAPES)
+
+    def fields(self, record: logging.LogRecord) -> dict[str, str]:
+        """The event's parts, masked: time in UTC with milliseconds, level, service, logger, message, exception."""
+        moment = dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds")
+        fields = {
+            "time": moment.replace("+00:00", "Z"),
+            "level": record.levelname,
+            "service": self._service,
+            "logger": record.name,
+            "message": self._secrets.masked(_message(record)),
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            fields["exception"] = self._secrets.masked(self.formatException(record.exc_info))
+        return fields
+
+
+class JsonFormatter(LineFormatter):
+    """The same parts as one JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Needs no escapes of ours: JSON has its own."""
+        return json.dumps(self.fields(record))
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # a message whose arguments do not fit it, or that cannot be written: still an event
+        return f"{record.msg!r} (its arguments do not fit)"
+
+
+def set_up_logging(service_name: str) -> None:
+    """Has this process log one line an event on stderr, uvicorn's and warnings included.
+
+    `service_name` is as given to `init`. Call it first of all, so that what goes wrong at start is in the same form. A
+    second call replaces the first. A `LOG_LEVEL` or `LOG_FORMAT` that is none is logged, and the default is used.
+
+    Example: `telemetry.set_up_logging("execution_gateway")`.
+    """
+    level, level_problem = _chosen("LOG_LEVEL", "INFO", LEVELS)
+    form, format_problem = _chosen("LOG_FORMAT", "text", FORMATS)
+    formatter = JsonFormatter if form == "json" else LineFormatter
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter(service_name.replace("_", "-"), Secrets(os.environ)))
+    root = logging.getLogger()
+    for before in [each for each in root.handlers if isinstance(each.formatter, LineFormatter)]:
+        root.removeHandler(before)
+    root.addHandler(handler)
+    root.setLevel(level)
+    # Each request that a client sends would be an event, and each pool that is made.
+    for name in ("httpx", "redis.observability"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        theirs = logging.getLogger(name)
+        theirs.handlers.clear()
+        theirs.propagate = True
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
+    for problem in filter(None, (level_problem, format_problem)):
+        logger.warning("%s", problem)
+
+
+def _chosen(variable: str, default: str, known: tuple[str, ...]) -> tuple[str, str]:
+    given = os.environ.get(variable, "").strip()
+    chosen = given.upper() if default.isupper() else given.lower()
+    if not chosen or chosen in known:
+        return chosen or default, ""
+    return default, f"{variable}={given} is none of {', '.join(known)}: {default} is used"
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    logger.critical("the process ends: %s", kind.__name__, exc_info=(kind, error, trace))
+
+
+def _log_uncaught_in_thread(arguments: threading.ExceptHookArgs) -> None:
+    if arguments.exc_value is not None and not issubclass(arguments.exc_type, SystemExit):
+        name = arguments.thread.name if arguments.thread else "?"
+        logger.error(
+            "thread %s ended: %s",
+            name,
+            arguments.exc_type.__name__,
+            exc_info=(arguments.exc_type, arguments.exc_value, arguments.exc_traceback),
+        )

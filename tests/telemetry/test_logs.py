@@ -1,0 +1,263 @@
+"""One line an event: in UTC, with its level, service and logger, without secrets; text and JSON say the same."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telemetry import set_up_logging
+from telemetry.logs import JsonFormatter, LineFormatter, Secrets
+from tests.telemetry.apart import apart
+
+LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) ([A-Z]+) ([\w-]+) ([\w.]+): (.*)")
+
+
+def record(message: object, *arguments: object, error: BaseException | None = None) -> logging.LogRecord:
+    information = None if error is None else (type(error), error, error.__traceback__)
+    made = logging.LogRecord("a.module", logging.WARNING, "module.py", 1, message, arguments, information)
+    made.created = 1583764200.12345
+    return made
+
+
+def line(message: object, *arguments: object, error: BaseException | None = None) -> str:
+    return LineFormatter("a-service", Secrets({})).format(record(message, *arguments, error=error))
+
+
+def masked(text: str, **environment: str) -> str:
+    said = LineFormatter("a-service", Secrets(environment)).format(record("%s", text))
+    return said.removeprefix("2020-03-09T14:30:00.123Z WARNING a-service a.module: ")
+
+
+def raised(error: Exception) -> Exception:
+    try:
+        raise error
+    except Exception as caught:
+        return caught
+
+
+def test_a_line_has_time_level_service_logger_and_message() -> None:
+    assert line("%d fills", 3) == "2020-03-09T14:30:00.123Z WARNING a-service a.module: 3 fills"
+
+
+def test_json_has_the_same_as_keys() -> None:
+    said = JsonFormatter("a-service", Secrets({})).format(record("%d fills", 3, error=raised(KeyError("x"))))
+
+    fields = json.loads(said)
+    trace = fields.pop("exception")
+    assert fields == {
+        "time": "2020-03-09T14:30:00.123Z",
+        "level": "WARNING",
+        "service": "a-service",
+        "logger": "a.module",
+        "message": "3 fills",
+    }
+    assert trace.startswith("Traceback (most recent call last):\n")
+    assert trace.endswith("\nKeyError: 'x'")
+
+
+def test_a_traceback_stays_in_its_line() -> None:
+    said = line("no book", error=raised(ValueError("two\nlines")))
+
+    assert "\n" not in said
+    assert "no book Traceback (most recent call last):\\n  File " in said
+    assert said.endswith("ValueError: two\\nlines")
+
+
+@given(st.text())
+def test_whatever_is_said_is_one_line_that_moves_no_cursor(text: str) -> None:
+    said = line("%s", text)
+
+    assert len(said.splitlines()) == 1
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f]", said)
+    assert len(JsonFormatter("s", Secrets({})).format(record("%s", text)).splitlines()) == 1
+
+
+@pytest.mark.parametrize(("message", "arguments"), [("%d fills", ("three",)), ("%s", ()), ("%s %s", (1,))])
+def test_a_message_that_does_not_fit_its_arguments_is_an_event_all_the_same(
+    message: str, arguments: tuple[object, ...]
+) -> None:
+    said = line(message, *arguments)
+
+    assert said.split(": ", 1)[1].startswith((repr(message), message))
+
+
+class Unwritable:
+    """Cannot be written."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def test_an_argument_that_cannot_be_written_is_an_event_all_the_same() -> None:
+    assert line("it is %s", Unwritable()).endswith("'it is %s' (its arguments do not fit)")
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("postgresql://user:hunter2@host:5432/trading", "postgresql://user:***@host:5432/trading"),
+        ("postgresql://user:hun/t@er#2@host/trading", "postgresql://user:***@host/trading"),
+        ("redis://:hunter2@host:6379/0 is away", "redis://:***@host:6379/0 is away"),
+        ("'https://hooks:hunter2@host/x'", "'https://hooks:***@host/x'"),
+        ("password=hunter2 host=x", "password=*** host=x"),
+        ("host=x?password=hunter2&x=1", "host=x?password=***&x=1"),
+        ("{'password': 'hunter2'}", "{'password': ***}"),
+        ("PGPASSWORD is not it, but Password: hunter2", "PGPASSWORD is not it, but Password: ***"),
+        ("Authorization: Bearer hunter2", "Authorization: ***"),
+        ("api_key=hunter2, token = 'hun ter2'", "api_key=***, token = ***"),
+        ("a host:port@x is none, user@host neither", "a host:port@x is none, user@host neither"),
+        ("http://127.0.0.1:8002/health answers 503", "http://127.0.0.1:8002/health answers 503"),
+    ],
+)
+def test_a_password_in_an_address_or_a_pair_is_masked(said: str, shown: str) -> None:
+    assert masked(said) == shown
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("DATABASE_URL", "postgresql://user:hunter2@host/trading", "authentication of hunter2 failed"),
+        ("DATABASE_URL", "postgresql://user:hunter%2F2@host/trading", "authentication of hunter/2 failed"),
+        ("DATABASE_URL", "postgresql://user:hunter/2@host/trading", "Port could not be cast to integer: 'hunter'"),
+        ("DATABASE_URL", "postgresql://user:12#hunter2@host/trading", "invalid hunter2@host"),
+        ("DATABASE_URL", "postgresql://user@host/trading?password=hunter2", "hunter2 is wrong"),
+        ("REDIS_URL", "redis://:hunter2@host", "AUTH hunter2"),
+        ("PGPASSWORD", "hunter2", "'hunter2'"),
+        ("SLACK_TOKEN", "hunter2", "(hunter2)"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=7,authorization=Basic%20hunter2", "sent Basic hunter2"),
+    ],
+)
+def test_a_secret_of_the_environment_is_masked_wherever_it_stands(variable: str, value: str, said: str) -> None:
+    assert "hunter" in masked(said)
+    assert "hunter" not in masked(said, **{variable: value})
+    assert "***" in masked(said, **{variable: value})
+
+
+def test_a_secret_is_masked_in_an_exception_too() -> None:
+    error = raised(ValueError("invalid DSN postgresql://user:hunter2@host:port/trading"))
+
+    said = line("no database", error=error)
+
+    assert "hunter2" not in said
+    assert said.endswith("invalid DSN postgresql://user:***@host:port/trading")
+
+
+def test_a_short_secret_does_not_riddle_every_line() -> None:
+    environment = {"DB_PASSWORD": "a"}
+
+    assert masked("a trade at the open", **environment) == "*** trade at the open"
+
+
+def an_untidy_service() -> list[str]:
+    set_up_logging("execution_gateway")
+    set_up_logging("execution_gateway")
+    logging.getLogger("apps.desk").info("begun")
+    logging.getLogger("apps.desk").debug("on a tick")
+    logging.getLogger("uvicorn.error").error("of the server")
+    logging.getLogger("httpx").info("a request")
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        warnings.warn("old\nways", DeprecationWarning, stacklevel=1)
+    thread = threading.Thread(target=lambda: 1 / 0, name="worker")
+    thread.start()
+    thread.join()
+    return []
+
+
+def lines(log: str) -> list[tuple[str, str, str, str]]:
+    """Level, service, logger and message of each line in our format. Lines of another are not allowed."""
+    found = [LINE.fullmatch(each) for each in log.splitlines()]
+    assert all(found), log
+    return [(each[2], each[3], each[4], each[5]) for each in found if each is not None]
+
+
+def test_everything_in_a_process_is_logged_once_and_in_one_form() -> None:
+    # What `apart` itself set up comes first; its lines have another form.
+    log = apart(an_untidy_service).log
+    said = lines("\n".join(each for each in log.splitlines() if LINE.match(each)))
+
+    assert [entry[:3] for entry in said] == [
+        ("INFO", "execution-gateway", "apps.desk"),
+        ("ERROR", "execution-gateway", "uvicorn.error"),
+        ("WARNING", "execution-gateway", "py.warnings"),
+        ("ERROR", "execution-gateway", "telemetry.logs"),
+    ]
+    assert "DeprecationWarning: old\\nways" in said[2][3]
+    assert said[3][3].startswith("thread worker ended: ZeroDivisionError Traceback")
+
+
+def ended(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", f"import telemetry, logging\ntelemetry.set_up_logging('a_service')\n{code}"],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_the_error_that_ends_a_process_is_one_line() -> None:
+    done = ended("raise KeyError('x')")
+
+    assert done.returncode == 1
+    [(level, service, _, message)] = lines(done.stderr)
+    assert (level, service) == ("CRITICAL", "a-service")
+    assert message.startswith("the process ends: KeyError Traceback (most recent call last):\\n")
+
+
+def test_a_sentence_that_ends_a_process_stays_a_sentence() -> None:
+    done = ended("raise SystemExit('QTY=x: not a number')")
+
+    assert (done.returncode, done.stderr) == (1, "QTY=x: not a number\n")
+
+
+@pytest.mark.parametrize(
+    ("environment", "levels"),
+    [
+        ({}, ["INFO", "WARNING"]),
+        ({"LOG_LEVEL": "debug"}, ["DEBUG", "INFO", "WARNING"]),
+        ({"LOG_LEVEL": " WARNING "}, ["WARNING"]),
+        ({"LOG_LEVEL": "CRITICAL"}, []),
+    ],
+)
+def test_the_level_is_the_environments(environment: dict[str, str], levels: list[str]) -> None:
+    speak = "for say in ('debug', 'info', 'warning'): getattr(logging.getLogger('apps'), say)('x')"
+
+    assert [level for level, _, logger, _ in lines(ended(speak, **environment).stderr) if logger == "apps"] == levels
+
+
+def test_the_form_is_the_environments() -> None:
+    said = json.loads(ended("logging.getLogger('apps').info('x')", LOG_FORMAT="json").stderr)
+
+    assert (said["level"], said["service"], said["message"]) == ("INFO", "a-service", "x")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("LOG_LEVEL", "LOUD", "LOG_LEVEL=LOUD is none of DEBUG, INFO, WARNING, ERROR, CRITICAL: INFO is used"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT=xml is none of text, json: text is used"),
+    ],
+)
+def test_a_setting_that_is_none_is_said_and_the_default_is_used(variable: str, value: str, said: str) -> None:
+    [(level, _, _, message), (_, _, _, after)] = lines(
+        ended("logging.getLogger('apps').info('x')", **{variable: value}).stderr
+    )
+
+    assert (level, message, after) == ("WARNING", said, "x")
+
+
+def test_the_time_is_the_events_own() -> None:
+    before = time.time()
+    said: dict[str, Any] = json.loads(ended("logging.getLogger('apps').info('x')", LOG_FORMAT="json").stderr)
+
+    seconds = time.strptime(said["time"][:19], "%Y-%m-%dT%H:%M:%S")
+    assert before - 1 <= (time.mktime(seconds) - time.timezone) <= time.time()
