@@ -32,11 +32,14 @@ class Unavailable(Exception):
 
 async def when_there(what: Callable[[], Awaitable[T]]) -> T:
     """Does it, again and again until PostgreSQL is there for the whole of it."""
+    said: set[type[Exception]] = set()
     while True:
         try:
             return await what()
         except (Unavailable, *UNAVAILABLE) as error:
-            logger.warning("PostgreSQL is not there yet: %s: %s", type(error).__name__, error)
+            if type(error) not in said:
+                said.add(type(error))
+                logger.warning("PostgreSQL is not there yet, waiting for it: %s: %s", type(error).__name__, error)
             await asyncio.sleep(0.5)
 
 

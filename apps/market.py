@@ -14,6 +14,8 @@ import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from apps.background import Duty, described
+
 logger = logging.getLogger(__name__)
 
 KEY = "market:state"
@@ -84,6 +86,7 @@ async def publish(client: redis.asyncio.Redis, state: MarketState) -> None:
 
 async def follow(url: str) -> AsyncGenerator[MarketState, None]:
     """Every state from now on, beginning with the last one; waits and comes back when Redis goes away."""
+    following = Duty("following the market's state", logger)
     while True:
         # This loop is the retry: one of the client's own would wait longer and longer for a Redis that is back.
         client = redis.asyncio.from_url(url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0))
@@ -92,19 +95,23 @@ async def follow(url: str) -> AsyncGenerator[MarketState, None]:
                 await subscription.subscribe(KEY)
                 last = await client.get(KEY)
                 if last is not None:
-                    yield MarketState.from_json(last)
+                    state = MarketState.from_json(last)
+                    following.succeeded()
+                    yield state
                 while True:
                     # The market speaks at least once a second: five seconds of silence is a dead connection.
                     message = await subscription.get_message(ignore_subscribe_messages=True, timeout=1)
                     if message is not None:
-                        yield MarketState.from_json(message["data"])
+                        state = MarketState.from_json(message["data"])
+                        following.succeeded()
+                        yield state
                     else:
                         await client.ping()
         except (redis.asyncio.RedisError, OSError, TimeoutError) as error:
-            logger.warning("the market's state cannot be followed: %s: %s", type(error).__name__, error)
+            following.failed(described(error), error)
             await asyncio.sleep(0.5)
         except ValueError as error:
-            logger.error("%s in Redis holds what this service cannot read: %s", KEY, error)
+            following.failed(f"{KEY} in Redis holds what this service cannot read: {error}")
             await asyncio.sleep(0.5)
         finally:
             await client.aclose()

@@ -47,8 +47,9 @@ def started(folder: str, place: Path, settings: Mapping[str, str]) -> Iterator[S
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", f"apps.{folder}.main:app", "--host", "127.0.0.1", "--port", str(port),
-             "--no-access-log", "--timeout-graceful-shutdown", "3", "--log-level", "warning"],
+            [sys.executable, "-m", "uvicorn", "--factory", f"apps.{folder}.main:app",
+             "--host", "127.0.0.1", "--port", str(port), "--no-access-log",
+             "--timeout-graceful-shutdown", "3", "--log-level", "warning"],
             env={**inherited, **settings}, stdout=output, stderr=output, cwd=ROOT,
         )  # fmt: skip
     try:

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 
-from apps.catalogue import Cancellation, Rejection
 from apps.execution_gateway import breaker, ledger
-from apps.execution_gateway.cancellation import NotOpen
 from apps.execution_gateway.desk import Desk
+from apps.execution_gateway.errors import OrderError, UnknownOrder
 from apps.execution_gateway.models import CENT, BreakerChange, HighWaterMarkReset, Order, OrderRequest
-from apps.execution_gateway.placement import Failed, NotSettled, OtherOrder
-from apps.execution_gateway.risk import Rejected
-
-_STATUS = {Rejection.UNKNOWN_SYMBOL: 422, Rejection.BREAKER_UNKNOWN: 503}
+from apps.vocabulary import Cancellation
 
 
-async def bad_input(_: Request, error: Exception) -> Response:
-    """The answer to input that is not as declared: where it is wrong, and why.
-
-    Without the input itself, as FastAPI's own has it: NaN and lone surrogates come in as JSON, but do not go out.
-    """
-    assert isinstance(error, RequestValidationError)
-    detail = [{"loc": list(part["loc"]), "msg": part["msg"], "type": part["type"]} for part in error.errors()]
-    return Response(json.dumps({"detail": detail}), 422, media_type="application/json")
+async def order_error(_: Request, error: Exception) -> Response:
+    """The answer to whatever an order met."""
+    assert isinstance(error, OrderError)
+    return JSONResponse({"detail": error.detail}, error.status)
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -38,17 +29,7 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.post("/orders", status_code=201)
     async def place_order(request: OrderRequest, response: Response) -> Order:
-        try:
-            order, new = await desk.placement.place(request)
-        except Rejected as refusal:
-            detail: object = {"reason": refusal.reason, "message": str(refusal)}
-            if refusal.reason is Rejection.UNKNOWN_SYMBOL:
-                detail = [{"loc": ["body", "symbol"], "msg": str(refusal), "type": refusal.reason}]
-            raise HTTPException(_STATUS.get(refusal.reason, 409), detail) from None
-        except OtherOrder as conflict:
-            raise HTTPException(409, {"reason": "client_order_id", "message": str(conflict)}) from None
-        except (Failed, NotSettled) as failure:
-            raise HTTPException(503, {"reason": "failed", "message": str(failure)}) from None
+        order, new = await desk.placement.place(request)
         response.status_code = 201 if new else 200
         return order
 
@@ -64,17 +45,12 @@ def routes(desk: Desk) -> APIRouter:
         async with desk.database.connection() as connection:
             order = await ledger.find_order(connection, order_id)
         if order is None:
-            raise HTTPException(404, f"no order has the id {order_id}")
+            raise UnknownOrder(f"no order has the id {order_id}")
         return order
 
     @router.delete("/orders/{order_id}")
     async def cancel_order(order_id: UUID) -> Order:
-        try:
-            return await desk.cancel(order_id, Cancellation.CLIENT)
-        except LookupError as unknown:
-            raise HTTPException(404, str(unknown)) from None
-        except NotOpen as ended:
-            raise HTTPException(409, str(ended)) from None
+        return await desk.cancel(order_id, Cancellation.CLIENT)
 
     @router.get("/positions")
     async def positions() -> dict[str, dict[str, object]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from apps.catalogue import Side
+from apps.vocabulary import Side
 
 ZERO = Decimal(0)
 

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from dataclasses import dataclass
-from enum import StrEnum
 
-from apps.catalogue import (
-    TripReason,
-    circuit_breaker_resets_total,
-    circuit_breaker_state,
-    circuit_breaker_trips_total,
-)
+from apps.catalogue import circuit_breaker_resets_total, circuit_breaker_state, circuit_breaker_trips_total
 from apps.database import Connection, Database
 from apps.execution_gateway import ledger
+from apps.vocabulary import BreakerState, TripReason
 
-
-class BreakerState(StrEnum):
-    """OPEN: trading is allowed. TRIPPED: orders that add risk are refused."""
-
-    OPEN = "OPEN"
-    TRIPPED = "TRIPPED"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +46,7 @@ async def trip(database: Database, reason: str, by: str) -> Breaker:
     breaker, changed = await _change(database, BreakerState.TRIPPED, reason, by)
     if changed:
         circuit_breaker_trips_total.add(1, {"reason": TripReason.MANUAL})
+        logger.warning("the circuit breaker is TRIPPED by a person; GET /api/v1/circuit-breaker says who, and why")
     return breaker
 
 
@@ -63,6 +55,7 @@ async def reset(database: Database, reason: str, by: str) -> Breaker:
     breaker, changed = await _change(database, BreakerState.OPEN, reason, by)
     if changed:
         circuit_breaker_resets_total.add(1)
+        logger.warning("the circuit breaker is OPEN again, reset by a person; GET /api/v1/circuit-breaker says who")
     return breaker
 
 
@@ -70,15 +63,13 @@ async def trip_for_loss(database: Database, trading_date: dt.date, reason: str) 
     """Trips it for a daily loss, once a trading date: a person's reset holds for the rest of it."""
     async with database.transaction() as connection:
         await ledger.lock_account(connection)
-        due = await connection.fetchval(
-            "UPDATE gateway.account SET loss_tripped_on = $1 WHERE loss_tripped_on IS DISTINCT FROM $1 RETURNING true",
-            trading_date,
-        )
-        tripped = bool(due) and await _insert(connection, BreakerState.TRIPPED, reason, "daily loss limit")
+        due = await ledger.mark_loss_trip(connection, trading_date)
+        tripped = due and await _insert(connection, BreakerState.TRIPPED, reason, "daily loss limit")
         breaker = await read(connection)
     show(breaker)
     if tripped:
         circuit_breaker_trips_total.add(1, {"reason": TripReason.DAILY_LOSS})
+        logger.warning("the circuit breaker is TRIPPED: %s", reason)
 
 
 async def _change(database: Database, state: BreakerState, reason: str, by: str) -> tuple[Breaker, bool]:

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
 
-from apps.catalogue import Side
+from apps.execution_gateway.execution import Execution
 from apps.execution_gateway.models import Order
+from apps.market import MarketState
 
 
 class VenueRejected(Exception):
     """The venue will not take the order; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Execution:
-    """One fill, as the venue reports it; `seq` rises by time."""
-
-    seq: int
-    order_id: UUID
-    symbol: str
-    side: Side
-    qty: int
-    price: Decimal
-    fee: Decimal
-    trading_date: dt.date
-    at: dt.datetime
 
 
 class Broker(Protocol):
@@ -49,3 +32,6 @@ class Broker(Protocol):
 
     async def shares(self) -> dict[str, int]:
         """The venue's own book: signed shares by symbol, closed positions left out."""
+
+    async def see(self, market: MarketState) -> bool:
+        """Takes a new state of the market; says whether fills came of it. A real venue knows the market by itself."""

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from apps.catalogue import Cancellation, order_cancellations_total
+from apps.catalogue import order_cancellations_total
 from apps.database import Database
 from apps.execution_gateway import ledger
 from apps.execution_gateway.broker import Broker
+from apps.execution_gateway.errors import NotOpen, UnknownOrder
 from apps.execution_gateway.fills import Fills
-from apps.execution_gateway.models import Order, OrderStatus
-from apps.execution_gateway.risk import Holdings
-
-RESTING = (OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED)
-
-
-class NotOpen(Exception):
-    """The order has ended already."""
+from apps.execution_gateway.holdings import Holdings
+from apps.execution_gateway.models import RESTING, Order
+from apps.vocabulary import Cancellation, OrderStatus
 
 
 async def cancel(database: Database, broker: Broker, fills: Fills, order_id: UUID, reason: Cancellation) -> Order:
-    """Cancels what is left; raises LookupError for an order nobody placed, `NotOpen` for one that ended."""
+    """Cancels what is left; raises `UnknownOrder` or `NotOpen`."""
     async with database.connection() as connection:
         order = await ledger.find_order(connection, order_id)
     if order is None:
-        raise LookupError(f"no order has the id {order_id}")
+        raise UnknownOrder(f"no order has the id {order_id}")
     if order.status not in RESTING:
         raise NotOpen(f"the order is {order.status} and cannot be cancelled")
     await broker.cancel(order_id)

@@ -6,40 +6,45 @@ import asyncio
 import logging
 from uuid import UUID
 
-from apps.catalogue import SYMBOL, Cancellation, Side, gross_exposure_limit_dollars, open_orders
+from apps.background import Duty, background, every
+from apps.catalogue import SYMBOL, gross_exposure_limit_dollars, open_orders
 from apps.database import Database, when_there
 from apps.execution_gateway import breaker, ledger
-from apps.execution_gateway.breaker import Breaker, BreakerState
-from apps.execution_gateway.cancellation import RESTING, NotOpen, adding_risk, cancel
+from apps.execution_gateway.breaker import Breaker
+from apps.execution_gateway.broker import Broker
+from apps.execution_gateway.cancellation import adding_risk, cancel
+from apps.execution_gateway.errors import NotOpen
 from apps.execution_gateway.fills import Fills
-from apps.execution_gateway.models import Order
-from apps.execution_gateway.paper_broker import PaperBroker
+from apps.execution_gateway.holdings import Holdings
+from apps.execution_gateway.models import RESTING, Order
 from apps.execution_gateway.placement import Placement
 from apps.execution_gateway.pnl import ProfitAndLoss
 from apps.execution_gateway.reconciliation import Reconciliation
-from apps.execution_gateway.risk import Holdings
 from apps.execution_gateway.settings import Settings
 from apps.market import MarketState, follow
-from apps.service import background, every
+from apps.vocabulary import BreakerState, Cancellation, Side
 
 logger = logging.getLogger(__name__)
 
 
 class Desk:
-    """Everything that the gateway keeps while it runs."""
+    """Everything that the gateway keeps while it runs, at one venue."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, broker: Broker, settings: Settings) -> None:
         self.database = database
+        self.broker = broker
         self._settings = settings
         self.market: MarketState | None = None
         self.holdings: Holdings | None = None
-        self.broker = PaperBroker(database, settings)
-        self.fills = Fills(database, self.broker)
+        self.fills = Fills(database, broker)
         self.pnl = ProfitAndLoss(database, settings, self.fills)
-        self.placement = Placement(
-            database, self.broker, self.fills, settings, lambda: self.market, lambda: self.holdings
-        )
-        self._reconciliation = Reconciliation(database, self.broker)
+        self.placement = Placement(database, broker, self.fills, settings, lambda: self.market, lambda: self.holdings)
+        self._reconciliation = Reconciliation(database, broker)
+        self._reading_breaker = Duty("reading the circuit breaker", logger)
+        self._resolving = Duty("resolving pending orders", logger)
+        self._filling = Duty("filling resting orders", logger)
+        self._booking = Duty("booking fills", logger)
+        self._protecting = Duty("valuing and protecting the book", logger)
         self._turn = asyncio.Lock()
         self.ready = False
 
@@ -48,37 +53,46 @@ class Desk:
         await self.database.open()
         await when_there(lambda: ledger.open_account(self.database, self._settings.initial_cash))
         # Before any fill is booked: a placement that a crash cut off is counted as what it came to.
-        await when_there(self.placement.settle)
+        await when_there(self.placement.resolve_pending)
         gross_exposure_limit_dollars.set(self._settings.gross_exposure_limit)
         self.ready = True
-        async with background(self._follow(), every(1, self.settle), every(5, self._reconciliation.run)):
+        reconciling = every(5, Duty("reconciling with the venue", logger), self._reconciliation.run)
+        async with background(self._follow(), self._catch_up_for_ever(), reconciling):
             await asyncio.Event().wait()
 
     async def _follow(self) -> None:
         async for state in follow(self._settings.redis_url):
             await self.see(state)
 
+    async def _catch_up_for_ever(self) -> None:
+        while True:
+            await self.catch_up()
+            await asyncio.sleep(1)
+
     async def see(self, state: MarketState) -> None:
-        """Fills, values and protects the book at a new state of the market. Never raises."""
+        """Fills, values and protects the book at a new state of the market. Never raises: the next state comes."""
         SYMBOL.know(state.quotes)
         self.market = state
-        for step in (self._fill, self._value_and_protect):
-            try:
-                await step()
-            except Exception as error:  # the next state comes in half a second; `settle` looks after what is left
-                logger.warning("%s, for a state of the market: %s: %s", step.__name__, type(error).__name__, error)
+        await self._filling.attempt(self._fill)
+        await self._protecting.attempt(self._value_and_protect)
 
     async def _fill(self) -> None:
         if self.market is not None and await self.broker.see(self.market):
             await self.fills.book()
 
-    async def settle(self) -> None:
-        """What must happen also when the market is silent: half-done orders, unbooked fills, the breaker's gauge."""
+    async def catch_up(self) -> None:
+        """What must happen also when the market is silent: half-done orders, unbooked fills, the breaker's gauge.
+
+        Never raises.
+        """
+        await self._reading_breaker.attempt(self._show_breaker)
+        await self._resolving.attempt(self.placement.resolve_pending)
+        await self._booking.attempt(self.fills.book)
+        await self._protecting.attempt(self._value_and_protect)
+
+    async def _show_breaker(self) -> None:
         async with self.database.connection() as connection:
             breaker.show(await breaker.read(connection))
-        await self.placement.settle()
-        await self.fills.book()
-        await self._value_and_protect()
 
     async def _value_and_protect(self) -> None:
         async with self._turn:
@@ -102,16 +116,14 @@ class Desk:
                 logger.info("order %s: %s", order.id, ended)
 
     async def cancel(self, order_id: UUID, reason: Cancellation) -> Order:
-        """Cancels what is left of an order; raises LookupError or `NotOpen`."""
+        """Cancels what is left of an order; raises `UnknownOrder` or `NotOpen`."""
         return await cancel(self.database, self.broker, self.fills, order_id, reason)
 
     async def trip(self, reason: str, by: str) -> Breaker:
         """Trips the breaker, and cancels the resting orders that add risk."""
         tripped = await breaker.trip(self.database, reason, by)
-        try:
-            await self._value_and_protect()
-        except Exception as error:  # it is tripped, and that is the answer; `settle` cancels a second later
-            logger.warning("after the trip: %s: %s", type(error).__name__, error)
+        # It is tripped, and that is the answer: what cannot be cancelled now is cancelled by `catch_up`.
+        await self._protecting.attempt(self._value_and_protect)
         return tripped
 
     async def reset(self, reason: str, by: str) -> Breaker:

@@ -16,7 +16,8 @@ from apps.catalogue import (
 )
 from apps.database import Database
 from apps.execution_gateway import ledger
-from apps.execution_gateway.broker import Broker, Execution
+from apps.execution_gateway.broker import Broker
+from apps.execution_gateway.execution import Execution
 from apps.execution_gateway.models import Order
 
 logger = logging.getLogger(__name__)

@@ -12,9 +12,10 @@ import asyncpg
 
 from apps.database import Connection, Database
 from apps.execution_gateway.book import ZERO, Book, Position
-from apps.execution_gateway.broker import Execution
-from apps.execution_gateway.models import OPEN, Order, OrderRequest, OrderStatus
-from apps.execution_gateway.risk import Holdings
+from apps.execution_gateway.execution import Execution
+from apps.execution_gateway.holdings import Holdings
+from apps.execution_gateway.models import OPEN, Order, OrderRequest
+from apps.vocabulary import OrderStatus
 
 
 class MadeWithOtherCash(Exception):
@@ -240,6 +241,15 @@ async def raise_marks(connection: Connection, trading_date: dt.date, loss_ratio:
         loss_ratio,
         equity,
     )
+
+
+async def mark_loss_trip(connection: Connection, trading_date: dt.date) -> bool:
+    """Notes that the loss of that trading date trips the breaker; says whether it was not noted before."""
+    due = await connection.fetchval(
+        "UPDATE gateway.account SET loss_tripped_on = $1 WHERE loss_tripped_on IS DISTINCT FROM $1 RETURNING true",
+        trading_date,
+    )
+    return bool(due)
 
 
 async def reset_high_water_mark(connection: Connection, equity: Decimal, reason: str, by: str) -> Decimal:

@@ -4,36 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from apps.catalogue import Side
-
-
-class OrderType(StrEnum):
-    """How the price is found."""
-
-    MARKET = "market"
-    LIMIT = "limit"
-
-
-class OrderStatus(StrEnum):
-    """Where an order is in its life."""
-
-    PENDING = "pending"
-    """Stored, and on its way to the venue."""
-    ACCEPTED = "accepted"
-    PARTLY_FILLED = "partly_filled"
-    FILLED = "filled"
-    CANCELLED = "cancelled"
-    REJECTED = "rejected"
-    FAILED = "failed"
-
+from apps.vocabulary import OrderStatus, OrderType, Side
 
 OPEN = (OrderStatus.PENDING, OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED)
+RESTING = (OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED)
+"""Statuses of orders that may still fill; those that rest are at the venue."""
 
 CENT = Decimal("0.01")
 TICK = Decimal("0.0001")

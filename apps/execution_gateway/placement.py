@@ -9,36 +9,21 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from apps.catalogue import (
-    PlacementStatus,
-    Rejection,
-    order_placement_duration_seconds,
-    order_rejections_total,
-    orders_placed_total,
-    orders_total,
-)
+from apps.background import described
+from apps.catalogue import order_placement_duration_seconds, order_rejections_total, orders_placed_total, orders_total
 from apps.database import UNAVAILABLE, Connection, Database, Unavailable
 from apps.execution_gateway import breaker, ledger
 from apps.execution_gateway.broker import Broker, VenueRejected
+from apps.execution_gateway.errors import ClientOrderIdConflict, Failed, OrderError, OutcomeUnknown, Rejected
 from apps.execution_gateway.fills import Fills
-from apps.execution_gateway.models import Order, OrderRequest, OrderStatus
-from apps.execution_gateway.risk import Holdings, Rejected, check
+from apps.execution_gateway.holdings import Holdings
+from apps.execution_gateway.models import Order, OrderRequest
+from apps.execution_gateway.risk import check
 from apps.execution_gateway.settings import Settings
 from apps.market import MarketState
+from apps.vocabulary import BreakerState, OrderStatus, PlacementStatus, Rejection
 
 logger = logging.getLogger(__name__)
-
-
-class OtherOrder(Exception):
-    """The client_order_id was used for an order with other content."""
-
-
-class NotSettled(Exception):
-    """The same order was cut off before; in a moment it is known whether the venue has it."""
-
-
-class Failed(Exception):
-    """An error of ours: the order was not taken, as far as we know."""
 
 
 class Placement:
@@ -60,7 +45,7 @@ class Placement:
         self._market = market
         self._last_holdings = last_holdings
         self._sending: set[UUID] = set()
-        """On their way in this process: `settle` leaves them alone."""
+        """On their way in this process: `resolve_pending` leaves them alone."""
         self._abandoned: set[UUID] = set()
         """Failed, as the client heard; PostgreSQL or the venue may not know."""
         self._accepted: set[UUID] = set()
@@ -69,7 +54,7 @@ class Placement:
     async def place(self, request: OrderRequest) -> tuple[Order, bool]:
         """The order, and whether it is new: the same client_order_id again answers with the first order.
 
-        Raises `Rejected`, `OtherOrder`, `NotSettled` or `Failed`.
+        Raises an `OrderError`: `Rejected`, `ClientOrderIdConflict`, `OutcomeUnknown` or `Failed`.
         """
         labels = {"symbol": request.symbol, "side": request.side}
         with order_placement_duration_seconds.time(labels):
@@ -79,13 +64,14 @@ class Placement:
                 orders_total.add(1, {**labels, "status": PlacementStatus.REJECTED})
                 order_rejections_total.add(1, {"reason": refusal.reason})
                 raise
-            except (OtherOrder, NotSettled):
+            except OrderError:  # about an order that was counted before
                 raise
             except BaseException as error:
                 orders_total.add(1, {**labels, "status": PlacementStatus.FAILED})
                 if not isinstance(error, Exception):
                     raise
-                logger.exception("an order for %s failed", request.symbol)
+                away = isinstance(error, (Unavailable, *UNAVAILABLE))
+                logger.error("an order for %s failed: %s", request.symbol, described(error), exc_info=not away)
                 raise Failed(f"{type(error).__name__}: the order could not be placed") from error
             if new:
                 _count_accepted(order)
@@ -95,12 +81,9 @@ class Placement:
         order_id = uuid4()
         self._sending.add(order_id)
         try:
-            admitted = await self._admit_or_refuse(request, order_id)
-            if isinstance(admitted, Rejected):
-                raise admitted
-            order, new = admitted
+            order, new = await self._admit(request, order_id)
             return (await self._send(order), True) if new else (order, False)
-        except (Rejected, OtherOrder, NotSettled):
+        except OrderError:
             raise
         except BaseException:
             # Whether the venue has it is not known, and the client hears that it failed: it must not fill later on.
@@ -109,10 +92,15 @@ class Placement:
         finally:
             self._sending.discard(order_id)
 
-    async def _admit_or_refuse(self, request: OrderRequest, order_id: UUID) -> tuple[Order, bool] | Rejected:
+    async def _admit(self, request: OrderRequest, order_id: UUID) -> tuple[Order, bool]:
         try:
             async with self._database.transaction() as connection:
-                return await self._admit(connection, request, order_id)
+                # One order after the other: two that fit the cash one by one may not fit it together.
+                await ledger.lock_account(connection)
+                first = await self._first_of(connection, request)
+                if first is not None:
+                    return first, False
+                order, refusal = await self._check_and_store(connection, request, order_id)
         except (Unavailable, *UNAVAILABLE) as error:
             holdings = self._last_holdings()
             if holdings is None or holdings.adds_risk(request.symbol, request.side, request.qty):
@@ -121,47 +109,44 @@ class Placement:
                     Rejection.BREAKER_UNKNOWN, "the circuit breaker cannot be read, and the order adds risk"
                 ) from error
             raise
-
-    async def _admit(
-        self, connection: Connection, request: OrderRequest, order_id: UUID
-    ) -> tuple[Order, bool] | Rejected:
-        # One order after the other: two that fit the cash one by one may not fit it together.
-        await ledger.lock_account(connection)
-        if request.client_order_id is not None:
-            first = await ledger.find_by_client_order_id(connection, request.client_order_id)
-            if first is not None:
-                if not _is_same(first, request):
-                    raise OtherOrder(f"client_order_id {request.client_order_id!r} belongs to another order")
-                if first.status is OrderStatus.PENDING and first.id not in self._sending | self._accepted:
-                    raise NotSettled(
-                        f"what became of the order {request.client_order_id!r} is not known yet, ask again"
-                    )
-                return first, False
-        market = self._market()
-        trading_date = None if market is None else market.trading_date
-        try:
-            arrival_price = check(
-                request,
-                await ledger.read_holdings(connection),
-                market,
-                time.time(),
-                await _read_breaker(connection),
-                self._settings,
-            )
-        except Rejected as refusal:
-            await ledger.insert_order(
-                connection,
-                order_id,
-                request,
-                OrderStatus.REJECTED,
-                trading_date=trading_date,
-                reason=refusal.reason,
-            )
-            return refusal
-        order = await ledger.insert_order(
-            connection, order_id, request, OrderStatus.PENDING, arrival_price=arrival_price, trading_date=trading_date
-        )
+        if refusal is not None:
+            raise refusal
         return order, True
+
+    async def _first_of(self, connection: Connection, request: OrderRequest) -> Order | None:
+        """The order that had this client_order_id before."""
+        if request.client_order_id is None:
+            return None
+        first = await ledger.find_by_client_order_id(connection, request.client_order_id)
+        if first is None:
+            return None
+        if not _is_same(first, request):
+            raise ClientOrderIdConflict(f"client_order_id {request.client_order_id!r} belongs to another order")
+        if first.status is OrderStatus.PENDING and first.id not in self._sending | self._accepted:
+            raise OutcomeUnknown(f"what became of the order {request.client_order_id!r} is not known yet, ask again")
+        return first
+
+    async def _check_and_store(
+        self, connection: Connection, request: OrderRequest, order_id: UUID
+    ) -> tuple[Order, Rejected | None]:
+        """The order as it was stored, and why it is refused. The refusal is not raised: it is to be committed."""
+        market = self._market()
+        refusal, arrival_price = None, None
+        holdings, tripped = await ledger.read_holdings(connection), await _read_breaker(connection)
+        try:
+            arrival_price = check(request, holdings, market, time.time(), tripped, self._settings)
+        except Rejected as refused:
+            refusal = refused
+        order = await ledger.insert_order(
+            connection,
+            order_id,
+            request,
+            OrderStatus.PENDING if refusal is None else OrderStatus.REJECTED,
+            arrival_price=arrival_price,
+            trading_date=None if market is None else market.trading_date,
+            reason=None if refusal is None else refusal.reason,
+        )
+        return order, refusal
 
     async def _send(self, order: Order) -> Order:
         try:
@@ -182,12 +167,12 @@ class Placement:
             await self._fills.book()
             async with self._database.connection() as connection:
                 return await ledger.find_order(connection, order.id) or order
-        except Exception as error:  # the venue has it, so it is accepted; `settle` books the rest
-            logger.warning("order %s is accepted, booking it waits: %s: %s", order.id, type(error).__name__, error)
+        except Exception as error:  # the venue has it, so it is accepted; `Desk.catch_up` books the rest
+            logger.warning("order %s is accepted, booking it waits: %s", order.id, described(error))
             self._accepted.add(order.id)
             return order.model_copy(update={"status": OrderStatus.ACCEPTED})
 
-    async def settle(self) -> None:
+    async def resolve_pending(self) -> None:
         """Ends what was left half-done, by an error or by a crash. A placement that a crash cut off is counted here."""
         for order_id in list(self._abandoned):
             await self._broker.cancel(order_id)
@@ -198,9 +183,9 @@ class Placement:
             waiting = await ledger.find_orders(connection, open_only=True)
         for order in waiting:
             if order.status is OrderStatus.PENDING and order.id not in self._sending | self._abandoned:
-                await self._settle(order)
+                await self._resolve(order)
 
-    async def _settle(self, order: Order) -> None:
+    async def _resolve(self, order: Order) -> None:
         known = await self._broker.knows(order.id)
         status = OrderStatus.ACCEPTED if known else OrderStatus.FAILED
         async with self._database.connection() as connection:
@@ -228,9 +213,9 @@ async def _read_breaker(connection: Connection) -> bool | None:
     """Whether it is tripped; None when it cannot be read while the rest of the database can."""
     try:
         async with connection.transaction():
-            return (await breaker.read(connection)).state is breaker.BreakerState.TRIPPED
+            return (await breaker.read(connection)).state is BreakerState.TRIPPED
     except (asyncpg.SyntaxOrAccessError, asyncpg.DataError, ValueError, TimeoutError) as error:
-        logger.error("the circuit breaker cannot be read: %s: %s", type(error).__name__, error)
+        logger.error("the circuit breaker cannot be read: %s", described(error))
         return None
 
 

@@ -7,8 +7,8 @@ import logging
 import time
 from decimal import Decimal
 
+from apps.background import Duty, described
 from apps.catalogue import (
-    PnlType,
     cash_dollars,
     daily_loss_ratio,
     daily_pnl_dollars,
@@ -31,6 +31,7 @@ from apps.execution_gateway.fills import Fills
 from apps.execution_gateway.ledger import Account
 from apps.execution_gateway.settings import Settings
 from apps.market import MarketState
+from apps.vocabulary import PnlType
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class ProfitAndLoss:
         self._database = database
         self._settings = settings
         self._fills = fills
+        self._reading = Duty("reading the book", logger)
         self._worst: tuple[dt.date | None, Decimal] = (None, ZERO)
         self.book: Book | None = None
         self.account: Account | None = None
@@ -81,7 +83,9 @@ class ProfitAndLoss:
             await self._read(market)
         except (Unavailable, *UNAVAILABLE) as error:
             # Nothing is booked while PostgreSQL is away: the last book is still the book, and prices go on.
-            logger.warning("P&L rests on the last book that was read: %s", type(error).__name__)
+            self._reading.failed(described(error), error)
+        else:
+            self._reading.succeeded()
         if self.book is None or self.account is None:
             return
         self._show_account(self.book, self.account)

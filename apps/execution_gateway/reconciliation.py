@@ -6,7 +6,6 @@ import time
 
 from apps.catalogue import (
     SYMBOL,
-    Outcome,
     reconciliation_drift_shares,
     reconciliation_last_success_timestamp_seconds,
     reconciliation_runs_total,
@@ -14,6 +13,7 @@ from apps.catalogue import (
 from apps.database import Database
 from apps.execution_gateway import ledger
 from apps.execution_gateway.broker import Broker
+from apps.vocabulary import Outcome
 
 
 class Reconciliation:

@@ -2,51 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
-from apps.catalogue import Rejection, Side
-from apps.execution_gateway.book import ZERO, Book, Position
-from apps.execution_gateway.models import CENT, TICK, Order, OrderRequest
+from apps.execution_gateway.book import ZERO
+from apps.execution_gateway.errors import Rejected
+from apps.execution_gateway.holdings import Holdings
+from apps.execution_gateway.models import CENT, TICK, OrderRequest
 from apps.execution_gateway.settings import Settings
 from apps.market import MarketState
-
-
-class Rejected(Exception):
-    """The order is refused; the message is for the one who sent it."""
-
-    def __init__(self, reason: Rejection, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Holdings:
-    """The book, and the orders that may still change it."""
-
-    book: Book
-    open_orders: Sequence[Order]
-
-    def shares(self, symbol: str, side: Side) -> int:
-        """Shares once every open order of that side is filled."""
-        held = self.book.positions.get(symbol, Position()).shares
-        waiting = sum(o.remaining for o in self.open_orders if o.symbol == symbol and o.side is side)
-        return held + side.sign * waiting
-
-    def adds_risk(self, symbol: str, side: Side, qty: int) -> bool:
-        """Whether filling it raises the absolute position or crosses zero."""
-        before = self.shares(symbol, side)
-        after = before + side.sign * qty
-        return abs(after) > abs(before) or before * after < 0
-
-    def most_shares(self, symbol: str) -> int:
-        """The largest absolute position that the open orders can lead to."""
-        return max(abs(self.shares(symbol, side)) for side in Side)
-
-    def symbols(self) -> set[str]:
-        """Symbols that are held, or may be."""
-        return {*self.book.positions, *(o.symbol for o in self.open_orders)}
+from apps.vocabulary import Rejection, Side
 
 
 def check(

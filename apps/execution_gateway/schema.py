@@ -1,4 +1,4 @@
-"""The tables of the execution gateway and of the paper venue, whose book is its own."""
+"""The tables of the execution gateway."""
 
 SCHEMA = """
 CREATE SCHEMA IF NOT EXISTS gateway;
@@ -59,25 +59,6 @@ CREATE TABLE IF NOT EXISTS gateway.high_water_mark_resets (
     by text NOT NULL,
     before numeric NOT NULL,
     after numeric NOT NULL,
-    at timestamptz NOT NULL DEFAULT now()
-);
-CREATE SCHEMA IF NOT EXISTS venue;
-CREATE TABLE IF NOT EXISTS venue.orders (
-    id uuid PRIMARY KEY,
-    symbol text NOT NULL,
-    side text NOT NULL,
-    remaining bigint NOT NULL,
-    limit_price numeric
-);
-CREATE TABLE IF NOT EXISTS venue.executions (
-    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    order_id uuid NOT NULL REFERENCES venue.orders,
-    symbol text NOT NULL,
-    side text NOT NULL,
-    qty bigint NOT NULL,
-    price numeric NOT NULL,
-    fee numeric NOT NULL,
-    trading_date date NOT NULL,
     at timestamptz NOT NULL DEFAULT now()
 );
 """

@@ -1,4 +1,4 @@
-"""Limits and costs of the desk, as its environment says them."""
+"""The desk's limits, as its environment says them; costs are the venue's."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from apps.service import ServiceSettings
+from apps.paper_venue.settings import VenueSettings
+from apps.settings import ServiceSettings
 
 
-class Settings(ServiceSettings):
+class Settings(ServiceSettings, VenueSettings):
     """Each field is an environment variable in capitals; money is in dollars."""
 
     initial_cash: Decimal = Field(default=Decimal(1_000_000), gt=0)
@@ -22,6 +23,3 @@ class Settings(ServiceSettings):
     daily_loss_limit: Decimal = Field(
         default=Decimal("0.05"), gt=0, description="of start-of-day equity; trips the breaker"
     )
-    max_shares_per_tick: int = Field(default=5_000, gt=0, description="what the paper venue fills of an order at once")
-    slippage_bps: Decimal = Field(default=Decimal(1), ge=0, description="what the paper venue takes on market orders")
-    fee_per_share: Decimal = Field(default=Decimal("0.005"), ge=0)

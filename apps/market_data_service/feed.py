@@ -1,4 +1,4 @@
-"""Plays the replay in real time: ticks into metrics and Redis, the place into PostgreSQL."""
+"""Plays the replay in real time: ticks into metrics and Redis, the point into PostgreSQL."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import asyncio
 import datetime as dt
 import logging
 import time
+from collections.abc import Coroutine
 from dataclasses import replace
+from typing import Any
 
 import redis.asyncio
 
+from apps.background import Duty, described, every
 from apps.catalogue import (
     SYMBOL,
     feed_connection_status,
@@ -26,7 +29,7 @@ from apps.catalogue import (
 from apps.database import Database, when_there
 from apps.market import MarketState, Quote, publish
 from apps.market_data_service import storage
-from apps.market_data_service.replay import Place, Replay
+from apps.market_data_service.replay import Replay, ReplayPoint
 
 logger = logging.getLogger(__name__)
 
@@ -48,49 +51,53 @@ class Feed:
         self._file = file
         self._database = database
         self._redis = client
+        self._publishing = Duty("publishing the market's state", logger)
         self._published_at: float | None = None
         self._played_at: float | None = None
-        self._place: Place | None = None
+        self._point: ReplayPoint | None = None
         self.state: MarketState | None = None
-        """What was published last; None until the stored place has been read."""
+        """What was published last; None until the stored point has been read."""
 
     async def run(self) -> None:
-        """Plays for ever. Raises `storage.MadeWithOtherData` when the stored place belongs to another replay."""
+        """Plays for ever. Raises `storage.MadeWithOtherData` when the stored point belongs to another replay."""
         symbols = self._replay.closes.symbols
         SYMBOL.know(symbols)
         subscribed_symbols.set(len(symbols))
         feed_connection_status.set(0)
         await self._database.open()
-        place = await when_there(lambda: storage.load(self._database, self._file, self._replay))
-        logger.info("the replay is at %s, %.1f s into its day", place.trading_date, place.seconds)
+        point = await when_there(lambda: storage.load(self._database, self._file, self._replay))
+        logger.info("the replay goes on at %s, %.1f s into its day", point.trading_date, point.seconds)
         last = time.monotonic()
         left = 0.0
         while True:
-            place = await self._play(place)
+            point = await self._play(point)
             if left == 0.0:
                 await asyncio.sleep(TICK_SECONDS)
             now = time.monotonic()
-            place, left = self._replay.after(place, left + min(now - last, LONGEST_STEP_SECONDS))
+            before = point.trading_date
+            point, left = self._replay.after(point, left + min(now - last, LONGEST_STEP_SECONDS))
+            if point.trading_date != before:
+                logger.info("trading date %s opens", point.trading_date)
             last = now
 
-    async def _play(self, place: Place) -> Place:
-        is_open = self._replay.is_open(place)
+    async def _play(self, point: ReplayPoint) -> ReplayPoint:
+        is_open = self._replay.is_open(point)
         if is_open:
-            place = replace(place, last_tick=time.time())
+            point = replace(point, last_tick=time.time())
         with tick_processing_duration_seconds.time():
-            self.state = self._state_at(place, is_open)
+            self.state = self._state_at(point, is_open)
             self._record(self.state)
             await self._publish(self.state)
-        self._place = place
-        return place
+        self._point = point
+        return point
 
-    def _state_at(self, place: Place, is_open: bool) -> MarketState:
+    def _state_at(self, point: ReplayPoint, is_open: bool) -> MarketState:
         return MarketState(
-            trading_date=place.trading_date,
+            trading_date=point.trading_date,
             open=is_open,
-            finished=self._replay.is_finished(place),
-            previous_closes=self._replay.previous_closes(place),
-            quotes={symbol: Quote(price, place.last_tick) for symbol, price in self._replay.prices(place).items()},
+            finished=self._replay.is_finished(point),
+            previous_closes=self._replay.previous_closes(point),
+            quotes={symbol: Quote(price, point.last_tick) for symbol, price in self._replay.prices(point).items()},
         )
 
     def _record(self, state: MarketState) -> None:
@@ -117,7 +124,16 @@ class Feed:
                 await publish(self._redis, state)
         except (redis.asyncio.RedisError, OSError, TimeoutError) as error:
             # The next state says all that this one said.
-            logger.warning("a state was not published: %s: %s", type(error).__name__, error)
+            self._publishing.failed(described(error), error)
+        else:
+            self._publishing.succeeded()
+
+    def duties(self) -> list[Coroutine[Any, Any, None]]:
+        """What is done beside `run`, for ever."""
+        return [
+            every(TICK_SECONDS, Duty("storing the replay's point", logger), self.remember),
+            every(TICK_SECONDS, Duty("watching the feed", logger), self.watch),
+        ]
 
     async def watch(self) -> None:
         """Sees that the feed has fallen silent. It cannot see itself."""
@@ -125,6 +141,6 @@ class Feed:
             feed_connection_status.set(0)
 
     async def remember(self) -> None:
-        """Stores the place, for a restart. Not on the feed's own way: the market goes on while PostgreSQL hangs."""
-        if self._place is not None:
-            await storage.store(self._database, self._place)
+        """Stores the point, for a restart. Not on the feed's own way: the market goes on while PostgreSQL hangs."""
+        if self._point is not None:
+            await storage.store(self._database, self._point)

@@ -1,4 +1,4 @@
-"""The replay's clock: from a place in it to the next one, and the prices at a place. No input or output.
+"""The replay's clock: from a point in it to the next one, and the prices at a point. No input or output.
 
 A day is a session, in which every price goes on a straight line from the previous close to the close, and then a
 closed period. The straight line makes the worst moment of a day known beforehand: it is the open or the close.
@@ -16,7 +16,7 @@ _CENT_OF_A_CENT = Decimal("0.0001")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ReplayPoint:
     """A trading date, how many seconds of its day have passed, and when its last tick was (unix seconds)."""
 
     trading_date: dt.date
@@ -25,7 +25,7 @@ class Place:
 
 
 class Replay:
-    """Where a place is in the day, and what comes next."""
+    """Where a point is in the day, and what comes next."""
 
     def __init__(self, closes: Closes, start: dt.date | None, end: dt.date | None, day_seconds: float) -> None:
         """Raises `BadCloses` when a date to start or end with is not in the file."""
@@ -45,40 +45,40 @@ class Replay:
         # Ten seconds let a rule that fired in one session resolve before the next one; longer days keep a tenth.
         self.session_seconds = day_seconds - max(10.0, day_seconds / 10)
 
-    def first(self) -> Place:
+    def first(self) -> ReplayPoint:
         """The first open."""
-        return Place(self.start, 0.0, 0.0)
+        return ReplayPoint(self.start, 0.0, 0.0)
 
-    def is_open(self, place: Place) -> bool:
+    def is_open(self, point: ReplayPoint) -> bool:
         """In the session, its last moment included: that is the tick of the close."""
-        return place.seconds <= self.session_seconds
+        return point.seconds <= self.session_seconds
 
-    def is_finished(self, place: Place) -> bool:
+    def is_finished(self, point: ReplayPoint) -> bool:
         """The last session has ended: nothing comes any more."""
-        return place.trading_date == self.end and not self.is_open(place)
+        return point.trading_date == self.end and not self.is_open(point)
 
-    def after(self, place: Place, elapsed: float) -> tuple[Place, float]:
-        """The place that many seconds later, but never past a close or an open; and the seconds that are left."""
-        if self.is_finished(place):
-            return place, 0.0
-        now = place.seconds + elapsed
-        if place.seconds < self.session_seconds <= now:
-            return replace(place, seconds=self.session_seconds), now - self.session_seconds
-        if now >= self.day_seconds and place.trading_date != self.end:
-            tomorrow = self.closes.dates[self._index[place.trading_date] + 1]
-            return Place(tomorrow, 0.0, place.last_tick), now - self.day_seconds
-        return replace(place, seconds=now), 0.0
+    def after(self, point: ReplayPoint, elapsed: float) -> tuple[ReplayPoint, float]:
+        """The point that many seconds later, but never past a close or an open; and the seconds that are left."""
+        if self.is_finished(point):
+            return point, 0.0
+        now = point.seconds + elapsed
+        if point.seconds < self.session_seconds <= now:
+            return replace(point, seconds=self.session_seconds), now - self.session_seconds
+        if now >= self.day_seconds and point.trading_date != self.end:
+            tomorrow = self.closes.dates[self._index[point.trading_date] + 1]
+            return ReplayPoint(tomorrow, 0.0, point.last_tick), now - self.day_seconds
+        return replace(point, seconds=now), 0.0
 
-    def previous_closes(self, place: Place) -> dict[str, Decimal]:
+    def previous_closes(self, point: ReplayPoint) -> dict[str, Decimal]:
         """The closes of the trading date before."""
-        return self.closes.of(self._index[place.trading_date] - 1)
+        return self.closes.of(self._index[point.trading_date] - 1)
 
-    def prices(self, place: Place) -> dict[str, Decimal]:
+    def prices(self, point: ReplayPoint) -> dict[str, Decimal]:
         """Every symbol's price: on the line in the session, the close from its last moment on."""
-        index = self._index[place.trading_date]
-        if place.seconds >= self.session_seconds:
+        index = self._index[point.trading_date]
+        if point.seconds >= self.session_seconds:
             return self.closes.of(index)
-        part = Decimal(str(place.seconds / self.session_seconds))
+        part = Decimal(str(point.seconds / self.session_seconds))
         return {
             symbol: (before + (close - before) * part).quantize(_CENT_OF_A_CENT)
             for symbol, before, close in zip(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from apps.service import ServiceSettings
+from apps.settings import ServiceSettings
 
 DATA = Path(__file__).parent / "data"
 

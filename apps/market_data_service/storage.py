@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apps.database import Database
-from apps.market_data_service.replay import Place, Replay
+from apps.market_data_service.replay import Replay, ReplayPoint
 
 SCHEMA = """
 CREATE SCHEMA IF NOT EXISTS market_data;
@@ -19,23 +19,23 @@ CREATE TABLE IF NOT EXISTS market_data.replay (
 
 
 class MadeWithOtherData(Exception):
-    """The stored place belongs to another replay."""
+    """The stored point belongs to another replay."""
 
 
-async def load(database: Database, file: str, replay: Replay) -> Place:
-    """The stored place, or the first one; raises `MadeWithOtherData` for a place in another replay."""
+async def load(database: Database, file: str, replay: Replay) -> ReplayPoint:
+    """The stored point, or the first one; raises `MadeWithOtherData` for a point in another replay."""
     async with database.transaction() as connection:
         row = await connection.fetchrow("SELECT * FROM market_data.replay")
         if row is None:
-            place = replay.first()
+            point = replay.first()
             await connection.execute(
                 "INSERT INTO market_data.replay (file, start, trading_date, seconds, last_tick)"
                 " VALUES ($1, $2, $3, 0, 0)",
                 file,
                 replay.start,
-                place.trading_date,
+                point.trading_date,
             )
-            return place
+            return point
     if (row["file"], row["start"]) != (file, replay.start):
         raise MadeWithOtherData(
             f"the data folder was made with REPLAY_FILE={row['file']} REPLAY_START={row['start']}, "
@@ -46,15 +46,15 @@ async def load(database: Database, file: str, replay: Replay) -> Place:
             f"the replay is at {row['trading_date']}, past REPLAY_END={replay.end}: "
             "set it later, or run `make clean-data`"
         )
-    return Place(row["trading_date"], row["seconds"], row["last_tick"])
+    return ReplayPoint(row["trading_date"], row["seconds"], row["last_tick"])
 
 
-async def store(database: Database, place: Place) -> None:
-    """Remembers the place."""
+async def store(database: Database, point: ReplayPoint) -> None:
+    """Remembers the point."""
     async with database.connection() as connection:
         await connection.execute(
             "UPDATE market_data.replay SET trading_date = $1, seconds = $2, last_tick = $3",
-            place.trading_date,
-            place.seconds,
-            place.last_tick,
+            point.trading_date,
+            point.seconds,
+            point.last_tick,
         )

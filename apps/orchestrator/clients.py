@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from apps.catalogue import Side, SubmissionResult
 from apps.orchestrator.allocation import WantedOrder
+from apps.vocabulary import Side, SubmissionResult
 
 # What the first answer said, when the order is sent once more.
 _ENDED_BADLY = {
@@ -18,6 +18,10 @@ _ENDED_BADLY = {
     "failed": SubmissionResult.FAILED,
     "pending": SubmissionResult.FAILED,  # not known yet: the next run asks what is held
 }
+
+
+_REASON_CHARACTERS = 200
+"""Of an answer, for the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +83,18 @@ class ExecutionGateway:
         orders: list[dict[str, Any]] = answer.raise_for_status().json()
         return orders
 
-    async def place(self, order: WantedOrder, client_order_id: str) -> SubmissionResult:
-        """Places it. An order whose answer was lost is sent once more: the id makes it the same order."""
+    async def place(self, order: WantedOrder, client_order_id: str) -> tuple[SubmissionResult, str]:
+        """Places it: what became of it, and why it was not accepted.
+
+        An order whose answer was lost is sent once more: the id makes it the same order.
+        """
         body = {"symbol": order.symbol, "side": order.side, "qty": order.qty, "client_order_id": client_order_id}
         try:
             answer = await self.http.post("/api/v1/orders", json=body)
         except httpx.TransportError:
             answer = await self.http.post("/api/v1/orders", json=body)
         if answer.status_code in (200, 201):
-            return _ENDED_BADLY.get(answer.json()["status"], SubmissionResult.ACCEPTED)
-        return SubmissionResult.REJECTED if answer.status_code in (409, 422) else SubmissionResult.FAILED
+            placed = answer.json()
+            return _ENDED_BADLY.get(placed["status"], SubmissionResult.ACCEPTED), str(placed.get("reason"))
+        refused = answer.status_code in (409, 422)
+        return SubmissionResult.REJECTED if refused else SubmissionResult.FAILED, answer.text[:_REASON_CHARACTERS]

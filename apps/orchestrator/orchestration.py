@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
+from apps.background import Duty, described, every
 from apps.catalogue import (
-    RunResult,
-    SubmissionResult,
     dependency_available,
     orchestration_duration_seconds,
     orchestration_last_success_timestamp_seconds,
@@ -23,12 +25,22 @@ from apps.orchestrator import storage
 from apps.orchestrator.allocation import WantedOrder, orders_for
 from apps.orchestrator.clients import ExecutionGateway, SignalService
 from apps.orchestrator.settings import Settings
+from apps.vocabulary import RunResult, SubmissionResult
 
 logger = logging.getLogger(__name__)
 
 
 class NotYet(Exception):
     """The targets of this trading date are not there yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended, how many of its orders were accepted, and why it did not succeed."""
+
+    result: RunResult
+    accepted: int
+    why: str = ""
 
 
 class Orchestration:
@@ -45,6 +57,13 @@ class Orchestration:
         self._halted: dt.date | None = None
         self._opened: tuple[dt.date | None, float] = (None, 0.0)
         self._next = 0.0
+        self._starting = Duty("starting a run", logger)
+        self._running = Duty("the session's run", logger)
+        self._reachable: dict[str, bool] = {}
+
+    def duties(self) -> list[Coroutine[Any, Any, None]]:
+        """What the orchestrator does, for ever."""
+        return [self.follow_market(), every(5, Duty("watching dependencies", logger), self.watch_dependencies)]
 
     async def follow_market(self) -> None:
         """Works for ever."""
@@ -55,13 +74,12 @@ class Orchestration:
             # A state that waited in the queue during the last run may be old: its quotes say so.
             if time.time() - max((quote.at for quote in state.quotes.values()), default=0.0) > 2:
                 continue
-            try:
-                await self._see(state)
-            except Exception as error:  # PostgreSQL in any of its moods; the session is still there in a moment
-                logger.warning("no run: %s: %s", type(error).__name__, error)
+            if not await self._starting.attempt(lambda: self.see(state)):  # noqa: B023  # awaited before the next state
+                # The session is still there in a moment.
                 self._next = time.monotonic() + self._settings.retry_seconds
 
-    async def _see(self, state: MarketState) -> None:
+    async def see(self, state: MarketState) -> None:
+        """Runs if the session has not been worked off, and it is time."""
         if await storage.is_done(self._database, state.trading_date):
             self._done = state.trading_date
             return
@@ -87,23 +105,24 @@ class Orchestration:
     async def run(self, state: MarketState) -> RunResult:
         """One run, recorded and stored whatever comes of it."""
         number = await storage.start_run(self._database, state.trading_date)
-        placed = 0
         with orchestration_duration_seconds.time():
             try:
-                result, placed = await self._place_orders(state, number)
+                ended = await self._place_orders(state, number)
             except NotYet as reason:
-                logger.info("run %d: %s", number, reason)
-                result = RunResult.FAILED
+                ended = Ended(RunResult.FAILED, 0, str(reason))
             except Exception as error:  # a run that is not counted would be one that nobody misses
-                logger.warning("run %d failed: %s: %s", number, type(error).__name__, error)
-                result = RunResult.FAILED
-        orchestration_runs_total.add(1, {"result": result})
-        if result is RunResult.SUCCESS:
+                ended = Ended(RunResult.FAILED, 0, described(error))
+        orchestration_runs_total.add(1, {"result": ended.result})
+        if ended.result is RunResult.SUCCESS:
             orchestration_last_success_timestamp_seconds.set(time.time())
-        await storage.end_run(self._database, number, result, placed)
-        return result
+            self._running.succeeded()
+            logger.info("run %d of %s: %d orders accepted", number, state.trading_date, ended.accepted)
+        else:
+            self._running.failed(f"run {number} of {state.trading_date} {ended.result}: {ended.why}")
+        await storage.end_run(self._database, number, ended.result, ended.accepted)
+        return ended.result
 
-    async def _place_orders(self, state: MarketState, run: int) -> tuple[RunResult, int]:
+    async def _place_orders(self, state: MarketState, run: int) -> Ended:
         targets = await self._signals.targets()
         if targets.trading_date != state.trading_date:
             raise NotYet(f"the targets are of {targets.trading_date}, the session is of {state.trading_date}")
@@ -118,25 +137,35 @@ class Orchestration:
             if self._halted != state.trading_date:  # once: the same orders are wanted again at each try
                 self._halted = state.trading_date
                 orders_submitted_total.add(len(orders), {"result": SubmissionResult.HALTED})
-            return RunResult.HALTED, 0
-        results = [await self._submit(order, f"{state.trading_date}-{run}-{order.symbol}") for order in orders]
-        good = all(result is SubmissionResult.ACCEPTED for result in results)
-        return RunResult.SUCCESS if good else RunResult.FAILED, results.count(SubmissionResult.ACCEPTED)
+            return Ended(RunResult.HALTED, 0, "the circuit breaker is tripped, nothing is placed")
+        answers = [await self._submit(order, f"{state.trading_date}-{run}-{order.symbol}") for order in orders]
+        refused = [why for result, why in answers if result is not SubmissionResult.ACCEPTED]
+        if refused:
+            why = f"{len(refused)} of {len(orders)} orders were not accepted, the first: {refused[0]}"
+            return Ended(RunResult.FAILED, len(orders) - len(refused), why)
+        return Ended(RunResult.SUCCESS, len(orders))
 
-    async def _submit(self, order: WantedOrder, client_order_id: str) -> SubmissionResult:
+    async def _submit(self, order: WantedOrder, client_order_id: str) -> tuple[SubmissionResult, str]:
+        """What became of the order, and why."""
         try:
-            result = await self._gateway.place(order, client_order_id)
+            result, why = await self._gateway.place(order, client_order_id)
         except httpx.HTTPError as error:
-            logger.warning("%s %d %s: %s", order.side, order.qty, order.symbol, type(error).__name__)
-            result = SubmissionResult.FAILED
+            result, why = SubmissionResult.FAILED, described(error)
         orders_submitted_total.add(1, {"result": result})
-        return result
+        return result, f"{order.side} {order.qty} {order.symbol} {result}: {why}"
 
     async def watch_dependencies(self) -> None:
         """Asks the two services whether they are healthy."""
         for name, http in (("execution-gateway", self._gateway.http), ("signal-service", self._signals.http)):
             try:
-                healthy = (await http.get("/health")).status_code == 200
-            except httpx.HTTPError:
-                healthy = False
+                status = (await http.get("/health")).status_code
+                healthy, answer = status == 200, f"answers {status}"
+            except httpx.HTTPError as error:
+                healthy, answer = False, described(error)
             dependency_available.set(1 if healthy else 0, {"dependency": name})
+            if healthy is not self._reachable.get(name):
+                self._reachable[name] = healthy
+                level, said = (
+                    (logging.INFO, "is healthy") if healthy else (logging.WARNING, f"is not healthy: {answer}")
+                )
+                logger.log(level, "%s %s", name, said)

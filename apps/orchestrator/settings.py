@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from apps.service import ServiceSettings
+from apps.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from apps.catalogue import RunResult
 from apps.database import Database
+from apps.vocabulary import RunResult
 
 SCHEMA = """
 CREATE SCHEMA IF NOT EXISTS orchestrator;

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from apps.catalogue import Strategy
-from apps.service import ServiceSettings
+from apps.settings import ServiceSettings
+from apps.vocabulary import Strategy
 
 
 class Settings(ServiceSettings):

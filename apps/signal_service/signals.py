@@ -8,11 +8,9 @@ import time
 from dataclasses import dataclass
 from decimal import Decimal
 
+from apps.background import Duty
 from apps.catalogue import (
     SYMBOL,
-    Direction,
-    SignalFailure,
-    Strategy,
     signal_generation_duration_seconds,
     signal_generation_failures_total,
     signals_generated_total,
@@ -24,6 +22,7 @@ from apps.market import MarketState, follow
 from apps.signal_service import storage
 from apps.signal_service.settings import Settings
 from apps.signal_service.strategies import equal_weight, momentum
+from apps.vocabulary import Direction, SignalFailure, Strategy
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +45,7 @@ class Signals:
         self._database = database
         self._closes_stored: dt.date | None = None
         self._next = 0.0
+        self._making = Duty("making signals", logger)
         self.targets: Targets | None = None
 
     async def run(self) -> None:
@@ -53,18 +53,19 @@ class Signals:
         await self._database.open()
         async for state in follow(self._settings.redis_url):
             SYMBOL.know(state.quotes)
-            await self._see(state)
+            await self.see(state)
 
-    async def _see(self, state: MarketState) -> None:
+    async def see(self, state: MarketState) -> None:
+        """Makes signals if it is time, or a trading date begins. Never raises."""
         new_date = self.targets is None or self.targets.trading_date != state.trading_date
         if not state.open or not (new_date or time.monotonic() >= self._next):
             return
         self._next = time.monotonic() + self._settings.signal_seconds
-        try:
-            await self.make(state)
-        except Exception as error:  # PostgreSQL in any of its moods: the last targets stand, and their age shows
+        # While it fails, the last targets stand, and their age shows.
+        if not await self._making.attempt(lambda: self.make(state)):
             signal_generation_failures_total.add(1, {"reason": SignalFailure.STORAGE})
-            logger.warning("no signals: %s: %s", type(error).__name__, error)
+        elif new_date and self.targets is not None:
+            logger.info("first targets of %s, by %s", state.trading_date, self.targets.strategy)
 
     async def make(self, state: MarketState) -> None:
         """Turns the state's quotes into targets, and stores them."""

@@ -61,7 +61,7 @@ def _uvicorn(application: str, port: int) -> list[str]:
     # One worker, whatever WEB_CONCURRENCY says: several would take turns in answering for /metrics.
     return [
         str(Path(sys.executable).with_name("uvicorn")),
-        *(application, "--host", HOST, "--port", str(port), "--workers", "1", "--no-access-log"),
+        *("--factory", application, "--host", HOST, "--port", str(port), "--workers", "1", "--no-access-log"),
         *("--timeout-graceful-shutdown", "3", "--log-level", "warning"),
     ]
 

@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 import telemetry
-from apps.service import background
+from apps.background import background
 from telemetry import DatabaseProbe, RedisProbe
 from telemetry.catalogue import (
     database_connection_status,

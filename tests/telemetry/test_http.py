@@ -16,8 +16,12 @@ from tests.telemetry.test_sdk import get, small_app, values
 def an_older_fastapi(made: str) -> dict[str, Any]:
     """`made` says which application: one of ours, one made before init, or one made after an init without it."""
     http.has_native_telemetry = lambda: False
+    host = "forged.example/metrics"
     if made == "gateway":
-        from apps.execution_gateway.main import app
+        from apps.execution_gateway.app import create
+        from apps.execution_gateway.settings import Settings
+
+        app, host = create(Settings()), "127.0.0.1"  # it answers to no other
     elif made == "before":
         app = small_app()
         telemetry.init("execution_gateway", app)
@@ -26,9 +30,9 @@ def an_older_fastapi(made: str) -> dict[str, Any]:
         app = small_app_of_the_module()
         http.serve_metrics(app, telemetry.sdk._render)
     paths = ["/api/v1/orders/1", "/api/v1/pnl"] if made == "gateway" else ["/orders/x", "/orders/1", "/metrics/more"]
-    get(app, *paths, "/nowhere", Host="forged.example/metrics")
-    get(app, "/health", "/metrics", "/health?a=b", "/metrics?a=b")
-    return {"text": get(app, "/metrics")[0].text}
+    get(app, *paths, "/nowhere", Host=host)
+    get(app, "/health", "/metrics", "/health?a=b", "/metrics?a=b", Host="127.0.0.1")
+    return {"text": get(app, "/metrics", Host="127.0.0.1")[0].text}
 
 
 def small_app_of_the_module() -> FastAPI:

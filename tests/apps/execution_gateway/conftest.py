@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
 
 import pytest
 
+from apps import paper_venue
 from apps.database import Connection, Database, Unavailable
 from apps.execution_gateway import ledger
+from apps.execution_gateway.broker import Broker
 from apps.execution_gateway.desk import Desk
+from apps.execution_gateway.execution import Execution
 from apps.execution_gateway.models import Order, OrderRequest
 from apps.execution_gateway.schema import SCHEMA
 from apps.execution_gateway.settings import Settings
+from apps.market import MarketState
+from apps.paper_venue import PaperVenue
 from tests.apps.markets import market
 
 OpenDesk = Callable[..., Awaitable[Desk]]
@@ -44,16 +50,59 @@ def set_away(desk: Desk, away: bool) -> None:
     desk.database.away = away
 
 
+class Venue:
+    """A venue that passes everything on to the one that it is at the moment; a test may put another in its place."""
+
+    def __init__(self, real: Broker) -> None:
+        self.real = real
+
+    async def submit(self, order: Order) -> None:
+        await self.real.submit(order)
+
+    async def cancel(self, order_id: UUID) -> None:
+        await self.real.cancel(order_id)
+
+    async def knows(self, order_id: UUID) -> bool:
+        return await self.real.knows(order_id)
+
+    async def executions_after(self, seq: int) -> Sequence[Execution]:
+        return await self.real.executions_after(seq)
+
+    async def shares(self) -> dict[str, int]:
+        return await self.real.shares()
+
+    async def see(self, market: MarketState) -> bool:
+        return await self.real.see(market)
+
+
+V = TypeVar("V", bound=Venue)
+
+
+def put_between(desk: Desk, kind: Callable[[Broker], V]) -> V:
+    """Has the desk reach its venue through one of that kind."""
+    assert isinstance(desk.broker, Venue)
+    between = kind(desk.broker.real)
+    desk.broker.real = between
+    return between
+
+
+def take_away(desk: Desk) -> None:
+    """Has the desk reach its venue directly again."""
+    assert isinstance(desk.broker, Venue)
+    assert isinstance(desk.broker.real, Venue)
+    desk.broker.real = desk.broker.real.real
+
+
 @asynccontextmanager
 async def opened(url: str, **settings: Any) -> AsyncIterator[Desk]:
     """A desk that has started, and follows no market by itself. Costs are 0 unless they are given."""
-    database = GoingAway(url, SCHEMA)
+    database = GoingAway(url, SCHEMA + paper_venue.SCHEMA)
     chosen = Settings(**{"slippage_bps": Decimal(0), "fee_per_share": Decimal(0), **settings})
     await database.open()
     try:
         await ledger.open_account(database, chosen.initial_cash)
-        desk = Desk(database, chosen)
-        await desk.placement.settle()
+        desk = Desk(database, Venue(PaperVenue(database, chosen)), chosen)
+        await desk.placement.resolve_pending()
         yield desk
     finally:
         await database.close()

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.catalogue import Side
 from apps.execution_gateway.book import Book, Position, value
+from apps.vocabulary import Side
 
 
 @dataclass(frozen=True)

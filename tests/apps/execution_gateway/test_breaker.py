@@ -6,8 +6,8 @@ import asyncio
 
 from apps.catalogue import circuit_breaker_resets_total, circuit_breaker_state, circuit_breaker_trips_total
 from apps.execution_gateway import breaker
-from apps.execution_gateway.breaker import BreakerState
 from apps.execution_gateway.desk import Desk
+from apps.vocabulary import BreakerState
 from telemetry.testing import Recorded
 from tests.apps.execution_gateway.conftest import opened
 from tests.apps.markets import MONDAY, TUESDAY
@@ -20,7 +20,7 @@ async def changes(desk: Desk) -> list[tuple[str, str, str]]:
 
 
 async def test_it_is_open_before_its_first_change(desk: Desk, recorded: Recorded) -> None:
-    await desk.settle()
+    await desk.catch_up()
 
     assert recorded(circuit_breaker_state) == 0
     assert await changes(desk) == []
@@ -65,7 +65,7 @@ async def test_it_survives_a_restart(database_url: str, recorded: Recorded) -> N
     circuit_breaker_state.remove()
 
     async with opened(database_url) as desk:
-        await desk.settle()
+        await desk.catch_up()
 
         assert recorded(circuit_breaker_state) == 1
 
@@ -76,7 +76,7 @@ async def test_the_gauge_follows_a_change_that_another_process_made(desk: Desk, 
             "INSERT INTO gateway.breaker_changes (state, reason, by) VALUES ('TRIPPED', 'by hand', 'dba')"
         )
 
-    await desk.settle()
+    await desk.catch_up()
 
     assert recorded(circuit_breaker_state) == 1
 

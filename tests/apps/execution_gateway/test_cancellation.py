@@ -8,10 +8,11 @@ from uuid import uuid4
 
 import pytest
 
-from apps.catalogue import Cancellation, open_orders, order_cancellations_total
-from apps.execution_gateway.cancellation import NotOpen
+from apps.catalogue import open_orders, order_cancellations_total
 from apps.execution_gateway.desk import Desk
-from apps.execution_gateway.models import Order, OrderStatus
+from apps.execution_gateway.errors import NotOpen, UnknownOrder
+from apps.execution_gateway.models import Order
+from apps.vocabulary import Cancellation, OrderStatus
 from telemetry.testing import Recorded
 from tests.apps.execution_gateway.conftest import opened, order, shares, stored
 from tests.apps.markets import market
@@ -58,7 +59,7 @@ async def test_what_has_ended_cannot_be_cancelled(desk: Desk, recorded: Recorded
         await desk.cancel(filled.id, Cancellation.CLIENT)
     with pytest.raises(NotOpen, match="the order is cancelled"):
         await desk.cancel(resting.id, Cancellation.CLIENT)
-    with pytest.raises(LookupError, match="no order has the id"):
+    with pytest.raises(UnknownOrder, match="no order has the id"):
         await desk.cancel(uuid4(), Cancellation.CLIENT)
     assert recorded(order_cancellations_total, symbol="AAPL", side="buy", reason="client") == 1
 

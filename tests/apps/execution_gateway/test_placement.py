@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from apps.catalogue import (
-    Cancellation,
-    PlacementStatus,
-    Rejection,
     fees_dollars_total,
     filled_notional_dollars_total,
     order_fill_duration_seconds,
@@ -28,13 +24,22 @@ from apps.catalogue import (
     orders_total,
 )
 from apps.execution_gateway import ledger
-from apps.execution_gateway.broker import Broker, Execution, VenueRejected
+from apps.execution_gateway.broker import Broker, VenueRejected
 from apps.execution_gateway.desk import Desk
-from apps.execution_gateway.models import Order, OrderStatus
-from apps.execution_gateway.placement import Failed, NotSettled, OtherOrder
-from apps.execution_gateway.risk import Rejected
+from apps.execution_gateway.errors import ClientOrderIdConflict, Failed, OutcomeUnknown, Rejected
+from apps.execution_gateway.models import Order
+from apps.vocabulary import Cancellation, OrderStatus, PlacementStatus, Rejection
 from telemetry.testing import Recorded
-from tests.apps.execution_gateway.conftest import opened, order, set_away, shares, stored
+from tests.apps.execution_gateway.conftest import (
+    Venue,
+    opened,
+    order,
+    put_between,
+    set_away,
+    shares,
+    stored,
+    take_away,
+)
 from tests.apps.markets import TUESDAY, market
 
 
@@ -64,28 +69,6 @@ def exactly_one(
 async def all_orders(desk: Desk) -> list[Order]:
     async with desk.database.connection() as connection:
         return await ledger.find_orders(connection)
-
-
-class Venue:
-    """The desk's own paper venue, but for what a test changes."""
-
-    def __init__(self, real: Broker) -> None:
-        self.real = real
-
-    async def submit(self, order: Order) -> None:
-        await self.real.submit(order)
-
-    async def cancel(self, order_id: UUID) -> None:
-        await self.real.cancel(order_id)
-
-    async def knows(self, order_id: UUID) -> bool:
-        return await self.real.knows(order_id)
-
-    async def executions_after(self, seq: int) -> Sequence[Execution]:
-        return await self.real.executions_after(seq)
-
-    async def shares(self) -> dict[str, int]:
-        return await self.real.shares()
 
 
 class Refusing(Venue):
@@ -174,7 +157,7 @@ async def test_a_refused_order_is_counted_by_reason_stored_and_still_timed(desk:
 
 
 async def test_a_venue_that_refuses_is_a_rejection(desk: Desk, recorded: Recorded) -> None:
-    desk.placement._broker = Refusing(desk.broker)
+    put_between(desk, Refusing)
 
     with exactly_one(recorded, PlacementStatus.REJECTED), pytest.raises(Rejected) as refusal:
         await desk.placement.place(order())
@@ -187,19 +170,19 @@ async def test_a_venue_that_refuses_is_a_rejection(desk: Desk, recorded: Recorde
 
 @pytest.mark.parametrize("venue", [Breaking, LosingTheAnswer])
 async def test_an_error_of_ours_is_a_failure_and_the_order_does_not_fill_later_on(
-    venue: Callable[[Broker], Broker], database_url: str, recorded: Recorded
+    venue: Callable[[Broker], Venue], database_url: str, recorded: Recorded
 ) -> None:
     async with opened(database_url, max_shares_per_tick=6) as desk:
         await desk.see(market({"AAPL": 100}))
-        desk.placement._broker = venue(desk.broker)
+        put_between(desk, venue)
 
         with exactly_one(recorded, PlacementStatus.FAILED):
             with pytest.raises(Failed, match="the order could not be placed"):
                 await desk.placement.place(order(qty=10))
-            desk.placement._broker = desk.broker
-            await desk.settle()
+            take_away(desk)
+            await desk.catch_up()
             await desk.see(market({"AAPL": 101}))
-            await desk.settle()
+            await desk.catch_up()
 
         (kept,) = await all_orders(desk)
         # What the venue filled before we gave up is ours all the same; the rest is not filled any more.
@@ -211,14 +194,14 @@ async def test_an_error_of_ours_is_a_failure_and_the_order_does_not_fill_later_o
 async def test_the_same_order_again_is_not_answered_before_it_is_known_what_became_of_it(
     desk: Desk, recorded: Recorded
 ) -> None:
-    desk.placement._broker = Breaking(desk.broker)
+    put_between(desk, Breaking)
     with pytest.raises(Failed):
         await desk.placement.place(order(client_order_id="x1"))
-    desk.placement._broker = desk.broker
+    take_away(desk)
 
-    with pytest.raises(NotSettled, match="'x1' is not known yet, ask again"):
+    with pytest.raises(OutcomeUnknown, match="'x1' is not known yet, ask again"):
         await desk.placement.place(order(client_order_id="x1"))
-    await desk.settle()
+    await desk.catch_up()
     again, new = await desk.placement.place(order(client_order_id="x1"))
 
     assert (again.status, new) == (OrderStatus.FAILED, False)
@@ -226,12 +209,12 @@ async def test_the_same_order_again_is_not_answered_before_it_is_known_what_beca
     assert recorded(orders_total, symbol="AAPL", side="buy", status="success") == 0
 
 
-async def test_an_order_on_its_way_is_left_alone_by_settle(desk: Desk, recorded: Recorded) -> None:
-    slow = desk.placement._broker = Waiting(desk.broker)
+async def test_an_order_on_its_way_is_left_alone_meanwhile(desk: Desk, recorded: Recorded) -> None:
+    slow = put_between(desk, Waiting)
     with exactly_one(recorded, PlacementStatus.SUCCESS):
         placing = asyncio.create_task(desk.placement.place(order()))
         await slow.arrived.wait()
-        await desk.settle()
+        await desk.catch_up()
         assert [o.status for o in await all_orders(desk)] == [OrderStatus.PENDING]
         slow.go.set()
         placed, _ = await placing
@@ -240,14 +223,14 @@ async def test_an_order_on_its_way_is_left_alone_by_settle(desk: Desk, recorded:
 
 
 async def test_a_placement_that_is_cut_off_is_a_failure(desk: Desk, recorded: Recorded) -> None:
-    slow = desk.placement._broker = Waiting(desk.broker)
+    slow = put_between(desk, Waiting)
     with exactly_one(recorded, PlacementStatus.FAILED):
         placing = asyncio.create_task(desk.placement.place(order()))
         await slow.arrived.wait()
         placing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await placing
-        await desk.settle()
+        await desk.catch_up()
 
     assert [o.status for o in await all_orders(desk)] == [OrderStatus.FAILED]
 
@@ -258,19 +241,19 @@ async def test_a_crash_on_the_way_is_counted_once_by_the_next_process_and_its_fi
 ) -> None:
     async with opened(database_url) as crashing:
         await crashing.see(market({"AAPL": 100}))
-        slow = crashing.placement._broker = Waiting(crashing.broker)
+        slow = put_between(crashing, Waiting)
         placing = asyncio.create_task(crashing.placement.place(order()))
         await slow.arrived.wait()
         (pending,) = await all_orders(crashing)
         if reached:  # the venue has filled it, and we have booked nothing
-            await crashing.broker.submit(pending)
+            await slow.real.submit(pending)
 
         status = PlacementStatus.SUCCESS if reached else PlacementStatus.FAILED
         with exactly_one(recorded, status):
             async with opened(database_url) as desk:
                 for _ in range(2):
                     await desk.see(market({"AAPL": 100}))
-                    await desk.settle()
+                    await desk.catch_up()
 
                 kept = await stored(desk, pending)
                 assert kept.status is (OrderStatus.FILLED if reached else OrderStatus.FAILED)
@@ -288,14 +271,14 @@ async def test_an_order_that_the_venue_has_is_accepted_also_when_we_cannot_write
             await self.real.submit(order)
             set_away(desk, True)
 
-    desk.placement._broker = ThenGone(desk.broker)
+    put_between(desk, ThenGone)
     with exactly_one(recorded, PlacementStatus.SUCCESS):
         placed, new = await desk.placement.place(order())
         assert (placed.status, new) == (OrderStatus.ACCEPTED, True)
         set_away(desk, False)
         assert (await stored(desk, placed)).status is OrderStatus.PENDING
         for _ in range(2):
-            await desk.settle()
+            await desk.catch_up()
 
     assert (await stored(desk, placed)).status is OrderStatus.FILLED
     assert await shares(desk) == {"AAPL": 10}
@@ -319,7 +302,7 @@ async def test_with_postgresql_away_what_adds_risk_is_refused_and_the_rest_fails
         await desk.placement.place(order(side="sell", qty=11))
 
     set_away(desk, False)
-    await desk.settle()
+    await desk.catch_up()
     assert [o.status for o in await all_orders(desk)] == [OrderStatus.FILLED]
 
 
@@ -396,7 +379,7 @@ async def test_the_same_client_order_id_at_once_is_one_order(desk: Desk, recorde
 async def test_a_client_order_id_belongs_to_one_order(desk: Desk, recorded: Recorded, other: dict[str, Any]) -> None:
     with exactly_one(recorded, PlacementStatus.SUCCESS):
         await desk.placement.place(order(client_order_id="mine"))
-        with pytest.raises(OtherOrder, match="'mine' belongs to another order"):
+        with pytest.raises(ClientOrderIdConflict, match="'mine' belongs to another order"):
             await desk.placement.place(order(client_order_id="mine", **other))
 
 

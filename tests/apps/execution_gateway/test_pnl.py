@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from apps.catalogue import (
-    Side,
     cash_dollars,
     circuit_breaker_state,
     circuit_breaker_trips_total,
@@ -34,6 +33,7 @@ from apps.execution_gateway.book import ZERO
 from apps.execution_gateway.desk import Desk
 from apps.execution_gateway.models import TICK
 from apps.execution_gateway.pnl import loss_ratio
+from apps.vocabulary import Side
 from telemetry.testing import Recorded
 from tests.apps.execution_gateway.conftest import opened, order, set_away
 from tests.apps.execution_gateway.test_book import Fill, recomputed
@@ -125,7 +125,7 @@ async def test_a_closed_position_has_no_series(desk: Desk, recorded: Recorded) -
 
 async def test_what_is_not_known_yet_is_not_shown(database_url: str, recorded: Recorded) -> None:
     async with opened(database_url) as desk:
-        await desk.settle()
+        await desk.catch_up()
         assert recorded(cash_dollars) == 1_000_000
         assert recorded(daily_loss_ratio) == 0
         assert recorded(equity_dollars) is None
@@ -234,7 +234,7 @@ async def test_the_daily_loss_ratio_is_the_worst_of_the_date_survives_a_restart_
 
     daily_loss_ratio.remove()
     async with opened(database_url) as desk:
-        await desk.settle()
+        await desk.catch_up()
         assert recorded(daily_loss_ratio) == 0.004
         await desk.see(market(PRICES, is_open=False))
         assert recorded(daily_loss_ratio) == 0.004
@@ -271,7 +271,7 @@ async def test_a_daily_loss_over_the_limit_trips_the_breaker(
 ) -> None:
     await buy(desk, "AAPL", 1000)
     await buy(desk, "AAPL", 1000)
-    await desk.settle()
+    await desk.catch_up()
 
     for _ in range(3):
         await desk.see(market({**PRICES, "AAPL": price}))
@@ -311,11 +311,11 @@ async def test_the_high_water_mark_only_rises_survives_a_restart_and_is_reset_by
     equity_high_water_mark_dollars.remove()
 
     async with opened(database_url) as desk:
-        await desk.settle()
+        await desk.catch_up()
         assert recorded(equity_high_water_mark_dollars) == 1_010_000
         async with desk.database.transaction() as connection:
             assert await ledger.reset_high_water_mark(connection, Decimal(990_000), "new year", "ann") == 1_010_000
-        await desk.settle()
+        await desk.catch_up()
         assert recorded(equity_high_water_mark_dollars) == 990_000
         async with desk.database.connection() as connection:
             row = await connection.fetchrow("SELECT reason, by, before, after FROM gateway.high_water_mark_resets")

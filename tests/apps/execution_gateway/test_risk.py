@@ -10,12 +10,14 @@ from uuid import uuid4
 
 import pytest
 
-from apps.catalogue import Rejection, Side
 from apps.execution_gateway.book import Book, Position
-from apps.execution_gateway.models import Order, OrderRequest, OrderStatus, OrderType
-from apps.execution_gateway.risk import Holdings, Rejected, check, cost
+from apps.execution_gateway.errors import Rejected
+from apps.execution_gateway.holdings import Holdings
+from apps.execution_gateway.models import Order, OrderRequest
+from apps.execution_gateway.risk import check, cost
 from apps.execution_gateway.settings import Settings
 from apps.market import MarketState
+from apps.vocabulary import OrderStatus, OrderType, Rejection, Side
 from tests.apps.execution_gateway.conftest import order
 from tests.apps.markets import market
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import itertools
+import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from decimal import Decimal
@@ -12,6 +13,7 @@ from decimal import Decimal
 import pytest
 import redis.asyncio
 
+from apps.background import Duty, background, every
 from apps.catalogue import (
     feed_connection_status,
     feed_reconnects_total,
@@ -29,10 +31,9 @@ from apps.market import KEY, MarketState, follow
 from apps.market_data_service import storage
 from apps.market_data_service.closes import read_closes
 from apps.market_data_service.feed import Feed
-from apps.market_data_service.replay import Place, Replay
+from apps.market_data_service.replay import Replay, ReplayPoint
 from apps.market_data_service.settings import DATA
 from apps.market_data_service.storage import SCHEMA
-from apps.service import background, every
 from telemetry.testing import Recorded
 from tests.waiting import until
 
@@ -54,6 +55,9 @@ async def database_at(url: str) -> AsyncIterator[Database]:
         await database.close()
 
 
+logger = logging.getLogger(__name__)
+
+
 @asynccontextmanager
 async def playing(clock: Replay, database_url: str, redis_url: str) -> AsyncIterator[Feed]:
     """A feed that plays as the service has it."""
@@ -62,7 +66,7 @@ async def playing(clock: Replay, database_url: str, redis_url: str) -> AsyncIter
     await client.delete(KEY)
     feed = Feed(clock, "crash-2020.csv", database, client)
     try:
-        async with background(feed.run(), every(0.05, feed.remember)):
+        async with background(feed.run(), every(0.05, Duty("storing", logger), feed.remember)):
             yield feed
     finally:
         await client.aclose()
@@ -83,7 +87,7 @@ async def test_a_session_ticks_closes_and_a_restart_goes_on_where_it_was(
         async with background(watch()):
             await until(lambda: feed.state is not None and not feed.state.open, "the close", seconds=10)
             await until(lambda: states and not states[-1].open, "the close was published")
-            await until(lambda: feed._place is not None and not replay().is_open(feed._place), "the place of the close")
+            await until(lambda: feed._point is not None and not replay().is_open(feed._point), "the place of the close")
         await feed.remember()
         closed = feed.state
     assert closed is not None
@@ -116,7 +120,7 @@ async def test_after_the_last_day_it_says_so_and_stays_closed(
 ) -> None:
     async with database_at(database_url) as database:
         await storage.load(database, "crash-2020.csv", replay())
-        await storage.store(database, Place(START, 1.99, 0.0))
+        await storage.store(database, ReplayPoint(START, 1.99, 0.0))
 
     async with playing(replay(end=START), database_url, redis_url) as feed:
         await until(lambda: feed.state is not None and feed.state.finished, "the end")
@@ -175,7 +179,7 @@ async def test_a_feed_that_falls_silent_is_not_connected_and_counts_its_return_a
 async def test_a_new_date_starts_at_its_open(database_url: str, redis_url: str) -> None:
     async with database_at(database_url) as database:
         await storage.load(database, "crash-2020.csv", replay())
-        await storage.store(database, Place(START, 11.9, 5.0))
+        await storage.store(database, ReplayPoint(START, 11.9, 5.0))
 
     async with playing(replay(), database_url, redis_url) as feed:
         await until(lambda: feed.state is not None and feed.state.trading_date == NEXT, "the next date")
@@ -193,9 +197,9 @@ async def test_a_new_date_starts_at_its_open(database_url: str, redis_url: str) 
 )
 async def test_a_place_in_another_replay_is_refused(database_url: str, file: str, clock: Replay, sentence: str) -> None:
     async with database_at(database_url) as database:
-        assert await storage.load(database, "crash-2020.csv", replay()) == Place(START, 0.0, 0.0)
-        await storage.store(database, Place(NEXT, 3.5, 7.25))
-        assert await storage.load(database, "crash-2020.csv", replay()) == Place(NEXT, 3.5, 7.25)
+        assert await storage.load(database, "crash-2020.csv", replay()) == ReplayPoint(START, 0.0, 0.0)
+        await storage.store(database, ReplayPoint(NEXT, 3.5, 7.25))
+        assert await storage.load(database, "crash-2020.csv", replay()) == ReplayPoint(NEXT, 3.5, 7.25)
 
         with pytest.raises(storage.MadeWithOtherData) as refusal:
             await storage.load(database, file, clock)
@@ -207,4 +211,4 @@ async def test_a_place_in_another_replay_is_refused(database_url: str, file: str
 
 
 def test_decimal_prices_stay_decimal() -> None:
-    assert all(isinstance(price, Decimal) for price in replay().prices(Place(START, 1.0, 0.0)).values())
+    assert all(isinstance(price, Decimal) for price in replay().prices(ReplayPoint(START, 1.0, 0.0)).values())

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.market_data_service.closes import BadCloses, Closes
-from apps.market_data_service.replay import Place, Replay
+from apps.market_data_service.replay import Replay, ReplayPoint
 from apps.market_data_service.settings import Settings
 
 DATES = tuple(dt.date(2020, 3, day) for day in (2, 3, 4, 5))
@@ -25,14 +25,14 @@ def replay(start: dt.date | None = None, end: dt.date | None = None, day: float 
     return Replay(CLOSES, start, end, day)
 
 
-def at(seconds: float, date: dt.date = DATES[1]) -> Place:
-    return Place(date, seconds, 0.0)
+def at(seconds: float, date: dt.date = DATES[1]) -> ReplayPoint:
+    return ReplayPoint(date, seconds, 0.0)
 
 
 def test_the_first_row_is_only_the_previous_close() -> None:
     first = replay().first()
 
-    assert first == Place(DATES[1], 0.0, 0.0)
+    assert first == ReplayPoint(DATES[1], 0.0, 0.0)
     assert replay().previous_closes(first) == {"AAPL": 100, "XOM": 50}
     assert replay(DATES[2]).first().trading_date == DATES[2]
     assert replay(DATES[2]).previous_closes(replay(DATES[2]).first()) == {"AAPL": 110, "XOM": 50}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.catalogue import Side
 from apps.orchestrator.allocation import WantedOrder, orders_for
+from apps.vocabulary import Side
 
 HALF = {"AAPL": Decimal("0.5"), "MSFT": Decimal("0.5")}
 PRICES = {"AAPL": Decimal(100), "MSFT": Decimal(300), "XOM": Decimal(50)}

@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from apps.catalogue import (
-    RunResult,
     dependency_available,
     orchestration_duration_seconds,
     orchestration_last_success_timestamp_seconds,
@@ -23,6 +22,7 @@ from apps.orchestrator.clients import ExecutionGateway, SignalService
 from apps.orchestrator.orchestration import Orchestration
 from apps.orchestrator.settings import Settings
 from apps.orchestrator.storage import SCHEMA, last_runs
+from apps.vocabulary import RunResult
 from telemetry.testing import Recorded
 from tests.apps.markets import MONDAY, TUESDAY, market
 
@@ -232,16 +232,16 @@ async def test_an_order_that_fills_between_two_questions_is_not_ordered_again(
 async def test_a_session_is_worked_off_once_also_after_a_restart(
     orchestration: Orchestration, services: Services, recorded: Recorded
 ) -> None:
-    await orchestration._see(MARKET)
-    await orchestration._see(MARKET)
+    await orchestration.see(MARKET)
+    await orchestration.see(MARKET)
     again = Orchestration(
         orchestration._settings, orchestration._database, orchestration._signals, orchestration._gateway
     )
-    await again._see(MARKET)
+    await again.see(MARKET)
     assert recorded(orchestration_runs_total, result="success") == 1
 
     services.targets = {**services.targets, "trading_date": "2020-03-10"}
-    await again._see(market({"AAPL": 100, "MSFT": 200}, date=TUESDAY))
+    await again.see(market({"AAPL": 100, "MSFT": 200}, date=TUESDAY))
     assert recorded(orchestration_runs_total, result="success") == 2
     assert MARKET.trading_date == MONDAY
 
@@ -253,16 +253,16 @@ async def test_targets_of_the_last_session_are_waited_for_a_moment_and_then_a_fa
     clock = [100.0]
     monkeypatch.setattr("apps.orchestrator.orchestration.time.monotonic", lambda: clock[0])
 
-    await orchestration._see(tuesday)
+    await orchestration.see(tuesday)
     clock[0] += 3.0
-    await orchestration._see(tuesday)
+    await orchestration.see(tuesday)
     assert await runs(orchestration) == []
     clock[0] += 0.1
-    await orchestration._see(tuesday)
+    await orchestration.see(tuesday)
     assert recorded(orchestration_runs_total, result="failed") == 1
 
     services.targets = {**services.targets, "trading_date": "2020-03-10"}
-    await orchestration._see(tuesday)
+    await orchestration.see(tuesday)
     assert recorded(orchestration_runs_total, result="success") == 1
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from apps.catalogue import (
-    Strategy,
     signal_generation_duration_seconds,
     signal_generation_failures_total,
     signals_generated_total,
@@ -23,6 +22,7 @@ from apps.database import Database
 from apps.signal_service.settings import Settings
 from apps.signal_service.signals import Signals
 from apps.signal_service.storage import SCHEMA
+from apps.vocabulary import Strategy
 from telemetry.testing import Recorded
 from tests.apps.markets import MONDAY, TUESDAY, market
 
@@ -67,15 +67,15 @@ async def test_they_are_made_at_the_open_then_every_few_seconds_and_never_while_
     def count() -> float:
         return recorded(signals_generated_total, symbol="AAPL", direction="long") or 0
 
-    await made._see(market({"AAPL": 100}, is_open=False))
+    await made.see(market({"AAPL": 100}, is_open=False))
     assert count() == 0
-    await made._see(market({"AAPL": 100}))
-    await made._see(market({"AAPL": 101}))
+    await made.see(market({"AAPL": 100}))
+    await made.see(market({"AAPL": 101}))
     assert count() == 1
-    await made._see(market({"AAPL": 101}, date=TUESDAY))
+    await made.see(market({"AAPL": 101}, date=TUESDAY))
     assert count() == 2
     made._next = 0.0
-    await made._see(market({"AAPL": 101}, date=TUESDAY))
+    await made.see(market({"AAPL": 101}, date=TUESDAY))
     assert count() == 3
 
 
@@ -117,11 +117,11 @@ async def test_when_they_cannot_be_stored_the_last_targets_stand_and_it_is_count
     database: Database, recorded: Recorded
 ) -> None:
     made = signals(database)
-    await made._see(market({"AAPL": 100}))
+    await made.see(market({"AAPL": 100}))
     last = made.targets
     await database.close()
 
-    await made._see(market({"AAPL": 100, "MSFT": 200}, date=TUESDAY))
+    await made.see(market({"AAPL": 100, "MSFT": 200}, date=TUESDAY))
 
     assert made.targets is last
     assert recorded(signal_generation_failures_total, reason="storage") == 1

@@ -34,7 +34,10 @@ def alerting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alerting]:
     config = folder / "alertmanager.yml"
     config.write_text(render(ROOT / "infra" / "alertmanager" / "config.yml", folder / "secrets", found.pager).text)
     commands: list[list[str | Path]] = [
-        [sys.executable, "-m", "uvicorn", "infra.pager.main:app", "--port", str(pager_port), "--log-level", "warning"],
+        [
+            *(sys.executable, "-m", "uvicorn", "--factory", "infra.pager.main:app"),
+            *("--port", str(pager_port), "--log-level", "warning"),
+        ],
         [
             ALERTMANAGER,
             f"--config.file={config}",

@@ -75,7 +75,7 @@ def test_packages_are_those_of_the_lock_with_their_hashes() -> None:
 
 @pytest.mark.parametrize("name", [name for name in OURS if "uvicorn" in command(name)])
 def test_a_container_has_all_that_its_application_imports(image: Path, name: str) -> None:
-    module = command(name)[1].partition(":")[0]
+    [module] = [argument.removesuffix(":app") for argument in command(name) if argument.endswith(":app")]
     subprocess.run(
         [image / "venv/bin/python", "-c", f"import {module}"], cwd=image / "srv", env=environment(image), check=True
     )

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 
-from apps.catalogue import Side
 from apps.database import Connection, Database
-from apps.execution_gateway.broker import Execution, VenueRejected
+from apps.execution_gateway.broker import VenueRejected
+from apps.execution_gateway.execution import Execution
 from apps.execution_gateway.models import CENT, TICK, Order
-from apps.execution_gateway.settings import Settings
 from apps.market import MarketState
+from apps.paper_venue.settings import VenueSettings
+from apps.vocabulary import Side
 
 
 @dataclass(slots=True)
@@ -24,10 +25,10 @@ class _Resting:
     limit_price: Decimal | None
 
 
-class PaperBroker:
+class PaperVenue:
     """Implements `Broker`. Of an order, `max_shares_per_tick` are filled at once, and as many at each tick after."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, settings: VenueSettings) -> None:
         self._database = database
         self._settings = settings
         self._market: MarketState | None = None
@@ -93,7 +94,7 @@ class PaperBroker:
         return {row["symbol"]: row["shares"] for row in rows}
 
     async def see(self, market: MarketState) -> bool:
-        """Takes new quotes, and fills what rests against them; says whether anything was filled."""
+        """Fills what rests against the new quotes; says whether anything was filled."""
         async with self._turn:
             ticked = market.open and (self._market is None or market.quotes != self._market.quotes)
             self._market = market

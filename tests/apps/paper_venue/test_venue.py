@@ -13,14 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.catalogue import Side
-from apps.database import Database
+from apps.database import Connection, Database
 from apps.execution_gateway.broker import VenueRejected
-from apps.execution_gateway.models import Order, OrderStatus, OrderType
-from apps.execution_gateway.paper_broker import PaperBroker
+from apps.execution_gateway.models import Order
 from apps.execution_gateway.risk import cost
-from apps.execution_gateway.schema import SCHEMA
 from apps.execution_gateway.settings import Settings
+from apps.paper_venue import SCHEMA, PaperVenue
+from apps.vocabulary import OrderStatus, OrderType, Side
 from tests.apps.markets import market
 
 
@@ -42,18 +41,31 @@ def wanted(side: Side = Side.BUY, qty: int = 10, limit: str | None = None, symbo
     )
 
 
+class LosingTheAnswer(Database):
+    """A database that does what it is asked and, while a test says so, does not say that it did."""
+
+    losing = False
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        async with super().connection() as connection:
+            yield connection
+        if self.losing:
+            raise TimeoutError
+
+
 @asynccontextmanager
-async def venue(url: str, **more: Any) -> AsyncIterator[PaperBroker]:
+async def venue(url: str, **more: Any) -> AsyncIterator[PaperVenue]:
     database = Database(url, SCHEMA)
     await database.open()
     try:
-        yield PaperBroker(database, Settings(**more))
+        yield PaperVenue(database, Settings(**more))
     finally:
         await database.close()
 
 
 @pytest.fixture
-async def broker(database_url: str) -> AsyncIterator[PaperBroker]:
+async def broker(database_url: str) -> AsyncIterator[PaperVenue]:
     """Fills 100 shares of an order at a tick, at 10 basis points and a cent a share, with AAPL at 100."""
     async with venue(
         database_url, max_shares_per_tick=100, slippage_bps=Decimal(10), fee_per_share=Decimal("0.01")
@@ -62,14 +74,12 @@ async def broker(database_url: str) -> AsyncIterator[PaperBroker]:
         yield started
 
 
-async def fills(broker: PaperBroker) -> list[tuple[int, Decimal, Decimal]]:
+async def fills(broker: PaperVenue) -> list[tuple[int, Decimal, Decimal]]:
     return [(fill.qty, fill.price, fill.fee) for fill in await broker.executions_after(0)]
 
 
 @pytest.mark.parametrize(("side", "price"), [(Side.BUY, "100.1"), (Side.SELL, "99.9")])
-async def test_a_market_order_fills_at_once_at_the_quote_made_worse(
-    broker: PaperBroker, side: Side, price: str
-) -> None:
+async def test_a_market_order_fills_at_once_at_the_quote_made_worse(broker: PaperVenue, side: Side, price: str) -> None:
     order = wanted(side)
 
     await broker.submit(order)
@@ -82,7 +92,7 @@ async def test_a_market_order_fills_at_once_at_the_quote_made_worse(
     assert await broker.shares() == {"AAPL": side.sign * 10}
 
 
-async def test_a_large_order_fills_in_parts_one_at_each_tick(broker: PaperBroker) -> None:
+async def test_a_large_order_fills_in_parts_one_at_each_tick(broker: PaperVenue) -> None:
     await broker.submit(wanted(qty=250))
     assert await fills(broker) == [(100, Decimal("100.1"), Decimal(1))]
 
@@ -99,7 +109,7 @@ async def test_a_large_order_fills_in_parts_one_at_each_tick(broker: PaperBroker
     ]
 
 
-async def test_nothing_fills_while_the_market_is_closed(broker: PaperBroker) -> None:
+async def test_nothing_fills_while_the_market_is_closed(broker: PaperVenue) -> None:
     await broker.submit(wanted(qty=200))
 
     assert await broker.see(market({"AAPL": 99}, is_open=False)) is False
@@ -132,7 +142,7 @@ async def test_a_symbol_without_a_quote_and_a_venue_without_a_market_take_nothin
     ],
 )
 async def test_a_limit_order_rests_until_its_price_comes_and_fills_at_its_limit(
-    broker: PaperBroker, side: Side, limit: str, then: str, filled_at: str | None
+    broker: PaperVenue, side: Side, limit: str, then: str, filled_at: str | None
 ) -> None:
     await broker.submit(wanted(side, limit=limit))
     assert await fills(broker) == []
@@ -153,14 +163,14 @@ async def test_a_limit_order_rests_until_its_price_comes_and_fills_at_its_limit(
     ],
 )
 async def test_a_limit_order_that_meets_the_quote_fills_at_once_and_never_beyond_its_limit(
-    broker: PaperBroker, side: Side, limit: str, price: str
+    broker: PaperVenue, side: Side, limit: str, price: str
 ) -> None:
     await broker.submit(wanted(side, limit=limit))
 
     assert [at for _, at, _ in await fills(broker)] == [Decimal(price)]
 
 
-async def test_the_same_order_again_changes_nothing(broker: PaperBroker) -> None:
+async def test_the_same_order_again_changes_nothing(broker: PaperVenue) -> None:
     order = wanted(qty=150)
 
     await broker.submit(order)
@@ -170,7 +180,7 @@ async def test_the_same_order_again_changes_nothing(broker: PaperBroker) -> None
     assert [qty for qty, _, _ in await fills(broker)] == [100, 50]
 
 
-async def test_after_a_cancellation_nothing_more_is_filled(broker: PaperBroker) -> None:
+async def test_after_a_cancellation_nothing_more_is_filled(broker: PaperVenue) -> None:
     order, other = wanted(qty=150), wanted(qty=150)
     await broker.submit(order)
     await broker.submit(other)
@@ -204,33 +214,25 @@ async def test_orders_rest_over_a_restart_and_are_known(database_url: str) -> No
         assert await broker.shares() == {"AAPL": 155}
 
 
-async def test_a_cancellation_whose_answer_was_lost_is_not_filled_below_zero(broker: PaperBroker) -> None:
+async def test_a_cancellation_whose_answer_was_lost_is_not_filled_below_zero(database_url: str) -> None:
+    database = LosingTheAnswer(database_url, SCHEMA)
+    await database.open()
+    broker = PaperVenue(database, Settings(max_shares_per_tick=100))
+    await broker.see(market({"AAPL": 100}))
     order = wanted(qty=150)
     await broker.submit(order)
 
-    class LosingTheAnswer:
-        """A database that does what it is asked, and then does not say so."""
-
-        def __init__(self, real: Database) -> None:
-            self._real = real
-
-        @asynccontextmanager
-        async def connection(self) -> AsyncIterator[object]:
-            async with self._real.connection() as connection:
-                yield connection
-            raise TimeoutError
-
-    real = broker._database
-    broker._database = LosingTheAnswer(real)  # type: ignore[assignment]
+    database.losing = True
     with pytest.raises(TimeoutError):
         await broker.cancel(order.id)
-    broker._database = real
+    database.losing = False
 
     await broker.see(market({"AAPL": 101}))
     assert [qty for qty, _, _ in await fills(broker)] == [100]
+    await database.close()
 
 
-async def test_a_book_that_is_flat_again_has_no_position(broker: PaperBroker) -> None:
+async def test_a_book_that_is_flat_again_has_no_position(broker: PaperVenue) -> None:
     await broker.submit(wanted(Side.BUY, 10))
     await broker.submit(wanted(Side.SELL, 10))
 

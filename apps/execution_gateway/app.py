@@ -1,0 +1,47 @@
+"""The execution gateway as an application: the desk at the paper venue, its endpoints, telemetry."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+import telemetry
+from apps import paper_venue
+from apps.background import background
+from apps.database import Database
+from apps.execution_gateway.api import order_error, routes
+from apps.execution_gateway.desk import Desk
+from apps.execution_gateway.errors import OrderError
+from apps.execution_gateway.schema import SCHEMA
+from apps.execution_gateway.settings import Settings
+from apps.guard import guarded
+from apps.health import add_health
+
+
+def create(settings: Settings) -> FastAPI:
+    """The application; the desk works as long as it runs."""
+    # The venue's tables are in the same PostgreSQL, in a schema of their own: on paper, one server is enough.
+    database = Database(settings.database_url, SCHEMA + paper_venue.SCHEMA)
+    return serve(Desk(database, paper_venue.PaperVenue(database, settings), settings), settings)
+
+
+def serve(desk: Desk, settings: Settings) -> FastAPI:
+    """The application of a desk."""
+    redis_probe = telemetry.RedisProbe(settings.redis_url)
+    database_probe = telemetry.DatabaseProbe(settings.database_url)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with background(desk.run(), redis_probe.run(), database_probe.run()):
+            yield
+        await desk.database.close()
+        telemetry.shutdown()
+
+    app = guarded("execution-gateway", lifespan, settings.hosts)
+    telemetry.init("execution_gateway", app)
+    add_health(app, "execution-gateway", redis_probe, database_probe, lambda: {"ready": desk.ready})
+    app.include_router(routes(desk))
+    app.add_exception_handler(OrderError, order_error)
+    return app

@@ -1,0 +1,36 @@
+"""Whether a service has what it needs: GET /health, and a 503 from every endpoint while PostgreSQL is away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+import telemetry
+from apps.database import UNAVAILABLE, Unavailable
+
+
+def add_health(
+    app: FastAPI,
+    service: str,
+    redis: telemetry.RedisProbe,
+    database: telemetry.DatabaseProbe,
+    more: Callable[[], dict[str, object]] = dict,
+) -> None:
+    """Adds GET /health: 200 when Redis and PostgreSQL answer and `ready` is not False, else 503; `more` adds fields."""
+
+    @app.get("/health")
+    async def health() -> JSONResponse:
+        fields: dict[str, object] = {"redis": bool(redis.up), "database": bool(database.up), **more()}
+        healthy = all(fields[name] is not False for name in ("redis", "database", "ready") if name in fields)
+        return JSONResponse(
+            {"service": service, "status": "ok" if healthy else "unavailable", **fields}, 200 if healthy else 503
+        )
+
+    for kind in (Unavailable, *UNAVAILABLE):
+        app.add_exception_handler(kind, _unavailable)
+
+
+async def _unavailable(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": f"PostgreSQL does not answer ({type(error).__name__}); try again"}, 503)

@@ -1,0 +1,39 @@
+"""The signal service as an application: signals, their endpoint, telemetry."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+import telemetry
+from apps.background import background
+from apps.database import Database
+from apps.guard import guarded
+from apps.health import add_health
+from apps.signal_service.api import routes
+from apps.signal_service.settings import Settings
+from apps.signal_service.signals import Signals
+from apps.signal_service.storage import SCHEMA
+
+
+def create(settings: Settings) -> FastAPI:
+    """The application; signals are made as long as it runs."""
+    database = Database(settings.database_url, SCHEMA)
+    signals = Signals(settings, database)
+    redis_probe = telemetry.RedisProbe(settings.redis_url)
+    database_probe = telemetry.DatabaseProbe(settings.database_url)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with background(signals.run(), redis_probe.run(), database_probe.run()):
+            yield
+        await database.close()
+        telemetry.shutdown()
+
+    app = guarded("signal-service", lifespan, settings.hosts)
+    telemetry.init("signal_service", app)
+    add_health(app, "signal-service", redis_probe, database_probe)
+    app.include_router(routes(signals))
+    return app

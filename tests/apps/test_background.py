@@ -1,0 +1,177 @@
+"""Work in the background: it goes on after a failure, says so once, and does not end silently."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Iterator
+
+import asyncpg
+import pytest
+import redis
+
+from apps.background import AWAY, Duty, background, every
+from tests.waiting import until
+
+logger = logging.getLogger("a.service")
+
+
+@pytest.fixture(autouse=True)
+def everything_is_heard(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    with caplog.at_level(logging.INFO):
+        yield
+
+
+async def test_a_timer_goes_on_after_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+    calls = 0
+
+    async def work() -> None:
+        nonlocal calls
+        calls += 1
+        raise KeyError("a gauge")
+
+    task = asyncio.create_task(every(0.001, Duty("setting a gauge", logger), work))
+    await until(lambda: calls >= 3, "three calls")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert [record.getMessage() for record in caplog.records] == ["setting a gauge fails: KeyError: 'a gauge'"]
+
+
+class Failing:
+    """Does what it is told, one thing a time: raises an error, or nothing."""
+
+    def __init__(self, *errors: Exception | None) -> None:
+        self.errors = list(errors)
+
+    async def __call__(self) -> None:
+        error = self.errors.pop(0)
+        if error is not None:
+            raise error
+
+
+async def said(caplog: pytest.LogCaptureFixture, *errors: Exception | None) -> list[tuple[str, str]]:
+    """Level and text of what a duty logs while these happen, one after the other."""
+    duty, work = Duty("booking", logger), Failing(*errors)
+    succeeded = [await duty.attempt(work) for _ in errors]
+    assert succeeded == [error is None for error in errors]
+    return [(record.levelname, record.getMessage()) for record in caplog.records]
+
+
+async def test_a_duty_that_works_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    assert await said(caplog, None, None) == []
+
+
+async def test_each_reason_is_said_once_while_it_fails_and_then_that_it_works_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    refused, late = ConnectionRefusedError("no route"), TimeoutError()
+
+    lines = await said(caplog, refused, late, refused, late, None, None, refused)
+
+    again = lines.pop(2)
+    assert lines == [
+        ("WARNING", "booking fails: ConnectionRefusedError: no route"),
+        ("WARNING", "booking fails: TimeoutError"),
+        ("WARNING", "booking fails: ConnectionRefusedError: no route"),
+    ]
+    assert again[0] == "INFO"
+    assert again[1].startswith("booking works again, after 4 failures in 0.")
+
+
+async def test_numbers_do_not_make_another_reason(caplog: pytest.LogCaptureFixture) -> None:
+    lines = await said(caplog, OSError("port 40001"), OSError("port 40002"))
+
+    assert lines == [("WARNING", "booking fails: OSError: port 40001")]
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(), TimeoutError(), asyncpg.InterfaceError("closed"), redis.ConnectionError()]
+)
+async def test_a_dependency_that_is_away_needs_no_traceback(caplog: pytest.LogCaptureFixture, error: Exception) -> None:
+    await said(caplog, error)
+
+    assert isinstance(error, AWAY)
+    assert [(record.levelname, record.exc_info) for record in caplog.records] == [("WARNING", None)]
+
+
+async def test_an_error_of_ours_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    await said(caplog, ZeroDivisionError("ours"))
+
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "in __call__" in caplog.text
+
+
+async def test_a_cancellation_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await Duty("booking", logger).attempt(work)
+
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken"), None])
+async def test_background_work_that_ends_takes_the_service_down(
+    error: Exception | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    killed: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append((pid, number)))
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        if error is not None:
+            raise error
+
+    async with background(work()):
+        await until(lambda: bool(killed), "the end")
+
+    assert killed == [(os.getpid(), signal.SIGTERM)]
+    assert f"background work ended, and so does the service: {error}" in caplog.text
+
+
+async def test_background_work_is_cancelled_at_the_end_and_that_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("nothing went wrong"))
+    ended: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("work")
+
+    async with background(work()):
+        await asyncio.sleep(0)
+
+    assert ended == ["work"]
+    assert caplog.text == ""
+
+
+async def test_work_that_loses_a_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("nothing went wrong"))
+    lost: list[int] = []
+
+    async def work() -> None:
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if len(lost) == 2:
+                    raise
+                lost.append(1)
+
+    async def nested() -> None:
+        async with background(work()):
+            await asyncio.Event().wait()
+
+    async with asyncio.timeout(3), background(nested()):
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    assert len(lost) == 2

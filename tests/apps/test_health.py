@@ -1,0 +1,62 @@
+"""GET /health: 200 when everything that is needed is there."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+import telemetry
+from apps.health import add_health
+
+
+@dataclass
+class Probe:
+    """What /health asks of a probe."""
+
+    up: bool | None
+
+
+def asked(app: FastAPI) -> Awaitable[httpx.Response]:
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here")
+    return client.get("/health")
+
+
+@pytest.mark.parametrize(
+    ("redis", "database", "more", "status"),
+    [
+        (True, True, {}, 200),
+        (True, True, {"ready": True}, 200),
+        (True, True, {"ready": False}, 503),
+        (False, True, {}, 503),
+        (True, False, {}, 503),
+        (None, None, {}, 503),  # not asked yet
+        (True, True, {"replay_finished": False}, 200),
+    ],
+)
+async def test_health_is_200_when_everything_that_is_needed_is_there(
+    redis: bool | None, database: bool | None, more: dict[str, object], status: int
+) -> None:
+    app = FastAPI()
+    add_health(
+        app,
+        "a-service",
+        cast(telemetry.RedisProbe, Probe(redis)),
+        cast(telemetry.DatabaseProbe, Probe(database)),
+        lambda: more,
+    )
+
+    answer = await asked(app)
+
+    expected: dict[str, Any] = {
+        "service": "a-service",
+        "status": "ok" if status == 200 else "unavailable",
+        "redis": bool(redis),
+        "database": bool(database),
+        **more,
+    }
+    assert (answer.status_code, answer.json()) == (status, expected)

@@ -1,0 +1,75 @@
+"""Settings that are wrong end the process with a sentence, and no password is in it."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+from apps.settings import ServiceSettings, load
+
+
+def test_a_wrong_setting_ends_the_process_with_a_sentence_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Needs(BaseSettings):
+        speed: float = Field(default=1, gt=0)
+
+    monkeypatch.setenv("SPEED", "0")
+
+    with pytest.raises(SystemExit, match=r"^SPEED=0: Input should be greater than 0$"):
+        load(Needs)
+
+
+@pytest.mark.parametrize(
+    ("variable", "address"),
+    [
+        ("DATABASE_URL", "garbage"),
+        ("DATABASE_URL", "mysql://user:hunter2@host/trading"),
+        ("DATABASE_URL", "postgresql://user:hunter/2@host:5432/trading"),
+        ("DATABASE_URL", "postgresql://user:hunt#er2@host:5432/trading"),
+        ("DATABASE_URL", "postgresql://user:12#hunter2@host:5432/trading"),
+        ("DATABASE_URL", "postgresql://user:hunter2@host:port/trading"),
+        ("DATABASE_URL", "postgresql://user:hunter2@[host/trading"),
+        ("DATABASE_URL", ""),
+        ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "http://:hunter2@host:6379"),
+        ("REDIS_URL", "redis://:hunter/2@host:6379"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_at_start_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, variable: str, address: str
+) -> None:
+    monkeypatch.setenv(variable, address)
+
+    with pytest.raises(SystemExit, match=rf"^{variable}: is not an address like \w+://") as refusal:
+        load(ServiceSettings)
+
+    assert "hunt" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "address"),
+    [
+        ("DATABASE_URL", "postgresql://postgres@/trading?host=/run/postgres"),
+        ("DATABASE_URL", "postgresql://postgres@/trading?host=%2Frun%2Fpostgres"),
+        ("DATABASE_URL", "postgres://user:p%2Fw@host:5432/trading"),
+        ("DATABASE_URL", "postgresql://user@one:5432,two:5433/trading"),
+        ("REDIS_URL", "unix:///run/redis.sock"),
+        ("REDIS_URL", "rediss://:password@host:6379/0"),
+    ],
+)
+def test_an_address_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, variable: str, address: str) -> None:
+    monkeypatch.setenv(variable, address)
+
+    assert getattr(load(ServiceSettings), variable.lower()) == address
+
+
+def test_settings_do_not_show_an_address_when_they_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:hunter2@host/trading")
+
+    assert "hunter2" not in repr(load(ServiceSettings))
+
+
+def test_names_of_the_service_are_listed_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLOWED_HOSTS", "gateway, 127.0.0.1,")
+
+    assert load(ServiceSettings).hosts == ["gateway", "127.0.0.1"]
