@@ -1,7 +1,7 @@
 # One image: the four services, the pager and the preparation. docker-compose.yml says which container runs what.
 FROM python:3.11-slim AS packages
 WORKDIR /build
-COPY infra/local/uv.txt ./
+COPY infra/setup/uv.txt ./
 RUN pip install --no-cache-dir --require-hashes -r uv.txt
 COPY pyproject.toml requirements.lock ./
 # The lock is for everything, tests and tools included: as a constraint it gives versions and hashes only to what runs here.

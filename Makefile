@@ -24,8 +24,8 @@ help:
 
 setup:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed, and there is no $(PYTHON) on the PATH: install it, or name one, as in: make setup PYTHON=python3.12" >&2; exit 1; }
-	@$(PYTHON) -m infra.local.python_environment
-	@$(VENV)/python -m infra.local setup
+	@$(PYTHON) -m infra.setup.python_environment
+	@$(VENV)/python -m infra.setup
 
 up: setup
 	@$(VENV)/python -m infra.local up $(ARGS)

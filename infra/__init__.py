@@ -1,1 +1,1 @@
-"""What runs the platform and carries its alerts: configuration, the pager, and the local start."""
+"""What installs and runs the platform and carries its alerts: set-up, start, configuration, the pager."""

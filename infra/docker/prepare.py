@@ -11,7 +11,7 @@ import secrets
 import sys
 from pathlib import Path
 
-from infra.local import destinations
+from infra.alertmanager import destinations
 
 ALERTMANAGER = Path(__file__).parents[1] / "alertmanager" / "config.yml"
 

@@ -1,1 +1,1 @@
-"""Everything on one machine without containers: `python -m infra.local setup | up | clean-data`."""
+"""Everything on one machine without containers: `python -m infra.local up | clean-data`."""

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
-from infra.local import installation
-from infra.local.failure import Failure
+from infra.failure import Failure
 from infra.local.up import clean_data, up
+from infra.setup.installation import LOCAL
 
-DATA = installation.LOCAL / "data"
+DATA = LOCAL / "data"
 
 
 def main() -> int:
     arguments = _parser().parse_args()
     try:
         match arguments.command:
-            case "setup":
-                _set_up()
             case "up":
                 up(arguments.data, free_ports=arguments.free_ports)
             case "clean-data":
@@ -28,30 +24,16 @@ def main() -> int:
     except Failure as failure:
         print(failure, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("\nStopped. What was finished is installed; the same command goes on from there.", file=sys.stderr)
-        return 130
     return 0
-
-
-def _set_up() -> None:
-    """Stops the same way for SIGTERM as for Ctrl-C: the build that is under way is ended, and leaves nothing behind."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
-    installation.set_up()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m infra.local",
-        description="The whole platform on this machine, without containers. `make setup`, `make up` and "
-        "`make clean-data` call this.",
+        description="The whole platform on this machine, without containers. `make up` and `make clean-data` "
+        "call this.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("setup", help="build what is missing (6 to 11 minutes the first time)")
     start = commands.add_parser(
         "up",
         help="start everything in the foreground; Ctrl-C stops it",

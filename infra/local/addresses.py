@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from infra.local.failure import Failure
+from infra.failure import Failure
 
 HOST = "127.0.0.1"
 PORTS: Mapping[str, int] = {

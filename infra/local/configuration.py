@@ -9,10 +9,10 @@ from pathlib import Path
 
 import yaml
 
-from infra.local import destinations
+from infra.alertmanager import destinations
+from infra.failure import Failure
 from infra.local.addresses import HOST, PORTS, Addresses
-from infra.local.failure import Failure
-from infra.local.installation import ROOT
+from infra.setup.installation import ROOT
 
 PROMETHEUS = ROOT / "infra" / "prometheus"
 ALERTMANAGER = ROOT / "infra" / "alertmanager" / "config.yml"

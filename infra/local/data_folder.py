@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.failure import Failure
+from infra.failure import Failure
 
 # A socket's path holds about 100 bytes (macOS: 103). The longest name below the folder, PostgreSQL's, has 24, and
 # supervisor's has as many while it is being made.

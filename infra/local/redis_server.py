@@ -8,7 +8,7 @@ import shutil
 import urllib.parse
 from pathlib import Path
 
-from infra.local.failure import Failure
+from infra.failure import Failure
 
 
 def binary() -> str:

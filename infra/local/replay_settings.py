@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from infra.local.failure import Failure
+from infra.failure import Failure
 
 DEFAULT_FILE = "crash-2020.csv"
 DEFAULT_START = "2020-03-02"

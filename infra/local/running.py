@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 
+from infra.failure import Failure, last_lines
 from infra.local import readiness
 from infra.local.control import GONE
 from infra.local.data_folder import DataFolder
-from infra.local.failure import Failure, last_lines
 from infra.local.processes import SERVICES, Process
 from infra.local.supervision import Supervisor
 from infra.local.watching import Watch

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import psutil
 
+from infra.failure import Failure, last_lines
 from infra.local.control import GONE, Control
 from infra.local.data_folder import DataFolder
-from infra.local.failure import Failure, last_lines
-from infra.local.installation import ROOT
 from infra.local.processes import STORES, Process
+from infra.setup.installation import ROOT
 
 # The limit is 15 s; what is still there after this long is killed.
 _STOP_SECONDS = 12.0

@@ -7,13 +7,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from infra.local import addresses, configuration, installation, postgres, redis_server, replay_settings, supervision
+from infra.failure import Failure
+from infra.local import addresses, configuration, postgres, redis_server, replay_settings, supervision
 from infra.local.addresses import Addresses
 from infra.local.data_folder import DataFolder
-from infra.local.failure import Failure
 from infra.local.processes import SERVICES, processes
 from infra.local.replay_settings import ReplaySettings
 from infra.local.running import Running, Stopping, say
+from infra.setup import installation
 
 
 def up(folder: Path, *, free_ports: bool) -> None:

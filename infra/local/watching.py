@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from infra.failure import last_lines
 from infra.local.data_folder import DataFolder
-from infra.local.failure import last_lines
 
 _DEATHS = 3
 

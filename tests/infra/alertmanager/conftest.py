@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from infra.alertmanager.destinations import render
 from infra.local.addresses import free_ports
-from infra.local.destinations import render
 from tests.infra.alertmanager.alerting import Alerting
 from tests.waiting import wait_until
 

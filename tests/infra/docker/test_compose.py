@@ -21,10 +21,10 @@ import apps.market_data_service.settings
 import apps.orchestrator.settings
 import apps.signal_service.settings
 from infra.local.addresses import HOST, PORTS
-from infra.local.installation import MODULES, module_version, prometheus_version
 from infra.local.postgres import binaries
 from infra.local.redis_server import binary
 from infra.local.replay_settings import ReplaySettings
+from infra.setup.installation import MODULES, module_version, prometheus_version
 from tests.infra.docker.compose import NATIVE, ROOT, SERVICES, TEXT, command, flags, mounts
 
 SETTINGS: dict[str, type[BaseSettings]] = {

@@ -12,8 +12,8 @@ import asyncpg
 import pytest
 import yaml
 
+from infra.alertmanager.destinations import DestinationsError
 from infra.docker.prepare import write_alertmanager, write_password
-from infra.local.destinations import DestinationsError
 from tests.servers import folder, postgres_server
 
 

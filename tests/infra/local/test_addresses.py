@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from infra.failure import Failure
 from infra.local import addresses
 from infra.local.addresses import PORTS, Addresses
-from infra.local.failure import Failure
 
 
 @pytest.fixture

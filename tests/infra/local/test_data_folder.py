@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from infra.failure import Failure
 from infra.local.data_folder import DataFolder
-from infra.local.failure import Failure
 
 
 def test_sockets_are_in_the_data_folder_while_their_paths_are_short() -> None:

@@ -7,8 +7,8 @@ import asyncio
 import asyncpg
 import pytest
 
+from infra.failure import Failure
 from infra.local import postgres
-from infra.local.failure import Failure
 from tests import servers
 
 

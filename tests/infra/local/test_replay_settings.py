@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from infra.failure import Failure
 from infra.local import replay_settings
-from infra.local.failure import Failure
 from infra.local.replay_settings import ReplaySettings
 
 

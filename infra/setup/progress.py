@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from infra.local.failure import Failure, last_lines
+from infra.failure import Failure, last_lines
 
 # Without a terminal (a CI log) the line cannot be rewritten: one now and then is enough to show that it is alive.
 _EVERY_SECONDS_WITHOUT_TERMINAL = 20.0

@@ -13,7 +13,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "installed.sha256"
 LOCK = ROOT / "requirements.lock"
-UV = ROOT / "infra" / "local" / "uv.txt"
+UV = ROOT / "infra" / "setup" / "uv.txt"
 
 
 # Quoted: Pythons that are too old for the project must still be able to read this file to be told so.
@@ -65,8 +65,8 @@ def main() -> int:
     if installed():
         return 0
 
-    from infra.local import progress
-    from infra.local.failure import Failure
+    from infra.failure import Failure
+    from infra.setup import progress
 
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     pip: list[str | Path] = [

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import installation
-from infra.local.failure import Failure
-from infra.local.installation import Build, go_refusal, module_version, prometheus_version
+from infra.failure import Failure
+from infra.setup import installation
+from infra.setup.installation import Build, go_refusal, module_version, prometheus_version
 
 BUILD = "echo $VERSION > out/program; chmod +x out/program"
 

@@ -16,20 +16,20 @@ from pathlib import Path
 
 import yaml
 
-from infra.local import progress
-from infra.local.failure import Failure
+from infra.failure import Failure
+from infra.setup import progress
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / ".local"
 BIN = LOCAL / "bin"
-MODULES = ROOT / "infra" / "local" / "go"
+MODULES = ROOT / "infra" / "setup" / "go"
 BUILDER_CONFIGURATION = ROOT / "collector" / "builder.yaml"
 OLDEST_GO = (1, 26)
 
 
 @dataclass(frozen=True)
 class Build:
-    """One module of `infra/local/go`, or the collector: what comes out, how, and from what."""
+    """One module of `infra/setup/go`, or the collector: what comes out, how, and from what."""
 
     title: str
     usually: str

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.local.destinations import DestinationsError, Rendered, render, secrets_folder
+from infra.alertmanager.destinations import DestinationsError, Rendered, render, secrets_folder
 
 CONFIG = Path(__file__).parents[3] / "infra" / "alertmanager" / "config.yml"
 PAGER = "http://127.0.0.1:9099"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import python_environment
-from infra.local.python_environment import refusal
+from infra.setup import python_environment
+from infra.setup.python_environment import refusal
 
 
 def test_python_3_11_with_venv_is_accepted() -> None:
@@ -30,7 +30,7 @@ def test_a_python_without_venv_is_refused_with_the_package_to_install() -> None:
     assert "apt install python3-venv" in sentence
 
 
-@pytest.mark.parametrize("path", ["infra/__init__.py", "infra/local/__init__.py", "infra/local/python_environment.py"])
+@pytest.mark.parametrize("path", ["infra/__init__.py", "infra/setup/__init__.py", "infra/setup/python_environment.py"])
 def test_old_pythons_can_read_the_files_that_refuse_them(path: str) -> None:
     ast.parse((python_environment.ROOT / path).read_text(), feature_version=(3, 7))
 

@@ -1,0 +1,1 @@
+"""What is installed: Python packages, and programs built with Go."""
