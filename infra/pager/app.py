@@ -15,31 +15,31 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from pydantic import ValidationError
 
 from infra.pager import pagerduty, slack, view, webhook
-from infra.pager.book import Book
 from infra.pager.deadman import DeadMansSwitch
+from infra.pager.journal import Journal
 from infra.pager.pages import Notification, Page
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 Body = dict[str, Any]
 
 
 class Pager:
     """What is answered at each address."""
 
-    def __init__(self, book: Book, switch: DeadMansSwitch) -> None:
-        self._book = book
+    def __init__(self, journal: Journal, switch: DeadMansSwitch) -> None:
+        self._journal = journal
         self._switch = switch
 
     def take_slack(self, body: Body) -> PlainTextResponse:
-        self._book.add(_read(slack.read, body))
+        self._journal.add(_read(slack.read, body))
         return PlainTextResponse("ok")  # Slack's own answer; Alertmanager takes any other for an error
 
     def take_pagerduty(self, body: Body) -> dict[str, str]:
-        self._book.add(_read(pagerduty.read, body))
+        self._journal.add(_read(pagerduty.read, body))
         return {"status": "success", "message": "Event processed", "dedup_key": str(body.get("dedup_key", ""))}
 
     def take_webhook(self, body: Body) -> dict[str, str]:
-        self._book.add(_read(webhook.read, body))
+        self._journal.add(_read(webhook.read, body))
         return {"status": "ok"}
 
     def take_watchdog(self, body: Body) -> dict[str, str]:
@@ -52,22 +52,22 @@ class Pager:
         return {"last_beat": self._switch.last_beat, "beating": self._switch.beating}
 
     def pages(self, since: float = 0.0) -> list[Page]:
-        return self._book.since(since)
+        return self._journal.since(since)
 
     def health(self) -> dict[str, str]:
         return {"status": "ok"}
 
     def shown(self) -> str:
-        return view.pages_html(self._book.since(), self._switch.last_beat, self._switch.beating)
+        return view.pages_html(self._journal.since(), self._switch.last_beat, self._switch.beating)
 
     def runbooks(self) -> str:
         return view.runbooks_html()
 
 
 def create(folder: Path, now: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic) -> FastAPI:
-    book = Book(folder, now)
-    switch = DeadMansSwitch(book, now, steady)
-    pager = Pager(book, switch)
+    journal = Journal(folder, now)
+    switch = DeadMansSwitch(journal, now, steady)
+    pager = Pager(journal, switch)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -76,7 +76,7 @@ def create(folder: Path, now: Callable[[], float] = time.time, steady: Callable[
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
-        book.close()
+        journal.close()
 
     app = FastAPI(title="pager", lifespan=lifespan)
     app.post("/slack")(pager.take_slack)
@@ -104,7 +104,7 @@ def _read(read: Callable[[Body], Notification], body: Body) -> Notification:
         return read(body)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
-        log.warning("Refused: %s", problems)
+        logger.warning("Refused: %s", problems)
         raise RequestValidationError([{**problem, "loc": ("body", *problem["loc"])} for problem in problems]) from error
 
 
@@ -113,5 +113,5 @@ async def _watch(switch: DeadMansSwitch) -> None:
         try:
             await asyncio.to_thread(switch.check)
         except OSError:
-            log.exception("The dead man's switch could not write its page; it tries again.")
+            logger.exception("The dead man's switch could not write its page; it tries again.")
         await asyncio.sleep(1)

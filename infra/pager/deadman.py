@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from infra.pager.book import Book
+from infra.pager.journal import Journal
 from infra.pager.pages import Alert, Notification, Status
 
 # Beats come every 10 s: four of them lost in a row is no hiccup of the network.
@@ -13,19 +13,19 @@ SILENCE_SECONDS = 45.0
 
 
 class DeadMansSwitch:
-    """Hears the beats, and writes into the book when they stop and when they are back."""
+    """Hears the beats, and writes into the journal when they stop and when they are back."""
 
     def __init__(
-        self, book: Book, now: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
+        self, journal: Journal, now: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
     ) -> None:
         """Silence is measured on a steady clock: one that is set forward must not page."""
-        self._book = book
+        self._journal = journal
         self._now = now
         self._steady = steady
         self._lock = threading.Lock()
         self._heard = steady()
         self.last_beat: float | None = None
-        told = book.last("deadman")
+        told = journal.last("deadman")
         self._firing = told is not None and told.status == "firing"
 
     @property
@@ -40,10 +40,10 @@ class DeadMansSwitch:
     def check(self) -> None:
         with self._lock:
             if self._silent() and not self._firing:
-                self._book.add(_notification("firing", _silence(self.last_beat)))
+                self._journal.add(_notification("firing", _silence(self.last_beat)))
                 self._firing = True
             elif self._firing and self.beating:
-                self._book.add(_notification("resolved", "Watchdog beats again: notifications can be trusted."))
+                self._journal.add(_notification("resolved", "Watchdog beats again: notifications can be trusted."))
                 self._firing = False
 
     def _silent(self) -> bool:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, TypeAdapter
 from infra.pager.pages import Alert, Notification
 from infra.pager.webhook import AlertmanagerAlert
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 ALERTS = TypeAdapter(list[AlertmanagerAlert])
 
 
@@ -48,5 +48,5 @@ def _alerts(details: object) -> list[Alert]:
             raise TypeError("custom_details is no object")
         return [alert.page_alert() for alert in ALERTS.validate_json(json.loads(details["alerts"]))]
     except (KeyError, TypeError, ValueError) as error:
-        log.warning("A PagerDuty event whose alerts cannot be read is kept without them: %r", error)
+        logger.warning("A PagerDuty event whose alerts cannot be read is kept without them: %r", error)
         return []

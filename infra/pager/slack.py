@@ -8,7 +8,7 @@ from pydantic import BaseModel, model_validator
 
 from infra.pager.pages import Alert, Notification, Status
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 HEADER = re.compile(r"^\*\[(FIRING|RESOLVED)\] ([A-Za-z_]\w*)\* ?(.*)$", re.MULTILINE)
 RUNBOOK = re.compile(r"<([^|>]+)\|Runbook>")
 
@@ -39,7 +39,7 @@ def read(body: dict[str, Any]) -> Notification:
     text = "\n".join([message.text, *(attachment.text for attachment in message.attachments)])
     alerts = _alerts(text)
     if not alerts:
-        log.warning("A Slack message that names no alert is kept without alerts.")
+        logger.warning("A Slack message that names no alert is kept without alerts.")
     receivers = [attachment.callback_id for attachment in message.attachments if attachment.callback_id]
     return Notification(
         channel="slack",

@@ -1,6 +1,7 @@
 """The pager over HTTP, as Alertmanager, tests and people see it."""
 
 import asyncio
+import importlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from infra.pager import main
 from infra.pager.app import create
 from tests.infra.pager import payloads
 
@@ -168,3 +170,15 @@ async def test_text_that_is_not_unicode_is_refused_and_the_pages_stay(client: ht
     assert answer.status_code == 422
     assert answer.json()["detail"][0]["msg"] == "text is not valid Unicode"
     assert len(await pages(client)) == 1
+
+
+def test_importing_it_starts_nothing_and_what_is_called_keeps_its_pages_where_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAGER_DATA", str(tmp_path / "pager"))
+
+    importlib.reload(main)
+    assert not (tmp_path / "pager").exists()
+
+    main.app()
+    assert (tmp_path / "pager" / "pages.jsonl").exists()

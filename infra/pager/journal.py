@@ -1,4 +1,4 @@
-"""The book of pages: a file to which lines are only ever added, each on disk before its sender is answered."""
+"""The journal of pages: a file to which lines are only ever added, each on disk before its sender is answered."""
 
 import logging
 import math
@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from infra.pager.pages import Notification, Page
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
-class Book:
+class Journal:
     """The pages in memory, and their file."""
 
     def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
@@ -65,11 +65,11 @@ class Book:
         content = path.read_bytes()
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
-            log.warning("%s: the last line is cut short, its %d bytes are left out", path, len(content) - whole)
+            logger.warning("%s: the last line is cut short, its %d bytes are left out", path, len(content) - whole)
             os.ftruncate(self._file, whole)
         for number, line in enumerate(content[:whole].splitlines(), start=1):
             try:
                 pages.append(Page.model_validate_json(line))
             except ValidationError as error:
-                log.warning("%s: line %d is not a page and is left out: %s", path, number, error.errors()[0]["msg"])
+                logger.warning("%s: line %d is not a page and is left out: %s", path, number, error.errors()[0]["msg"])
         return pages

@@ -1,4 +1,4 @@
-"""The book of pages: nothing that was acknowledged is lost."""
+"""The journal of pages: nothing that was acknowledged is lost."""
 
 import json
 import logging
@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from infra.pager.book import Book
+from infra.pager.journal import Journal
 from infra.pager.pages import Notification
 
 PAGE = Notification(channel="webhook", receiver="ops", status="firing", alerts=[], body={"text": "it burns"})
 
 
 def test_a_page_is_on_disk_when_it_has_been_added(tmp_path: Path) -> None:
-    Book(tmp_path, lambda: 100.5).add(PAGE)
+    Journal(tmp_path, lambda: 100.5).add(PAGE)
 
     [line] = (tmp_path / "pages.jsonl").read_text().splitlines()
     assert json.loads(line) == {
@@ -28,11 +28,11 @@ def test_a_page_is_on_disk_when_it_has_been_added(tmp_path: Path) -> None:
 
 def test_pages_are_read_again_at_the_next_start_oldest_first(tmp_path: Path) -> None:
     moments = iter([100.0, 101.0])
-    book = Book(tmp_path, lambda: next(moments))
-    book.add(PAGE)
-    book.add(PAGE.model_copy(update={"status": "resolved"}))
+    journal = Journal(tmp_path, lambda: next(moments))
+    journal.add(PAGE)
+    journal.add(PAGE.model_copy(update={"status": "resolved"}))
 
-    assert [(page.received_at, page.status) for page in Book(tmp_path).since()] == [
+    assert [(page.received_at, page.status) for page in Journal(tmp_path).since()] == [
         (100.0, "firing"),
         (101.0, "resolved"),
     ]
@@ -40,46 +40,46 @@ def test_pages_are_read_again_at_the_next_start_oldest_first(tmp_path: Path) -> 
 
 def test_since_gives_only_what_came_later(tmp_path: Path) -> None:
     moments = iter([100.25, 100.5, 100.75])
-    book = Book(tmp_path, lambda: next(moments))
+    journal = Journal(tmp_path, lambda: next(moments))
     for _ in range(3):
-        book.add(PAGE)
+        journal.add(PAGE)
 
-    assert [page.received_at for page in book.since(100.25)] == [100.5, 100.75]
+    assert [page.received_at for page in journal.since(100.25)] == [100.5, 100.75]
 
 
 def test_a_clock_that_is_set_back_hides_no_page_from_those_who_ask_for_what_is_new(tmp_path: Path) -> None:
     moments = iter([100.0, 50.0])
-    book = Book(tmp_path, lambda: next(moments))
-    first, second = book.add(PAGE), book.add(PAGE)
+    journal = Journal(tmp_path, lambda: next(moments))
+    first, second = journal.add(PAGE), journal.add(PAGE)
 
-    assert book.since(first.received_at) == [second]
+    assert journal.since(first.received_at) == [second]
 
 
 def test_a_last_line_that_is_cut_short_is_left_out_and_said_and_does_not_spoil_the_next(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    book = Book(tmp_path, lambda: 100.0)
-    book.add(PAGE)
+    journal = Journal(tmp_path, lambda: 100.0)
+    journal.add(PAGE)
     with (tmp_path / "pages.jsonl").open("a") as file:
         file.write('{"received_at": 101.0, "chan')
 
     with caplog.at_level(logging.WARNING):
-        again = Book(tmp_path, lambda: 102.0)
+        again = Journal(tmp_path, lambda: 102.0)
     again.add(PAGE)
 
     assert "the last line is cut short, its 28 bytes are left out" in caplog.text
-    assert [page.received_at for page in Book(tmp_path).since()] == [100.0, 102.0]
+    assert [page.received_at for page in Journal(tmp_path).since()] == [100.0, 102.0]
 
 
 def test_a_line_that_is_no_page_is_said_and_the_others_are_kept(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Book(tmp_path, lambda: 100.0).add(PAGE)
+    Journal(tmp_path, lambda: 100.0).add(PAGE)
     with (tmp_path / "pages.jsonl").open("a") as file:
         file.write("garbage\n")
-    Book(tmp_path, lambda: 102.0).add(PAGE)
+    Journal(tmp_path, lambda: 102.0).add(PAGE)
 
     with caplog.at_level(logging.WARNING):
-        pages = Book(tmp_path).since()
+        pages = Journal(tmp_path).since()
     assert [page.received_at for page in pages] == [100.0, 102.0]
     assert "line 2 is not a page" in caplog.text
