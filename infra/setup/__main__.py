@@ -7,6 +7,7 @@ import sys
 from types import FrameType
 
 from infra.failure import Failure
+from infra.local import redis_server
 from infra.setup import installation
 
 
@@ -15,6 +16,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         installation.set_up()
+        if sentence := redis_server.missing():
+            print(f"Note: {sentence}")
     except Failure as failure:
         print(failure, file=sys.stderr)
         return 1
