@@ -4,10 +4,12 @@
 #                      (settings: environment variables, such as REPLAY_START=2020-03-06 make up;
 #                      usual ports taken: make up ARGS=--free-ports)
 #   make setup         only the set-up: .venv, the Go programs (6 to 11 minutes the first time); quick when nothing is to do
-#   make test          every check: format, lint, types, contracts, unit, integration, configuration, rules
+#   make check         format, lint, types, contracts, and the tests that start no server: two minutes, needs Python only
+#   make test          every check: the same, those tests on each other Python of this machine, and those that start servers
+#   make pythons       only the tests that start no server, on each other Python of this machine
+#   make drill         breaks real things and waits for the pages
 #   make clean-data    removes what was stored: orders, metrics, pages, logs
 #   make replay-check  replays the crash of 2020 and holds the pages against an independent computation
-#   make lint          format, lint, types, contracts
 #   make format        formats the Python files
 #   make lock          writes requirements.lock anew from pyproject.toml
 #
@@ -17,21 +19,40 @@ PYTHON = python3
 ARGS =
 VENV = .venv/bin
 
-.PHONY: help setup up test clean-data replay-check lint format lock
+.PHONY: help venv setup up check pythons test drill clean-data replay-check format lock
+.NOTPARALLEL: # in the order that is written, also with -j
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
 
-setup:
+venv:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed, and there is no $(PYTHON) on the PATH: install it, or name one, as in: make setup PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m infra.setup.python_environment
+
+setup: venv
 	@$(VENV)/python -m infra.setup
 
 up: setup
 	@$(VENV)/python -m infra.local up $(ARGS)
 
-test: setup lint
-	$(VENV)/pytest
+check: venv
+	$(VENV)/ruff format --check
+	$(VENV)/ruff check
+	$(VENV)/mypy
+	$(VENV)/lint-imports
+	@rm -rf .local/coverage
+	$(VENV)/coverage run -m pytest -m "not server"
+	@$(VENV)/coverage combine -q
+	$(VENV)/coverage report
+
+pythons: venv
+	@$(VENV)/python -m infra.setup.pythons
+
+test: setup check pythons
+	$(VENV)/pytest -m "server and not drill"
+
+drill: setup
+	$(VENV)/pytest tests/drills
 
 clean-data:
 	@if test -x $(VENV)/python; then $(VENV)/python -m infra.local clean-data $(ARGS); else echo "There is nothing to remove: nothing was set up here."; fi
@@ -39,15 +60,9 @@ clean-data:
 replay-check: setup
 	@$(VENV)/python -m tests.drills.replay_check
 
-lint: setup
-	$(VENV)/ruff format --check
-	$(VENV)/ruff check
-	$(VENV)/mypy
-	$(VENV)/lint-imports
-
-format: setup
+format: venv
 	$(VENV)/ruff format
 	$(VENV)/ruff check --fix
 
-lock: setup
+lock: venv
 	$(VENV)/uv pip compile -q --prerelease=if-necessary-or-explicit --universal --generate-hashes --no-annotate --no-header pyproject.toml --group platform --group local --group dev -o requirements.lock

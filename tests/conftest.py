@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import httpx
 import pytest
 from hypothesis import settings
 
+from tests import marks
 from tests.servers import Server, both, folder
 from tests.services import Service, running
 from tests.waiting import wait_until
@@ -21,6 +22,20 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 # Every server of a test is on this machine, whatever proxy leads out of it.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before `-m` chooses: it goes by the marks."""
+    for item in items:
+        marks.add(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Around all of a test: a fixture could not, those of a session and of a module are made before its own."""
+    with marks.running(item):
+        return (yield)
 
 
 @pytest.fixture(scope="session")

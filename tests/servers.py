@@ -16,6 +16,7 @@ import asyncpg
 import redis
 
 from infra.local import postgres, redis_server
+from tests import marks
 from tests.waiting import wait_until
 
 
@@ -75,6 +76,7 @@ def folder() -> Iterator[Path]:
 @contextmanager
 def postgres_server(place: Path) -> Iterator[Server]:
     """PostgreSQL with its data in that folder; the same folder again is the same database."""
+    marks.starts("PostgreSQL")
     data, sockets = place / "postgres", place / "sockets"
     postgres.prepare(data, sockets)
     dsn = postgres.dsn(sockets)
@@ -95,6 +97,7 @@ async def _answers(dsn: str) -> bool:
 @contextmanager
 def redis_running(place: Path) -> Iterator[Server]:
     """Redis, empty."""
+    marks.starts("Redis")
     socket = place / "redis.sock"
     assert not redis_server.missing(), redis_server.missing()
     with _running(redis_server.command(place, socket), place / "redis.log") as process:

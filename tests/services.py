@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from tests import marks
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent
@@ -42,6 +43,7 @@ def free_port() -> int:
 @contextmanager
 def started(folder: str, place: Path, settings: Mapping[str, str]) -> Iterator[Service]:
     """The service in that folder of apps/, started with these environment variables; it may not be ready yet."""
+    marks.starts(folder)
     port = free_port()
     log = place / f"{folder}-{port}.log"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}

@@ -17,6 +17,7 @@ from types import TracebackType
 import psutil
 
 from infra.local.control import Control
+from tests import marks
 from tests.waiting import wait_until
 
 READY_SECONDS = 90
@@ -30,6 +31,7 @@ class Stack:
         self._settings = dict(settings or {})
 
     def __enter__(self) -> Stack:
+        marks.starts("the platform")
         self.folder = Path(tempfile.mkdtemp(prefix="trading-", dir="/tmp"))
         self.folder.chmod(0o755)
         self._log = self.folder / "up.log"

@@ -7,6 +7,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
+pytestmark = pytest.mark.server
+
 client: httpx.Client
 order_data: dict[str, object]
 

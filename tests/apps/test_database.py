@@ -15,6 +15,7 @@ from tests.waiting import until
 SCHEMA = "CREATE SCHEMA IF NOT EXISTS gateway; CREATE TABLE IF NOT EXISTS gateway.things (id int PRIMARY KEY)"
 
 
+@pytest.mark.server
 async def test_it_is_waited_for_and_comes_back_by_itself(caplog: pytest.LogCaptureFixture) -> None:
     with folder() as place, ExitStack() as stack:
         database = Database(f"postgresql://postgres@/trading?host={place}/sockets", SCHEMA)

@@ -74,6 +74,7 @@ async def test_junk_in_redis_is_waited_out(redis_url: str, caplog: pytest.LogCap
         assert await asyncio.wait_for(anext(states), 3) == STATE  # read again from the key
 
 
+@pytest.mark.server
 async def test_a_redis_that_is_killed_and_comes_back_empty_is_followed_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -61,6 +61,7 @@ def unknown() -> None:
     database_connection_status.remove()
 
 
+@pytest.mark.server
 async def test_redis_status_is_true_within_three_seconds_whatever_happens_to_redis(recorded: Recorded) -> None:
     with folder() as place, redis_running(place) as server:
         probe = RedisProbe(server.url)
@@ -78,6 +79,7 @@ async def test_redis_status_is_true_within_three_seconds_whatever_happens_to_red
     assert recorded(dependency_ping_duration_seconds, dependency="database") == 0
 
 
+@pytest.mark.server
 async def test_database_status_is_true_within_three_seconds_whatever_happens_to_postgresql(
     recorded: Recorded,
 ) -> None:

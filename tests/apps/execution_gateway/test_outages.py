@@ -20,6 +20,8 @@ from tests.servers import Server, folder, postgres_server, redis_running
 from tests.services import Service, running, started
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.server
+
 PRICES = {"AAPL": 100, "MSFT": 200, "XOM": 50}
 ORDER = {"symbol": "AAPL", "side": "buy", "qty": 10}
 

@@ -36,11 +36,13 @@ def seconds(duration: str) -> int:
     return int(duration[:-1]) * {"s": 1, "m": 60}[duration[-1]]
 
 
+@pytest.mark.server
 def test_it_loads_without_its_secrets() -> None:
     assert not Path("/run/secrets/slack_api_url").exists()
     assert "SUCCESS" in amtool("check-config", str(CONFIG))
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     ("labels", "receivers"),
     [

@@ -35,6 +35,7 @@ ELSEWHERE = {
 }
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("environment", [{}, ELSEWHERE], ids=["as it is", "with every address given"])
 def test_the_collector_takes_it(environment: dict[str, str]) -> None:
     done = subprocess.run(

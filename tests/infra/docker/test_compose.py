@@ -199,6 +199,7 @@ def image(name: str) -> str:
     return str(SERVICES[name]["image"].rpartition(":")[2]).removeprefix("v")
 
 
+@pytest.mark.server
 def test_the_images_are_of_the_versions_that_run_natively() -> None:
     def required(folder: str, module: str) -> str:
         return module_version((MODULES / folder / "go.mod").read_text(), module)

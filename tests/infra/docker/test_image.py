@@ -73,6 +73,7 @@ def test_packages_are_those_of_the_lock_with_their_hashes() -> None:
     assert "pip install --no-cache-dir --require-hashes -r uv.txt" in DOCKERFILE
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("name", [name for name in OURS if "uvicorn" in command(name)])
 def test_a_container_has_all_that_its_application_imports(image: Path, name: str) -> None:
     [module] = [argument.removesuffix(":app") for argument in command(name) if argument.endswith(":app")]
@@ -81,11 +82,13 @@ def test_a_container_has_all_that_its_application_imports(image: Path, name: str
     )
 
 
+@pytest.mark.server
 def test_preparation_can_run(image: Path) -> None:
     assert command("preparation")[:3] == ["python", "-m", "infra.docker.prepare"]
     subprocess.run([image / "venv/bin/python", *command("preparation")[1:3], "--help"], cwd=image / "srv", check=True)
 
 
+@pytest.mark.server
 def test_the_pager_has_the_runbooks(image: Path) -> None:
     show = "from infra.pager import view; assert 'id=\"collectordown\"' in view.runbooks_html()"
     subprocess.run([image / "venv/bin/python", "-c", show], cwd=image / "srv", env=environment(image), check=True)

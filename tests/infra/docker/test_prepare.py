@@ -86,6 +86,7 @@ def test_a_password_that_was_made_half_way_is_made_anew(tmp_path: Path) -> None:
     assert (tmp_path / "pgpass").read_text() == f"*:*:*:postgres:{(tmp_path / 'password').read_text()}\n"
 
 
+@pytest.mark.server
 def test_a_service_that_is_told_of_pgpass_gets_in_and_another_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     with folder() as place, postgres_server(place) as server:
         write_password(place)

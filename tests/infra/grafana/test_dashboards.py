@@ -84,6 +84,7 @@ def test_no_panel_lies_on_another(board: dict[str, Any]) -> None:
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("query", QUERIES)
 def test_prometheus_can_read_the_query(query: str) -> None:
     done = subprocess.run(

@@ -11,6 +11,8 @@ from infra.failure import Failure
 from infra.local import postgres
 from tests import servers
 
+pytestmark = pytest.mark.server
+
 
 def asked(dsn: str, query: str) -> object:
     async def ask() -> object:

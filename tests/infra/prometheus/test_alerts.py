@@ -52,10 +52,12 @@ def rule(name: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.server
 def test_prometheus_takes_the_configuration() -> None:
     promtool("check", "config", PROMETHEUS / "prometheus.yml")
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("file", RULE_TESTS, ids=lambda file: file.stem)
 def test_the_rules_do_what_their_tests_say(file: Path) -> None:
     promtool("test", "rules", file)

@@ -137,6 +137,7 @@ def test_prometheus_is_3_13_5_where_its_module_is_0_313_5() -> None:
     assert prometheus_version("0.313.5") == "3.13.5"
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     ("program", "version"),
     [
