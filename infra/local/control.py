@@ -23,6 +23,10 @@ class Control:
         """Kills the process with -9; the supervisor restarts it."""
         self._ask("signalProcess", name, "KILL")
 
+    def terminate(self, name: str) -> None:
+        """Asks the process to end, with SIGTERM; the supervisor restarts it."""
+        self._ask("signalProcess", name, "TERM")
+
     def hold_down(self, name: str) -> None:
         """Kills the process with -9, and it stays down until `release`."""
         # Frozen first, so that it never sees the supervisor's stop signal: it is to die as in a crash.

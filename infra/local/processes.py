@@ -101,6 +101,7 @@ def _prometheus(addresses: Addresses, configuration: Path, data: Path) -> Proces
             "--web.enable-otlp-receiver",
             "--enable-feature=exemplar-storage",
             "--rules.alert.resend-delay=10s",
+            "--rules.alert.for-grace-period=0s",
         ],
         readiness.http(f"{addresses.url('prometheus')}/-/ready"),
     )

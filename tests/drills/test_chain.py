@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import statistics
 import time
 from collections.abc import Callable
 
 import pytest
 
+from tests.drills.figures import say
 from tests.drills.platform import JOBS, Platform
 from tests.waiting import wait_until
 
@@ -48,8 +48,8 @@ def test_a_breaker_trip_pages_within_ten_seconds_ten_times(
         page = platform.wait_for_page("CircuitBreakerTripped", "resolved", reset, 30)
         to_resolution.append(page.received_at - reset)
 
-    _say(record_property, "breaker trip to page", to_page)
-    _say(record_property, "breaker reset to resolution", to_resolution)
+    say(record_property, "breaker trip to page", to_page)
+    say(record_property, "breaker reset to resolution", to_resolution)
     assert max(to_page) <= PAGE_SECONDS
     assert platform.said(began) == [("CircuitBreakerTripped", "firing"), ("CircuitBreakerTripped", "resolved")] * 10
 
@@ -60,11 +60,11 @@ def test_a_killed_service_pages_after_a_minute_and_resolves_when_it_is_back(
     killed = time.time()
     platform.control.hold_down("execution_gateway")
     page = platform.wait_for_page("ServiceDown", "firing", killed, 90)
-    _say(record_property, "service killed to page", [page.received_at - killed])
+    say(record_property, "service killed to page", [page.received_at - killed])
     released = time.time()
     platform.control.release("execution_gateway")
     resolution = platform.wait_for_page("ServiceDown", "resolved", released, 60)
-    _say(record_property, "service back to resolution", [resolution.received_at - released])
+    say(record_property, "service back to resolution", [resolution.received_at - released])
     platform.wait_until_well(60)
 
     assert page.labels["job"] == "execution-gateway"
@@ -81,7 +81,7 @@ def test_a_lost_server_pages_once_for_all_services_within_25_seconds(
     killed = time.time()
     platform.control.hold_down(program)
     page = platform.wait_for_page(alert, "firing", killed, 60)
-    _say(record_property, f"{program} killed to page", [page.received_at - killed])
+    say(record_property, f"{program} killed to page", [page.received_at - killed])
     released = time.time()
     platform.control.release(program)
     platform.wait_for_page(alert, "resolved", released, 90)
@@ -98,7 +98,7 @@ def test_a_killed_collector_is_exactly_one_page(
     killed = time.time()
     platform.control.hold_down("collector")
     page = platform.wait_for_page("CollectorDown", "firing", killed, 30)
-    _say(record_property, "collector killed to page", [page.received_at - killed])
+    say(record_property, "collector killed to page", [page.received_at - killed])
     # Long enough for ServiceUnreachable and everything that ages to have wanted to speak.
     time.sleep(max(0.0, killed + 40 - time.time()))
     released = time.time()
@@ -117,7 +117,7 @@ def test_a_dead_prometheus_is_told_by_the_dead_mans_switch_and_loses_no_sample_t
     time.sleep(max(0.0, killed + 30 - time.time()))
     platform.control.kill("collector")
     switch = platform.wait_for_page("DeadMansSwitch", "firing", killed, 130, channel="deadman")
-    _say(record_property, "Prometheus killed to DeadMansSwitch", [switch.received_at - killed])
+    say(record_property, "Prometheus killed to DeadMansSwitch", [switch.received_at - killed])
     time.sleep(max(0.0, killed + 60 - time.time()))
     released = time.time()
     platform.control.release("prometheus")
@@ -134,9 +134,3 @@ def test_a_dead_prometheus_is_told_by_the_dead_mans_switch_and_loses_no_sample_t
         assert at[0] <= killed < released < at[-1], job
         assert len(holes) <= 1, f"{job}: holes of {holes} s; only the collector's own restart may leave one"
         assert all(hole <= 15 for hole in holes), (job, holes)
-
-
-def _say(record_property: Callable[[str, object], None], what: str, seconds: list[float]) -> None:
-    figures = f"median {statistics.median(seconds):.1f} s, at most {max(seconds):.1f} s of {len(seconds)}"
-    record_property(what, figures)
-    print(f"{what}: {figures}")

@@ -69,3 +69,7 @@ def test_prometheus_and_alertmanager_listen_on_this_machine_only(table: dict[str
 
 def test_alerts_are_resent_often_enough_for_the_dead_mans_switch(table: dict[str, Process]) -> None:
     assert "--rules.alert.resend-delay=10s" in table["prometheus"].command
+
+
+def test_a_restart_of_prometheus_restores_alerts_whatever_their_for(table: dict[str, Process]) -> None:
+    assert "--rules.alert.for-grace-period=0s" in table["prometheus"].command
