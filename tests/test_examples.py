@@ -12,7 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
+from apps import catalogue
 from infra.local.addresses import PORTS
+from telemetry import Counter, Gauge, Histogram
 from tests.documents import DOCUMENTS, ROOT, commands
 from tests.stack import Stack
 from tests.waiting import wait_until
@@ -131,3 +133,19 @@ def test_the_overview_draws_every_service_symbol_and_kind_of_pnl(stack: Stack) -
         assert [each["value"][1] for each in series[title]] == ["1"] * 4, title
     [breaker] = series["Circuit breaker"]
     assert breaker["value"][1] in ("0", "1")
+
+
+def test_prometheus_knows_type_and_help_of_what_comes_over_otlp_and_keeps_no_second_sample_of_it(stack: Stack) -> None:
+    wait_until(lambda: query(stack, 'sum(up{job="metadata"}) == 4'), 90, "four services were asked", every=0.5)
+    answer = httpx.get(f"{stack.addresses['prometheus']}/api/v1/metadata")
+    known = {name: found for name, found in answer.json()["data"].items() if name in vars(catalogue)}
+    declared = {
+        metric.name: [{"type": metric.kind, "help": metric.description, "unit": ""}]
+        for metric in vars(catalogue).values()
+        if isinstance(metric, Counter | Gauge | Histogram)
+    }
+    kept = {series["metric"]["__name__"] for series in query(stack, '{job="metadata"}')}
+
+    assert {"orders_total", "pnl_dollars", "order_placement_duration_seconds"} <= known.keys()
+    assert known == {name: declared[name] for name in known}
+    assert {name for name in kept if not name.startswith("scrape_")} == {"up"}

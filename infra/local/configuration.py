@@ -16,8 +16,6 @@ from infra.setup.installation import ROOT
 
 PROMETHEUS = ROOT / "infra" / "prometheus"
 ALERTMANAGER = ROOT / "infra" / "alertmanager" / "config.yml"
-# The file in targets/ and the listener that it names.
-TARGETS = {"otel-collector.yml": "collector", "prometheus.yml": "prometheus", "alertmanager.yml": "alertmanager"}
 
 
 def write_prometheus(folder: Path, addresses: Addresses) -> Path:
@@ -26,10 +24,11 @@ def write_prometheus(folder: Path, addresses: Addresses) -> Path:
     (folder / "targets").mkdir(parents=True)
     for source in PROMETHEUS.glob("*.yml"):
         shutil.copy(source, folder)
+    here = {f"{HOST}:{port}": addresses.target(name) for name, port in PORTS.items()}
     for source in (PROMETHEUS / "targets").glob("*.yml"):
         groups = yaml.safe_load(source.read_text())
         for group in groups:
-            group["targets"] = [addresses.target(TARGETS[source.name])]
+            group["targets"] = [here[usual] for usual in group["targets"]]
         (folder / "targets" / source.name).write_text(yaml.safe_dump(groups))
     configuration = folder / "prometheus.yml"
     # The runbooks' address, which goes into every page, is on the pager.

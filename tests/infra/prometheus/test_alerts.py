@@ -152,6 +152,14 @@ def test_a_money_alert_fires_at_once_and_looks_a_day_back_where_it_has_no_series
         assert re.search(r"max\((\w+)\) or max\(last_over_time\(\1\[1d\]\)\)", expression), expression
 
 
+def test_up_is_read_by_job_because_the_job_metadata_has_the_same_instances() -> None:
+    for rule in RULES:
+        queries = re.findall(r'query "(.+?)" ', " ".join(rule["annotations"].values()))
+        for expression in [rule["expr"], *queries]:
+            by_job = re.sub(r"up\{job[^}]+\}|on \(job, instance\) \(up == 0\)", "", expression)
+            assert re.findall(r"\bup\b", by_job) == [], expression
+
+
 def test_critical_rules_are_evaluated_every_second() -> None:
     assert {group["name"]: group["interval"] for group in GROUPS} == {
         "critical": "1s",
