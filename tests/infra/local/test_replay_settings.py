@@ -11,8 +11,8 @@ from infra.local import replay_settings
 from infra.local.replay_settings import ReplaySettings
 
 
-def test_without_settings_the_crash_is_replayed_from_2_march_2020() -> None:
-    assert ReplaySettings.from_environment({}) == ReplaySettings("crash-2020.csv", "2020-03-02", "1000000")
+def test_without_settings_the_crash_is_replayed_from_5_march_2020() -> None:
+    assert ReplaySettings.from_environment({}) == ReplaySettings("crash-2020.csv", "2020-03-05", "1000000")
 
 
 def test_a_file_without_a_start_begins_at_its_second_row() -> None:
@@ -49,8 +49,8 @@ def test_a_new_folder_takes_any_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "before"),
     [
-        ("REPLAY_FILE", "calm-2017.csv", "REPLAY_FILE=crash-2020.csv REPLAY_START=2020-03-02"),
-        ("REPLAY_START", "2020-03-06", "REPLAY_START=2020-03-02"),
+        ("REPLAY_FILE", "calm-2017.csv", "REPLAY_FILE=crash-2020.csv REPLAY_START=2020-03-05"),
+        ("REPLAY_START", "2020-03-06", "REPLAY_START=2020-03-05"),
         ("INITIAL_CASH", "5", "INITIAL_CASH=1000000"),
     ],
 )
