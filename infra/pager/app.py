@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from pydantic import ValidationError
 
+from apps.guard import OWN_HOSTS, guarded
 from infra.pager import pagerduty, slack, view, webhook
 from infra.pager.deadman import DeadMansSwitch
 from infra.pager.journal import Journal
@@ -21,6 +22,9 @@ from infra.pager.pages import Notification, Page
 
 logger = logging.getLogger(__name__)
 Body = dict[str, Any]
+
+# PagerDuty's own limit, up to which Alertmanager sends: a page that is refused for its size is lost.
+BODY_BYTES = 512 * 1024
 
 
 class Pager:
@@ -64,7 +68,12 @@ class Pager:
         return view.runbooks_html()
 
 
-def create(folder: Path, now: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic) -> FastAPI:
+def create(
+    folder: Path,
+    now: Callable[[], float] = time.time,
+    steady: Callable[[], float] = time.monotonic,
+    hosts: Sequence[str] = OWN_HOSTS,
+) -> FastAPI:
     journal = Journal(folder, now)
     switch = DeadMansSwitch(journal, now, steady)
     pager = Pager(journal, switch)
@@ -78,7 +87,7 @@ def create(folder: Path, now: Callable[[], float] = time.time, steady: Callable[
             await watching
         journal.close()
 
-    app = FastAPI(title="pager", lifespan=lifespan)
+    app = guarded("pager", lifespan, hosts, BODY_BYTES)
     app.post("/slack")(pager.take_slack)
     app.post("/pagerduty", status_code=202)(pager.take_pagerduty)
     app.post("/webhook")(pager.take_webhook)
@@ -104,14 +113,18 @@ def _read(read: Callable[[Body], Notification], body: Body) -> Notification:
         return read(body)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
-        logger.warning("Refused: %s", problems)
+        logger.warning("refused what cannot be read: %d problems, the first: %s", len(problems), problems[0])
         raise RequestValidationError([{**problem, "loc": ("body", *problem["loc"])} for problem in problems]) from error
 
 
 async def _watch(switch: DeadMansSwitch) -> None:
+    failing = False
     while True:
         try:
             await asyncio.to_thread(switch.check)
+            failing = False
         except OSError:
-            logger.exception("The dead man's switch could not write its page; it tries again.")
+            if not failing:  # once, and not at every try
+                logger.exception("the dead man's switch cannot write its page, and tries on")
+            failing = True
         await asyncio.sleep(1)

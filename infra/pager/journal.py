@@ -25,6 +25,7 @@ class Journal:
         self._lock = threading.Lock()
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         self._pages = self._read(path)
+        logger.info("%d pages are in %s", len(self._pages), path)
 
     def add(self, notification: Notification) -> Page:
         with self._lock:
@@ -35,6 +36,8 @@ class Journal:
             page = Page(received_at=moment, **dict(notification))
             self._write(page.model_dump_json().encode() + b"\n")
             self._pages.append(page)
+            names = ", ".join(sorted({alert.name for alert in page.alerts})) or "alerts that cannot be read"
+            logger.info("page %d by %s, %s: %s", len(self._pages), page.channel, page.status, names)
             return page
 
     def since(self, moment: float = 0.0) -> list[Page]:

@@ -5,8 +5,13 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from apps.guard import OWN_HOSTS
 from infra.pager.app import create
+from telemetry import set_up_logging
 
 
 def app() -> FastAPI:
-    return create(Path(os.environ.get("PAGER_DATA", ".local/data/pager")))
+    """Reads PAGER_DATA, the folder of the journal, and ALLOWED_HOSTS, the names by which it may be asked."""
+    set_up_logging("pager")
+    hosts = [name.strip() for name in os.environ.get("ALLOWED_HOSTS", "").split(",") if name.strip()]
+    return create(Path(os.environ.get("PAGER_DATA", ".local/data/pager")), hosts=hosts or OWN_HOSTS)

@@ -10,9 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.pager import main
+from infra.pager import main, pagerduty
 from infra.pager.app import create
+from infra.pager.deadman import DeadMansSwitch
+from infra.pager.journal import Journal
 from tests.infra.pager import payloads
+from tests.waiting import until
 
 
 class Clock:
@@ -35,7 +38,7 @@ async def client(tmp_path: Path, clock: Clock) -> AsyncIterator[httpx.AsyncClien
     transport = httpx.ASGITransport(app=app)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://pager") as client,
+        httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:9099") as client,
     ):
         yield client
 
@@ -178,7 +181,71 @@ def test_importing_it_starts_nothing_and_what_is_called_keeps_its_pages_where_it
     monkeypatch.setenv("PAGER_DATA", str(tmp_path / "pager"))
 
     importlib.reload(main)
+    monkeypatch.setattr(main, "set_up_logging", lambda _: None)  # of this process
     assert not (tmp_path / "pager").exists()
 
     main.app()
     assert (tmp_path / "pager" / "pages.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({"host": "evil.example"}, 400), ({"origin": "http://evil.example"}, 403), ({"origin": "null"}, 403)],
+)
+async def test_a_page_of_a_browser_can_bring_no_page(
+    client: httpx.AsyncClient, headers: dict[str, str], status: int
+) -> None:
+    answer = await client.post("/pagerduty", json=payloads.pagerduty(), headers=headers)
+
+    assert answer.status_code == status
+    assert await pages(client) == []
+
+
+async def test_a_notification_is_taken_up_to_pagerdutys_own_limit(client: httpx.AsyncClient) -> None:
+    taken = await client.post("/slack", json={"text": "x" * 500_000})
+    refused = await client.post("/slack", json={"text": "x" * 530_000})
+
+    assert (taken.status_code, refused.status_code) == (200, 413)
+    assert len(await pages(client)) == 1
+
+
+async def test_what_cannot_be_read_is_logged_briefly(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await client.post("/webhook", json={"receiver": "x", "status": "firing", "alerts": [{}] * 1000})
+
+    assert answer.status_code == 422
+    [said] = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
+    assert said.startswith("refused what cannot be read: 2000 problems, the first: ")
+    assert len(said) < 300
+    assert len(answer.content) <= 4096
+
+
+def test_a_page_is_logged_with_the_names_of_its_alerts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    journal = Journal(tmp_path)
+
+    journal.add(pagerduty.read(payloads.pagerduty()))
+
+    assert [record.getMessage() for record in caplog.records] == [
+        f"0 pages are in {tmp_path / 'pages.jsonl'}",
+        "page 1 by pagerduty, firing: ServiceDown",
+    ]
+    journal.close()
+
+
+async def test_a_journal_that_cannot_be_written_is_said_once(
+    tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks: list[float] = []
+
+    def full(_: DeadMansSwitch) -> None:
+        checks.append(clock())
+        raise OSError("no space left")
+
+    monkeypatch.setattr(DeadMansSwitch, "check", full)
+    app = create(tmp_path, clock, clock)
+    async with app.router.lifespan_context(app):
+        await until(lambda: len(checks) >= 2, "two checks")
+
+    assert caplog.text.count("cannot write its page") == 1

@@ -1,0 +1,134 @@
+"""What a service logs tells its story: one line an event, nothing on a tick, nothing twice, no secret."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+import redis.asyncio
+
+from apps.market import publish
+from tests.apps.markets import market
+from tests.servers import Server, folder, postgres_server, redis_running
+from tests.services import Service, running, started
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.server
+
+LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (\w+) (execution-gateway) ([\w.]+): (.*)")
+SERVICES = ("execution_gateway", "signal_service", "orchestrator", "market_data_service")
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with folder() as path:
+        yield path
+
+
+def tick(server: Server, times: int = 1) -> None:
+    """The market speaks."""
+
+    async def say() -> None:
+        async with redis.asyncio.from_url(server.url) as client:
+            for _ in range(times):
+                await publish(client, market({"AAPL": 100}))
+
+    asyncio.run(say())
+
+
+def story(service: Service) -> list[str]:
+    """Level, logger and message of every line; anything else than a line of our form fails."""
+    found = [(text, LINE.fullmatch(text)) for text in service.log.read_text().splitlines()]
+    assert [text for text, match in found if match is None] == []
+    return [f"{match[1]} {match[3].rpartition('.')[2]}: {match[4]}" for _, match in found if match is not None]
+
+
+def has(service: Service, text: str, times: int = 1) -> bool:
+    return sum(text in line for line in story(service)) >= times
+
+
+def test_a_trip_a_loss_of_redis_and_a_restart_can_be_read_in_the_log(place: Path) -> None:
+    with ExitStack() as stack:
+        postgres = stack.enter_context(postgres_server(place))
+        first_redis = stack.enter_context(redis_running(place))
+        settings = {"DATABASE_URL": postgres.url, "REDIS_URL": first_redis.url}
+        with running("execution_gateway", place, settings) as service:
+            tick(first_redis, times=20)
+            wait_until(lambda: has(service, "trading date"), 5, "the trading date begins")
+            change = {"reason": "because of Ann", "by": "Ann"}
+            for _ in range(2):  # the second one changes nothing
+                assert httpx.post(f"{service.url}/api/v1/circuit-breaker/trip", json=change).status_code == 200
+            first_redis.kill()
+            wait_until(lambda: has(service, "redis does not answer"), 5, "the loss is seen")
+            second_redis = stack.enter_context(redis_running(place))
+            wait_until(lambda: has(service, "redis answers", 2), 5, "the return is seen")
+            wait_until(lambda: _heard(service, second_redis), 5, "the market is followed again")
+            assert httpx.post(f"{service.url}/api/v1/circuit-breaker/reset", json=change).status_code == 200
+            said = story(service)
+
+        assert said.pop(0) == (
+            "INFO sdk: telemetry of execution_gateway: "
+            "metrics: ours and those of the OpenTelemetry API; traces: none"
+        )  # fmt: skip
+        assert sorted(said[:2]) == ["INFO databases: database answers", "INFO databases: redis answers"]
+        assert said[2] == "INFO pnl: trading date 2020-03-09 starts with an equity of 1000000.00"
+        assert said[3] == (
+            "WARNING breaker: the circuit breaker is TRIPPED by a person; "
+            "GET /api/v1/circuit-breaker says who, and why"
+        )  # fmt: skip
+        assert said[-1] == (
+            "WARNING breaker: the circuit breaker is OPEN again, reset by a person; "
+            "GET /api/v1/circuit-breaker says who"
+        )  # fmt: skip
+        lost = said[4:-1]
+        assert sum(line.startswith("WARNING databases: redis does not answer: ConnectionError: ") for line in lost) == 1
+        assert lost.count("INFO databases: redis answers") == 1
+        assert 1 <= sum(line.startswith("WARNING market: following the market's state fails: ") for line in lost) <= 2
+        assert sum(line.startswith("INFO market: following the market's state works again") for line in lost) == 1
+        assert len(lost) <= 5
+        assert not any("Ann" in line for line in said), "who did it is personal"
+
+        settings["REDIS_URL"] = second_redis.url
+        with running("execution_gateway", place, settings) as again:
+            assert story(again)[0].startswith("INFO sdk: telemetry of execution_gateway: ")
+
+
+def _heard(service: Service, server: Server) -> bool:
+    tick(server)
+    return has(service, "following the market's state works again")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_password_in_an_address_that_is_none_is_in_no_log(service: str) -> None:
+    environment = {
+        "DATABASE_URL": "postgresql://trader:hunter2/x@127.0.0.1:5432/trading",
+        "REDIS_URL": "redis://:hunter3#x@127.0.0.1:1/0",
+        "EXECUTION_GATEWAY_URL": "//hunter4",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "uvicorn", "--factory", f"apps.{service}.main:app", "--port", "0"],
+        env=environment, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "DATABASE_URL: is not an address like postgresql://" in done.stderr
+    assert "REDIS_URL: is not an address like redis://" in done.stderr
+    assert "hunter" not in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_a_password_that_postgresql_refuses_is_in_no_log(place: Path) -> None:
+    """Nobody listens there: the address is fine, and each attempt is an error about it."""
+    with redis_running(place) as server:
+        settings = {"DATABASE_URL": "postgresql://trader:hunter2@127.0.0.1:1/trading", "REDIS_URL": server.url}
+        with started("execution_gateway", place, settings) as service:
+            wait_until(lambda: has(service, "database does not answer"), 10, "it says so")
+            wait_until(lambda: has(service, "PostgreSQL is not there yet"), 10, "it says so")
+            assert "hunter" not in service.log.read_text()
