@@ -73,7 +73,11 @@ def test_a_killed_service_pages_after_a_minute_and_resolves_when_it_is_back(
 
 
 @pytest.mark.parametrize(
-    ("program", "alert"), [("redis", "RedisConnectionLost"), ("postgres", "DatabaseConnectionLost")]
+    ("program", "alert"),
+    [
+        pytest.param("redis", "RedisConnectionLost", marks=pytest.mark.drill),
+        ("postgres", "DatabaseConnectionLost"),
+    ],
 )
 def test_a_lost_server_pages_once_for_all_services_within_25_seconds(
     platform: Platform, program: str, alert: str, record_property: Callable[[str, object], None]
@@ -109,6 +113,7 @@ def test_a_killed_collector_is_exactly_one_page(
     assert platform.said(killed) == [("CollectorDown", "firing"), ("CollectorDown", "resolved")]
 
 
+@pytest.mark.drill
 def test_a_dead_prometheus_is_told_by_the_dead_mans_switch_and_loses_no_sample_though_the_collector_dies_too(
     platform: Platform, record_property: Callable[[str, object], None]
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 from tests.drills.platform import Platform
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.drill, pytest.mark.integration, pytest.mark.timeout(900)]
 
 WELL_SECONDS = 30
 
