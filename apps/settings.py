@@ -35,7 +35,8 @@ def _address_like(example: str, *schemes: str) -> AfterValidator:
         try:
             parts = urlsplit(address)
             hosts = parts.netloc.rpartition("@")[2].split(",")  # PostgreSQL's may be several
-            known = parts.scheme in schemes and not parts.fragment and all(urlsplit(f"//{h}").port != 0 for h in hosts)
+            whole = not parts.fragment and "@" not in parts.path  # else its password ended too early
+            known = parts.scheme in schemes and whole and all(urlsplit(f"//{host}").port != 0 for host in hosts)
         except ValueError:
             known = False
         if not known:

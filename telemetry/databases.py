@@ -27,6 +27,13 @@ TIMEOUT_SECONDS = 1.0
 """Every second, given up after one: a server that hangs is told from one that answers within 3 s."""
 
 
+def _reason(problem: Exception) -> str:
+    """Without the text of an error about the address: it may quote a piece of the password."""
+    if isinstance(problem, ValueError):
+        return f"{type(problem).__name__}: its address cannot be read"
+    return f"{type(problem).__name__}: {problem}".removesuffix(": ")
+
+
 class _Probe(ABC):
     dependency: str
     status: Gauge
@@ -65,7 +72,7 @@ class _Probe(ABC):
             if problem is None:
                 logger.info("%s answers", self.dependency)
             else:
-                logger.warning("%s does not answer: %s: %s", self.dependency, type(problem).__name__, problem)
+                logger.warning("%s does not answer: %s", self.dependency, _reason(problem))
         self.up = up
         self.status.set(1 if up else 0)
         if not up:

@@ -68,7 +68,8 @@ def _secrets_in(name: str, value: str) -> Iterator[str]:
 def _passwords(address: str) -> Iterator[str]:
     try:
         parts = urlsplit(address)
-        well_formed = bool(parts.hostname or parts.query or parts.path) and parts.port != 0 and not parts.fragment
+        # A password that holds a / or a # ends too early: the rest of it is in the path or behind the #.
+        well_formed = parts.port != 0 and not parts.fragment and "@" not in parts.path
         password = parts.password if well_formed else None
         queried = [value for name, value in parse_qsl(parts.query) if name == "password"]
     except ValueError:

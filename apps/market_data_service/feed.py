@@ -54,7 +54,8 @@ class Feed:
         self._publishing = Duty("publishing the market's state", logger)
         self._published_at: float | None = None
         self._played_at: float | None = None
-        self._point: ReplayPoint | None = None
+        self.point: ReplayPoint | None = None
+        """Where the replay is; None until the stored point has been read."""
         self.state: MarketState | None = None
         """What was published last; None until the stored point has been read."""
 
@@ -70,7 +71,7 @@ class Feed:
         last = time.monotonic()
         left = 0.0
         while True:
-            point = await self._play(point)
+            point = await self.play(point)
             if left == 0.0:
                 await asyncio.sleep(TICK_SECONDS)
             now = time.monotonic()
@@ -80,7 +81,8 @@ class Feed:
                 logger.info("trading date %s opens", point.trading_date)
             last = now
 
-    async def _play(self, point: ReplayPoint) -> ReplayPoint:
+    async def play(self, point: ReplayPoint) -> ReplayPoint:
+        """Publishes the market at that point; answers with the point, the time of its tick in it."""
         is_open = self._replay.is_open(point)
         if is_open:
             point = replace(point, last_tick=time.time())
@@ -88,7 +90,7 @@ class Feed:
             self.state = self._state_at(point, is_open)
             self._record(self.state)
             await self._publish(self.state)
-        self._point = point
+        self.point = point
         return point
 
     def _state_at(self, point: ReplayPoint, is_open: bool) -> MarketState:
@@ -142,5 +144,5 @@ class Feed:
 
     async def remember(self) -> None:
         """Stores the point, for a restart. Not on the feed's own way: the market goes on while PostgreSQL hangs."""
-        if self._point is not None:
-            await storage.store(self._database, self._point)
+        if self.point is not None:
+            await storage.store(self._database, self.point)

@@ -33,6 +33,7 @@ def test_a_wrong_setting_ends_the_process_with_a_sentence_that_names_it(monkeypa
         ("REDIS_URL", "localhost:6379"),
         ("REDIS_URL", "http://:hunter2@host:6379"),
         ("REDIS_URL", "redis://:hunter/2@host:6379"),
+        ("REDIS_URL", "redis://:p@hunt/er2@host:6379"),
     ],
 )
 def test_an_address_that_is_none_is_refused_at_start_and_not_shown(

@@ -119,6 +119,21 @@ async def test_a_server_that_was_never_there_is_down(
     assert len(caplog.records) == 1  # said when it changes, not every second
 
 
+@pytest.mark.parametrize(
+    "probe", [DatabaseProbe("postgresql://user:hunter/2@host/trading"), RedisProbe("redis://:hunter/2@host:6379")]
+)
+async def test_an_address_that_cannot_be_read_is_said_without_any_piece_of_it(
+    probe: DatabaseProbe | RedisProbe, caplog: pytest.LogCaptureFixture
+) -> None:
+    await probe.ask()
+
+    assert probe.up is False
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{probe.dependency} does not answer: ValueError: its address cannot be read"
+    ]
+    assert "hunter" not in caplog.text
+
+
 async def test_a_probe_says_nothing_before_it_has_asked(recorded: Recorded) -> None:
     assert RedisProbe("unix:///nowhere/redis.sock").up is None
     assert recorded(redis_connection_status) is None

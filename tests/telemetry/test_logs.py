@@ -133,6 +133,7 @@ def test_a_password_in_an_address_or_a_pair_is_masked(said: str, shown: str) -> 
         ("DATABASE_URL", "postgresql://user:12#hunter2@host/trading", "invalid hunter2@host"),
         ("DATABASE_URL", "postgresql://user@host/trading?password=hunter2", "hunter2 is wrong"),
         ("REDIS_URL", "redis://:hunter2@host", "AUTH hunter2"),
+        ("REDIS_URL", "redis://:p@hunter/2@host", "Error -2 connecting to hunter:6379"),
         ("PGPASSWORD", "hunter2", "'hunter2'"),
         ("SLACK_TOKEN", "hunter2", "(hunter2)"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=7,authorization=Basic%20hunter2", "sent Basic hunter2"),

@@ -87,7 +87,7 @@ async def test_a_session_ticks_closes_and_a_restart_goes_on_where_it_was(
         async with background(watch()):
             await until(lambda: feed.state is not None and not feed.state.open, "the close", seconds=10)
             await until(lambda: states and not states[-1].open, "the close was published")
-            await until(lambda: feed._point is not None and not replay().is_open(feed._point), "the place of the close")
+            await until(lambda: feed.point is not None and not replay().is_open(feed.point), "the point of the close")
         await feed.remember()
         closed = feed.state
     assert closed is not None
@@ -142,10 +142,10 @@ async def test_the_market_goes_on_while_redis_and_postgresql_are_away(redis_url:
 
     database = Away("postgresql://nowhere", "")
     feed = Feed(replay(), "crash-2020.csv", database, redis.asyncio.from_url("unix:///nowhere/redis.sock"))
-    place = replay().first()
+    point = replay().first()
     for _ in range(2):
         began = asyncio.get_running_loop().time()
-        place = await feed._play(place)
+        point = await feed.play(point)
         assert asyncio.get_running_loop().time() - began < 0.5
     with pytest.raises(Exception, match="has not been reached"):
         await feed.remember()
@@ -161,7 +161,7 @@ async def test_a_feed_that_falls_silent_is_not_connected_and_counts_its_return_a
     feed = Feed(
         replay(), "crash-2020.csv", Database("postgresql://nowhere", ""), redis.asyncio.from_url("unix:///nowhere")
     )
-    place = await feed._play(replay().first())
+    point = await feed.play(replay().first())
     moment += 2.0
     await feed.watch()
     assert recorded(feed_connection_status) == 1
@@ -169,7 +169,7 @@ async def test_a_feed_that_falls_silent_is_not_connected_and_counts_its_return_a
     moment += 0.1
     await feed.watch()
     assert recorded(feed_connection_status) == 0
-    await feed._play(place)
+    await feed.play(point)
 
     assert recorded(feed_connection_status) == 1
     assert recorded(feed_reconnects_total) == 1

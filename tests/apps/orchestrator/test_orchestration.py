@@ -82,24 +82,35 @@ def services() -> Services:
 
 
 @pytest.fixture
-async def orchestration(database_url: str, services: Services) -> AsyncIterator[Orchestration]:
-    database = Database(database_url, SCHEMA)
-    await database.open()
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = Database(database_url, SCHEMA)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def create(database: Database, services: Services) -> AsyncIterator[Callable[[], Orchestration]]:
+    """Makes an orchestrator, as its service does at each start."""
     transport = httpx.MockTransport(services)
     async with (
         httpx.AsyncClient(transport=transport, base_url="http://signals") as signals,
         httpx.AsyncClient(transport=transport, base_url="http://gateway") as gateway,
     ):
-        yield Orchestration(Settings(invested=1), database, SignalService(signals), ExecutionGateway(gateway))
-    await database.close()
+        yield lambda: Orchestration(Settings(invested=1), database, SignalService(signals), ExecutionGateway(gateway))
 
 
-async def runs(orchestration: Orchestration) -> list[tuple[object, object]]:
-    return [(run["result"], run["orders"]) for run in await last_runs(orchestration._database, 10)]
+@pytest.fixture
+def orchestration(create: Callable[[], Orchestration]) -> Orchestration:
+    return create()
+
+
+async def runs(database: Database) -> list[tuple[object, object]]:
+    return [(run["result"], run["orders"]) for run in await last_runs(database, 10)]
 
 
 async def test_a_run_places_what_is_missing_and_is_recorded(
-    orchestration: Orchestration, services: Services, recorded: Recorded
+    orchestration: Orchestration, database: Database, services: Services, recorded: Recorded
 ) -> None:
     services.positions = [{"AAPL": {"shares": 20}, "OLD": {"shares": 0}}]
     services.open_orders = [[{"symbol": "AAPL", "side": "buy", "qty": 20, "filled_qty": 5}]]
@@ -112,11 +123,11 @@ async def test_a_run_places_what_is_missing_and_is_recorded(
     assert recorded(orchestration_runs_total, result="success") == 1
     assert recorded(orchestration_duration_seconds) == 1
     assert recorded(orchestration_last_success_timestamp_seconds) is not None
-    assert await runs(orchestration) == [("success", 2)]
+    assert await runs(database) == [("success", 2)]
 
 
 async def test_while_the_breaker_is_tripped_nothing_is_placed_and_what_was_wanted_counts_once_a_trading_date(
-    orchestration: Orchestration, services: Services, recorded: Recorded
+    orchestration: Orchestration, database: Database, services: Services, recorded: Recorded
 ) -> None:
     services.state = "TRIPPED"
 
@@ -126,7 +137,7 @@ async def test_while_the_breaker_is_tripped_nothing_is_placed_and_what_was_wante
     assert services.placed == []
     assert recorded(orders_submitted_total, result="halted") == 2
     assert recorded(orchestration_runs_total, result="halted") == 2
-    assert await runs(orchestration) == [("halted", 0), ("halted", 0)]
+    assert await runs(database) == [("halted", 0), ("halted", 0)]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +152,12 @@ async def test_while_the_breaker_is_tripped_nothing_is_placed_and_what_was_wante
     ],
 )
 async def test_a_run_with_an_order_that_is_not_accepted_has_failed_and_places_the_others(
-    orchestration: Orchestration, services: Services, recorded: Recorded, answer: httpx.Response, result: str
+    orchestration: Orchestration,
+    database: Database,
+    services: Services,
+    recorded: Recorded,
+    answer: httpx.Response,
+    result: str,
 ) -> None:
     good = services.place
     services.place = lambda body: answer if body["symbol"] == "AAPL" else good(body)
@@ -150,7 +166,46 @@ async def test_a_run_with_an_order_that_is_not_accepted_has_failed_and_places_th
 
     assert recorded(orders_submitted_total, result=result) == 1
     assert recorded(orders_submitted_total, result="accepted") == 1
-    assert await runs(orchestration) == [("failed", 1)]
+    assert await runs(database) == [("failed", 1)]
+
+
+async def test_a_run_that_failed_says_why_once_and_when_one_succeeds_again(
+    orchestration: Orchestration, services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "apps")
+    good = services.place
+    refusal = httpx.Response(409, json={"detail": {"reason": "position_limit", "message": "too much"}})
+    services.place = lambda body: refusal if body["symbol"] == "AAPL" else good(body)
+    for _ in range(2):
+        await orchestration.run(MARKET)
+    services.state = "TRIPPED"
+    await orchestration.run(MARKET)
+    services.state, services.place = "OPEN", good
+    await orchestration.run(MARKET)
+
+    first, halted, again, success = [record.getMessage() for record in caplog.records]
+    assert first == (
+        "the session's run fails: run 1 of 2020-03-09 failed: 1 of 2 orders were not accepted, the first: "
+        'buy 50 AAPL rejected: {"detail":{"reason":"position_limit","message":"too much"}}'
+    )
+    assert halted == (
+        "the session's run fails: run 3 of 2020-03-09 halted: the circuit breaker is tripped, nothing is placed"
+    )
+    assert again.startswith("the session's run works again, after 3 failures in ")
+    assert success == "run 4 of 2020-03-09: 2 orders accepted"
+
+
+async def test_a_service_that_goes_and_comes_is_said_once(
+    orchestration: Orchestration, services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "apps")
+    for _ in range(2):
+        await orchestration.watch_dependencies()
+
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "execution-gateway is not healthy: answers 503"),
+        ("INFO", "signal-service is healthy"),
+    ]
 
 
 @pytest.mark.parametrize("status", ["filled", "accepted", "partly_filled", "cancelled"])
@@ -206,7 +261,7 @@ async def test_each_run_has_ids_of_its_own(orchestration: Orchestration, service
     ],
 )
 async def test_a_run_that_cannot_know_what_to_do_has_failed_and_is_counted(
-    orchestration: Orchestration, services: Services, recorded: Recorded, field: str, value: object
+    orchestration: Orchestration, database: Database, services: Services, recorded: Recorded, field: str, value: object
 ) -> None:
     setattr(services, field, value)
 
@@ -214,7 +269,7 @@ async def test_a_run_that_cannot_know_what_to_do_has_failed_and_is_counted(
 
     assert services.placed == []
     assert recorded(orchestration_runs_total, result="failed") == 1
-    assert await runs(orchestration) == [("failed", 0)]
+    assert await runs(database) == [("failed", 0)]
 
 
 async def test_an_order_that_fills_between_two_questions_is_not_ordered_again(
@@ -230,13 +285,11 @@ async def test_an_order_that_fills_between_two_questions_is_not_ordered_again(
 
 
 async def test_a_session_is_worked_off_once_also_after_a_restart(
-    orchestration: Orchestration, services: Services, recorded: Recorded
+    orchestration: Orchestration, create: Callable[[], Orchestration], services: Services, recorded: Recorded
 ) -> None:
     await orchestration.see(MARKET)
     await orchestration.see(MARKET)
-    again = Orchestration(
-        orchestration._settings, orchestration._database, orchestration._signals, orchestration._gateway
-    )
+    again = create()
     await again.see(MARKET)
     assert recorded(orchestration_runs_total, result="success") == 1
 
@@ -247,7 +300,11 @@ async def test_a_session_is_worked_off_once_also_after_a_restart(
 
 
 async def test_targets_of_the_last_session_are_waited_for_a_moment_and_then_a_failure(
-    orchestration: Orchestration, services: Services, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+    orchestration: Orchestration,
+    database: Database,
+    services: Services,
+    recorded: Recorded,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tuesday = market({"AAPL": 100, "MSFT": 200}, date=TUESDAY)
     clock = [100.0]
@@ -256,7 +313,7 @@ async def test_targets_of_the_last_session_are_waited_for_a_moment_and_then_a_fa
     await orchestration.see(tuesday)
     clock[0] += 3.0
     await orchestration.see(tuesday)
-    assert await runs(orchestration) == []
+    assert await runs(database) == []
     clock[0] += 0.1
     await orchestration.see(tuesday)
     assert recorded(orchestration_runs_total, result="failed") == 1

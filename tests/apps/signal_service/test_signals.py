@@ -60,8 +60,10 @@ async def test_targets_are_made_stored_and_shown(database: Database, recorded: R
 
 
 async def test_they_are_made_at_the_open_then_every_few_seconds_and_never_while_it_is_closed(
-    database: Database, recorded: Recorded
+    database: Database, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    moment = 1000.0
+    monkeypatch.setattr("apps.signal_service.signals.time.monotonic", lambda: moment)
     made = signals(database, signal_seconds=3600)
 
     def count() -> float:
@@ -74,7 +76,7 @@ async def test_they_are_made_at_the_open_then_every_few_seconds_and_never_while_
     assert count() == 1
     await made.see(market({"AAPL": 101}, date=TUESDAY))
     assert count() == 2
-    made._next = 0.0
+    moment += 3600
     await made.see(market({"AAPL": 101}, date=TUESDAY))
     assert count() == 3
 
