@@ -5,6 +5,7 @@
 #                      usual ports taken: make up ARGS=--free-ports)
 #   make setup         only the set-up: .venv, the Go programs (6 to 11 minutes the first time); quick when nothing is to do
 #   make check         format, lint, types, contracts, and the tests that start no server: two minutes, needs Python only
+#   make logs          follows the logs of everything that runs; one of them: make logs SERVICE=execution_gateway
 #   make test          every check: the same, those tests on each other Python of this machine, and those that start servers
 #   make pythons       only the tests that start no server, on each other Python of this machine
 #   make drill         breaks real things and waits for the pages
@@ -17,9 +18,10 @@
 
 PYTHON = python3
 ARGS =
+SERVICE ?=
 VENV = .venv/bin
 
-.PHONY: help venv setup up check pythons test drill clean-data replay-check format lock
+.PHONY: help venv setup up logs check pythons test drill clean-data replay-check format lock
 .NOTPARALLEL: # in the order that is written, also with -j
 
 help:
@@ -34,6 +36,9 @@ setup: venv
 
 up: setup
 	@$(VENV)/python -m infra.local up $(ARGS)
+
+logs:
+	@if test -x $(VENV)/python; then exec $(VENV)/python -m infra.local logs $(ARGS) $(SERVICE); else echo "There are no logs: nothing was set up here."; fi
 
 check: venv
 	$(VENV)/ruff format --check

@@ -1,1 +1,1 @@
-"""Everything on one machine without containers: `python -m infra.local up | clean-data`."""
+"""Everything on one machine without containers: `python -m infra.local up | logs | clean-data`."""

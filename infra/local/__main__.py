@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 from infra.failure import Failure
+from infra.local.data_folder import DataFolder
+from infra.local.logs import follow
+from infra.local.processes import NAMES
 from infra.local.up import clean_data, up
 from infra.setup.installation import LOCAL
 
@@ -21,17 +24,21 @@ def main() -> int:
                 up(arguments.data, free_ports=arguments.free_ports)
             case "clean-data":
                 clean_data(arguments.data)
+            case "logs":
+                follow(DataFolder(arguments.data.absolute()), arguments.names)
     except Failure as failure:
         print(failure, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m infra.local",
-        description="The whole platform on this machine, without containers. `make up` and `make clean-data` "
-        "call this.",
+        description="The whole platform on this machine, without containers. `make up`, `make logs` and "
+        "`make clean-data` call this.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     start = commands.add_parser(
@@ -47,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
         help="listen on free ports instead of the usual ones; run/addresses.json in the data folder says which",
     )
     clean = commands.add_parser("clean-data", help="remove everything that was stored")
-    for command in (start, clean):
+    logs = commands.add_parser("logs", help="show the end of the logs and what is added to them, until Ctrl-C")
+    logs.add_argument("names", nargs="*", metavar="NAME", help=f"only of these: {', '.join(NAMES)}")
+    for command in (start, clean, logs):
         command.add_argument(
             "--data", type=Path, default=DATA, metavar="FOLDER", help="where everything is stored (%(default)s)"
         )

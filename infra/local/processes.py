@@ -22,6 +22,7 @@ SERVICES = {
 }
 # They are stopped after the services that write to them.
 STORES = ("postgres", "redis")
+NAMES = (*STORES, *SERVICES, "pager", "prometheus", "alertmanager", "collector")
 
 
 @dataclass(frozen=True)

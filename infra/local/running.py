@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
 
 from infra.failure import Failure, last_lines
 from infra.local import readiness
 from infra.local.control import GONE
 from infra.local.data_folder import DataFolder
+from infra.local.logs import Logs, alarming
 from infra.local.processes import SERVICES, Process
 from infra.local.supervision import Supervisor
 from infra.local.watching import Watch
@@ -44,6 +45,8 @@ class Running:
         self._stopping = stopping
         self._supervisor = Supervisor(processes, data)
         self._watch = Watch(data)
+        # From here on: what an earlier run wrote is not shown again.
+        self._logs = Logs(data, [*SERVICES, "pager"], wanted=alarming)
 
     def until_stopped(self, when_stored: Callable[[], None], when_ready: Callable[[float], None]) -> None:
         """Raises `Failure` when not everything becomes ready; whatever happens, nothing is left running.
@@ -83,6 +86,7 @@ class Running:
         return False
 
     def _look(self) -> None:
+        _show(self._logs.lines())
         if self._supervisor.died():
             say("supervisor itself died: everything is stopped and started anew.")
             self._supervisor.kill()
@@ -100,7 +104,13 @@ class Running:
         asked = time.monotonic()
         say("Stopping everything; Ctrl-C again kills what is left.")
         self._supervisor.stop(self._stopping.hurry.is_set)
+        _show(self._logs.close())
         say(f"Stopped after {time.monotonic() - asked:.1f} s.")
+
+
+def _show(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line, flush=True)
 
 
 def say(text: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from infra.local import postgres, redis_server
 from infra.local.addresses import PORTS, Addresses
 from infra.local.data_folder import DataFolder
-from infra.local.processes import SERVICES, Process, processes
+from infra.local.processes import NAMES, SERVICES, Process, processes
 
 DATA = DataFolder(Path("/srv/data"))
 ADDRESSES = Addresses(
@@ -28,6 +28,10 @@ def table() -> dict[str, Process]:
 def test_there_are_four_services_two_stores_and_the_path_to_the_page(table: dict[str, Process]) -> None:
     assert list(table)[:2] == ["postgres", "redis"]
     assert set(table) == {"postgres", "redis", *SERVICES, "collector", "prometheus", "alertmanager", "pager"}
+
+
+def test_their_names_are_known_without_their_addresses(table: dict[str, Process]) -> None:
+    assert tuple(table) == NAMES
 
 
 def test_the_stores_listen_on_sockets_only(table: dict[str, Process]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -71,6 +72,13 @@ def test_a_process_that_dies_is_restarted_and_said_so(stack: Stack) -> None:
 
     wait_until(lambda: stack.control.pid("redis") not in (0, before), 10, "Redis runs again")
     wait_until(lambda: "redis died (terminated by SIGKILL) and " in stack.output(), 10, "it is said")
+
+
+def test_a_warning_is_shown_with_the_name_of_who_gives_it(stack: Stack) -> None:
+    refused = httpx.post(f"{stack.addresses['pager']}/slack", json={})
+
+    assert refused.status_code == 422
+    wait_until(lambda: re.search(r"^pager +\| .*Refused: ", stack.output(), re.MULTILINE), 10, "it is shown")
 
 
 def test_a_process_can_be_held_down_and_started_again(stack: Stack) -> None:
@@ -196,6 +204,7 @@ def test_a_wrong_setting_is_a_sentence_and_what_was_stored_meanwhile_is_remember
         assert "signal_service.log ends with:" in refused.stderr
         assert "STRATEGY=foo: Input should be 'equal_weight' or 'momentum'" in refused.stderr
         assert "Traceback" not in refused.stderr
+        assert "signal_service       | STRATEGY=foo: Input should be" in refused.stdout
         assert json.loads((place / "data" / "made-with.json").read_text())["REPLAY_START"] == "2020-03-06"
 
 

@@ -1,0 +1,138 @@
+"""The processes' logs: followed across rotation and truncation, and which lines somebody at a terminal needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from io import FileIO
+from pathlib import Path
+
+from infra.failure import Failure
+from infra.local.data_folder import DataFolder
+from infra.local.processes import NAMES
+
+_LAST_LINES = 10
+_LAST_BYTES = 64 * 1024  # enough for them, also where a file has grown to 10 MB
+_TEXT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING|ERROR|CRITICAL) ")
+_QUIET = ("DEBUG", "INFO")
+
+
+class Log:
+    """One file from its end on; so many of its last lines come first."""
+
+    def __init__(self, path: Path, last: int = 0) -> None:
+        self._path = path
+        self._rest = b""
+        self._file = _opened(path)
+        if self._file is not None:
+            self._file.seek(max(0, self._file.seek(0, os.SEEK_END) - _LAST_BYTES))
+            before = self._file.read().splitlines(keepends=True)
+            self._rest = b"".join(before[-last:]) if last else b""
+
+    def lines(self) -> list[str]:
+        """The lines that were written since the last call; one that has no end yet is kept for the next."""
+        self._read()
+        if self._replaced():
+            self._read()  # what was added to the old file after the first look
+            self._shut()
+            self._file = _opened(self._path)
+            self._read()
+        *lines, self._rest = self._rest.split(b"\n")
+        return [_text(line) for line in lines]
+
+    def close(self) -> list[str]:
+        """The lines that are left, also a last one that has no end."""
+        left = self.lines() + ([_text(self._rest)] if self._rest else [])
+        self._rest = b""
+        self._shut()
+        return left
+
+    def _read(self) -> None:
+        if self._file is None:
+            return
+        if os.fstat(self._file.fileno()).st_size < self._file.tell():
+            self._file.seek(0)
+            self._rest += b"\n" if self._rest else b""  # its end was cut off, and what comes now is another line
+        self._rest += self._file.read()
+
+    def _replaced(self) -> bool:
+        """Whether another file has the name now, or the first one."""
+        try:
+            there = self._path.stat()
+        except FileNotFoundError:
+            return False
+        return self._file is None or not os.path.samestat(there, os.fstat(self._file.fileno()))
+
+    def _shut(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class Logs:
+    """Those of several processes, each line after its process's name, as `docker compose up` shows them."""
+
+    def __init__(
+        self, data: DataFolder, names: Sequence[str], last: int = 0, wanted: Callable[[str], bool] = lambda line: True
+    ) -> None:
+        width = max(map(len, names))
+        self._logs = {f"{name:<{width}}  | ": Log(data.log(name), last) for name in names}
+        self._wanted = wanted
+
+    def lines(self) -> list[str]:
+        return [before + line for before, log in self._logs.items() for line in log.lines() if self._wanted(line)]
+
+    def close(self) -> list[str]:
+        return [before + line for before, log in self._logs.items() for line in log.close() if self._wanted(line)]
+
+
+def alarming(line: str) -> bool:
+    """Warnings and worse, in both formats of our services. What is in neither comes from a crash."""
+    return _level(line) not in _QUIET
+
+
+def follow(data: DataFolder, names: Sequence[str]) -> None:
+    """Prints the logs of these processes, or of all, until Ctrl-C."""
+    if unknown := [name for name in names if name not in NAMES]:
+        raise Failure(f"There is no process {', '.join(unknown)}. The processes are {', '.join(NAMES)}.")
+    if not data.logs.is_dir():
+        raise Failure(f"There are no logs yet, {data.logs} does not exist: `make up` writes them.")
+    logs = Logs(data, names or NAMES, last=_LAST_LINES)
+    try:
+        while True:
+            for line in logs.lines():
+                print(line, flush=True)
+            time.sleep(0.2)
+    except KeyboardInterrupt:
+        pass
+    except BrokenPipeError:
+        # Whoever read has gone, as `head` does; Python would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally:
+        logs.close()
+
+
+def _level(line: str) -> str | None:
+    if text := _TEXT.match(line):
+        return text[1]
+    if line.startswith("{"):
+        try:
+            return str(json.loads(line)["level"])
+        except (ValueError, KeyError):
+            return None
+    return None
+
+
+def _opened(path: Path) -> FileIO | None:
+    try:
+        return path.open("rb", buffering=0)
+    except FileNotFoundError:
+        return None
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="replace").rstrip("\r")

@@ -1,0 +1,38 @@
+"""What the commands do, as far as `make -n` tells: the quick check builds nothing, and the full one is all of them."""
+
+from __future__ import annotations
+
+import subprocess
+
+from tests.documents import ROOT
+
+
+def steps(target: str) -> list[str]:
+    done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [line.removeprefix(".venv/bin/") for line in done.stdout.splitlines() if line.startswith(".venv/bin/")]
+
+
+def test_check_needs_python_alone() -> None:
+    assert steps("check") == [
+        "ruff format --check",
+        "ruff check",
+        "mypy",
+        "lint-imports",
+        'coverage run -m pytest -m "not server"',
+        "coverage combine -q",
+        "coverage report",
+    ]
+
+
+def test_test_is_set_up_check_other_pythons_and_what_starts_servers_in_this_order() -> None:
+    assert steps("test") == [
+        *steps("setup"),
+        *steps("check"),
+        *steps("pythons"),
+        'pytest -m "server and not drill"',
+    ]
+    assert steps("setup") == ["python -m infra.setup"]
+
+
+def test_a_drill_is_every_test_that_breaks_the_running_stack() -> None:
+    assert steps("drill") == [*steps("setup"), "pytest tests/drills"]
