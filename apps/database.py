@@ -58,7 +58,11 @@ class Database:
 
     async def _connect(self) -> asyncpg.Pool[asyncpg.Record]:
         pool = await asyncpg.create_pool(
-            self._dsn, min_size=1, max_size=8, timeout=TIMEOUT_SECONDS, command_timeout=TIMEOUT_SECONDS
+            self._dsn,
+            min_size=0,  # else the pool itself logs, with a traceback and again and again, that PostgreSQL is away
+            max_size=8,
+            timeout=TIMEOUT_SECONDS,
+            command_timeout=TIMEOUT_SECONDS,
         )
         try:
             async with pool.acquire() as connection:

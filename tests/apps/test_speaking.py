@@ -132,3 +132,29 @@ def test_a_password_that_postgresql_refuses_is_in_no_log(place: Path) -> None:
             wait_until(lambda: has(service, "database does not answer"), 10, "it says so")
             wait_until(lambda: has(service, "PostgreSQL is not there yet"), 10, "it says so")
             assert "hunter" not in service.log.read_text()
+
+
+def test_an_outage_of_postgresql_is_said_once_by_each_duty_and_so_is_its_end(place: Path) -> None:
+    with ExitStack() as stack:
+        postgres = stack.enter_context(postgres_server(place))
+        server = stack.enter_context(redis_running(place))
+        settings = {"DATABASE_URL": postgres.url, "REDIS_URL": server.url}
+        with running("execution_gateway", place, settings) as service:
+            tick(server)
+            wait_until(lambda: has(service, "trading date"), 5, "the trading date begins")
+            postgres.kill()
+            wait_until(lambda: has(service, "reconciling with the venue fails"), 15, "the slowest duty has failed")
+            wait_until(lambda: has(service, "database does not answer"), 5, "the loss is seen")
+            stack.enter_context(postgres_server(place))
+            wait_until(lambda: has(service, "reconciling with the venue works again"), 20, "it works again")
+            said = story(service)
+
+        failing = {line.split(": ")[1].removesuffix(" fails") for line in said if " fails: " in line}
+        again = {line.split(": ")[1].partition(" works again")[0] for line in said if " works again" in line}
+        assert failing == again
+        assert {"reading the circuit breaker", "resolving pending orders", "booking fills"} <= failing
+        # A connection that was cut and one that is refused are two reasons.
+        assert all(sum(f": {duty} fails: " in line for line in said) <= 3 for duty in failing)
+        warnings = [line for line in said if line.startswith("WARNING ")]
+        assert len(warnings) == len(set(warnings))
+        assert not any("Traceback" in line for line in said)
