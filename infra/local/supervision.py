@@ -24,7 +24,7 @@ from infra.local.data_folder import DataFolder
 from infra.local.processes import STORES, Process
 from infra.setup.installation import ROOT
 
-# The limit is 15 s; what is still there after this long is killed.
+# All is gone within 15 s: what is still there after this long is killed.
 _STOP_SECONDS = 12.0
 
 
