@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 _registry: CollectorRegistry | None = None
 _meter_provider: MeterProvider | None = None
-_tracer_provider: TracerProvider | None = None
+_closing: _Closing | None = None
 _apps: list[FastAPI] = []
 _lock = threading.Lock()
 
@@ -88,7 +88,7 @@ def _report() -> str:
     if process.disabled:
         return "off (OTEL_SDK_DISABLED)"
     metrics_part = "only our own" if _meter_provider is None else "ours and those of the OpenTelemetry API"
-    return f"metrics: {metrics_part}; traces: {'none' if _tracer_provider is None else 'otlp'}"
+    return f"metrics: {metrics_part}; traces: {'none' if _closing is None else 'otlp'}"
 
 
 def _render() -> bytes:
@@ -125,8 +125,37 @@ def _version() -> str:
         return "source"
 
 
+class _Closing:
+    """Shuts a provider down in a thread: its own exit takes 8 to 17 s with a dead collector, nobody waits longer.
+
+    The thread is there beforehand: from Python 3.12 on none can be started on the way out of the interpreter.
+    """
+
+    def __init__(self, provider: TracerProvider) -> None:
+        self._provider = provider
+        self._start()
+        os.register_at_fork(after_in_child=self._start)
+
+    def _start(self) -> None:
+        self._asked = threading.Event()
+        self._done = threading.Event()
+        threading.Thread(target=self._close, daemon=True, name="telemetry-shutdown").start()
+
+    def _close(self) -> None:
+        self._asked.wait()
+        try:
+            self._provider.shutdown()
+        finally:
+            self._done.set()
+
+    def within(self, seconds: float) -> bool:
+        """Whether it was done in that time."""
+        self._asked.set()
+        return self._done.wait(seconds)
+
+
 def _set_up_traces(service_name: str) -> None:
-    global _tracer_provider
+    global _closing
     chosen = os.environ.get("OTEL_TRACES_EXPORTER", "none").strip()
     if chosen not in ("none", "otlp"):
         logger.warning("OTEL_TRACES_EXPORTER=%s: only otlp and none are supported; traces are off", chosen)
@@ -135,7 +164,7 @@ def _set_up_traces(service_name: str) -> None:
     # Its own hook at exit is not bounded.
     provider = TracerProvider(resource=_resource(service_name), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    _tracer_provider = provider
+    _closing = _Closing(provider)
     atexit.register(shutdown)
     trace.set_tracer_provider(provider)
     RedisInstrumentor().instrument()
@@ -147,17 +176,7 @@ def shutdown(timeout_millis: int = 2000) -> None:
 
     A process that ends by itself does it anyway; one that a signal ends must call it before, as a server does.
     """
-    global _tracer_provider
-    provider, _tracer_provider = _tracer_provider, None
-    if provider is None:
-        return
-    # The SDK's own exit takes 8 to 17 s with a dead collector: a thread that nobody waits for longer bounds it.
-    closing = threading.Thread(target=provider.shutdown, daemon=True)
-    try:
-        closing.start()
-    except RuntimeError as error:  # too late: the interpreter is on its way out
-        logger.warning("telemetry: spans were left unsent: %s", error)
-        return
-    closing.join(timeout_millis / 1000)
-    if closing.is_alive():
+    global _closing
+    closing, _closing = _closing, None
+    if closing is not None and not closing.within(timeout_millis / 1000):
         logger.warning("telemetry: spans were left unsent after %d ms", timeout_millis)

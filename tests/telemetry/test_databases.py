@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import psutil
 import pytest
 import redis.asyncio
 from fastapi import FastAPI
+from opentelemetry import trace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 import telemetry
@@ -175,6 +177,54 @@ class Receiver:
             service = next(a.value.string_value for a in resource.resource.attributes if a.key == "service.name")
             for scope in resource.scope_spans:
                 self.spans += [(service, scope.scope.name, span.name) for span in scope.spans]
+
+
+def a_span_and_no_shutdown() -> str:
+    """Leaves the sending to the exit of the process."""
+    telemetry.init("execution_gateway")
+    with trace.get_tracer("a.module").start_as_current_span("the last one"):
+        return ""
+
+
+def a_fork_with_a_span() -> str:
+    """The child's exit is one, too."""
+    telemetry.init("execution_gateway")
+    if child := os.fork():
+        os.waitpid(child, 0)
+        return ""
+    with trace.get_tracer("a.module").start_as_current_span("the child's"):
+        pass
+    telemetry.shutdown()
+    os._exit(0)
+
+
+def test_a_child_of_a_fork_sends_its_own_spans() -> None:
+    receiver = Receiver()
+    with receiver.listening() as address:
+        apart(
+            a_fork_with_a_span,
+            OTEL_TRACES_EXPORTER="otlp",
+            OTEL_EXPORTER_OTLP_ENDPOINT=address,
+            OTEL_BSP_SCHEDULE_DELAY="600000",
+            OTEL_EXPORTER_PROMETHEUS_PORT="0",
+        )
+
+    assert receiver.spans == [("execution-gateway", "a.module", "the child's")]
+
+
+def test_a_process_that_ends_by_itself_sends_its_last_spans() -> None:
+    receiver = Receiver()
+    with receiver.listening() as address:
+        done = apart(
+            a_span_and_no_shutdown,
+            OTEL_TRACES_EXPORTER="otlp",
+            OTEL_EXPORTER_OTLP_ENDPOINT=address,
+            OTEL_BSP_SCHEDULE_DELAY="600000",
+            OTEL_EXPORTER_PROMETHEUS_PORT="0",
+        )
+
+    assert receiver.spans == [("execution-gateway", "a.module", "the last one")]
+    assert done.exit_seconds < 2
 
 
 def some_queries(postgres_url: str, redis_url: str) -> str:
