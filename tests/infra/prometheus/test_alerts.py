@@ -19,7 +19,7 @@ ALWAYS_FIRING = {"Watchdog"}
 GROUPS: list[dict[str, Any]] = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"]
 RULES: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rules"]]
 NAMES = sorted({rule["alert"] for rule in RULES})
-OF_ISSUE_10 = [
+EXPECTED = [
     "CircuitBreakerTripped",
     "CollectorDown",
     "DailyLossExceeded",
@@ -64,7 +64,7 @@ def test_the_rules_do_what_their_tests_say(file: Path) -> None:
 
 
 def test_the_alerts_are_those_that_are_asked_for() -> None:
-    assert NAMES == OF_ISSUE_10
+    assert NAMES == EXPECTED
 
 
 @pytest.mark.parametrize("name", NAMES)
