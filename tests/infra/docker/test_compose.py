@@ -131,7 +131,7 @@ def test_a_service_is_given_every_setting_that_it_reads_and_no_other(name: str) 
     given = set(SERVICES[name]["environment"])
     read = {field.upper() for field in SETTINGS[name].model_fields}
 
-    assert given == read | {"OTEL_EXPORTER_OTLP_ENDPOINT", "PGPASSFILE"}
+    assert given == read | {"OTEL_EXPORTER_OTLP_ENDPOINT", "PGPASSFILE", "LOG_LEVEL", "LOG_FORMAT"}
 
 
 def test_what_make_up_sets_for_our_programs_is_set_here_too() -> None:
