@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from decimal import Decimal
 from pathlib import Path
 
@@ -138,6 +139,16 @@ def test_a_setting_is_what_the_readme_says_unless_set(variable: str, default: ob
         assert Decimal(said) == Decimal(str(default))
     else:
         assert said == str(default)
+
+
+def test_the_licence_is_the_one_that_the_package_and_the_readme_name() -> None:
+    text = (ROOT / "LICENSE").read_text()
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert text.split()[:5] == ["Apache", "License", "Version", "2.0,", "January"]
+    assert "END OF TERMS AND CONDITIONS" in text
+    assert (package["license"], package["license-files"]) == ("Apache-2.0", ["LICENSE"])
+    assert "[Apache-2.0](LICENSE)" in README.read_text()
 
 
 def test_the_example_of_a_service_runs_and_shows_its_metric(tmp_path: Path) -> None:
