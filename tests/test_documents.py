@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 import shlex
@@ -33,6 +34,16 @@ SETTINGS: list[type[BaseSettings]] = [
 DOCKER = ["GRAFANA_PASSWORD='one of your own' docker compose up --build"]
 GRAFANA = 3000
 FOLDERS = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+COLUMNS = 140
+KINDS = {".json", ".md", ".py", ".toml", ".yaml", ".yml"}
+WRITTEN = [
+    file
+    for place in ROOT.iterdir()
+    if not place.name.startswith(".")
+    for file in ([place] if place.is_file() else sorted(place.rglob("*")))
+    if file.suffix in KINDS
+]
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 
@@ -88,7 +99,26 @@ def test_continuous_integration_runs_the_readmes_test_command_and_nothing_else()
 
 @each_document
 def test_no_line_is_too_long_to_read(document: Path) -> None:
-    assert [line for line in document.read_text().splitlines() if len(line) > 140] == []
+    assert [line for line in document.read_text().splitlines() if len(line) > COLUMNS] == []
+
+
+def test_the_editor_is_told_what_the_checks_hold() -> None:
+    told = configparser.ConfigParser()
+    told.read_string("[every file]\n" + (ROOT / ".editorconfig").read_text())
+    ruff = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]
+
+    assert dict(told["*"]).items() >= {"charset": "utf-8", "end_of_line": "lf", "insert_final_newline": "true"}.items()
+    assert told["*"]["trim_trailing_whitespace"] == "true"
+    assert told["*.py"]["max_line_length"] == str(ruff["line-length"])
+    assert told["*.md"]["max_line_length"] == str(COLUMNS)
+
+
+def test_the_files_are_as_the_editor_is_told() -> None:
+    texts = {name(file): file.read_bytes().decode("utf-8") for file in WRITTEN}
+
+    assert {"README.md", "pyproject.toml", "infra/prometheus/alerts.yml"} <= texts.keys()
+    assert [file for file, text in texts.items() if text and not text.endswith("\n")] == []
+    assert [file for file, text in texts.items() if "\r" in text or re.search(r"[ \t]$", text, re.MULTILINE)] == []
 
 
 @each_document
