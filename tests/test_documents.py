@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import configparser
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from infra.local.replay_settings import DEFAULT_START
 from tests.documents import DOCUMENTS, ROOT, blocks, commands, name
 
 README = ROOT / "README.md"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SETTINGS: list[type[BaseSettings]] = [
     apps.execution_gateway.settings.Settings,
     apps.market_data_service.settings.Settings,
@@ -59,10 +62,27 @@ def defaults() -> dict[str, object]:
     return {field.upper(): about.default for settings in SETTINGS for field, about in settings.model_fields.items()}
 
 
+def run(*arguments: str | Path, environment: Mapping[str, str] = os.environ) -> subprocess.CompletedProcess[str]:
+    """A Python of its own, which finds the library."""
+    environment = {**os.environ, **environment, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
 def table() -> dict[str, str]:
     """The README's settings and what they are unless set."""
     section = README.read_text().partition("## Settings")[2].partition("\n## ")[0]
     return dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", section, re.MULTILINE))
+
+
+def test_the_readmes_first_screen_holds_both_commands_and_the_library_in_eight_lines() -> None:
+    screen = README.read_text().splitlines()[:40]
+    [example] = blocks(README, "python")
+
+    assert [line for line in screen if line in ("make up", "make test")] == ["make up", "make test"]
+    assert example in "\n".join([*screen, ""])
+    assert len([line for line in example.splitlines() if line]) <= 8
 
 
 @each_document
@@ -105,11 +125,10 @@ def test_no_line_is_too_long_to_read(document: Path) -> None:
 def test_the_editor_is_told_what_the_checks_hold() -> None:
     told = configparser.ConfigParser()
     told.read_string("[every file]\n" + (ROOT / ".editorconfig").read_text())
-    ruff = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]
 
     assert dict(told["*"]).items() >= {"charset": "utf-8", "end_of_line": "lf", "insert_final_newline": "true"}.items()
     assert told["*"]["trim_trailing_whitespace"] == "true"
-    assert told["*.py"]["max_line_length"] == str(ruff["line-length"])
+    assert told["*.py"]["max_line_length"] == str(PROJECT["tool"]["ruff"]["line-length"])
     assert told["*.md"]["max_line_length"] == str(COLUMNS)
 
 
@@ -152,7 +171,7 @@ def test_an_address_is_of_this_machine_and_its_port_is_in_use(document: Path) ->
 def test_the_settings_are_those_that_the_services_read() -> None:
     set_by_make_up = {"DATABASE_URL", "REDIS_URL", "EXECUTION_GATEWAY_URL", "SIGNAL_SERVICE_URL"}
 
-    assert table().keys() - {"ALERTMANAGER_SECRETS"} == defaults().keys() - set_by_make_up
+    assert table().keys() - {"ALERTMANAGER_SECRETS", "LOG_LEVEL", "LOG_FORMAT"} == defaults().keys() - set_by_make_up
     assert [variable for variable in set_by_make_up if f"`{variable}`" not in README.read_text()] == []
 
 
@@ -171,9 +190,53 @@ def test_a_setting_is_what_the_readme_says_unless_set(variable: str, default: ob
         assert said == str(default)
 
 
+def test_logging_is_what_the_readme_says_unless_set() -> None:
+    program = """
+import logging, telemetry
+telemetry.set_up_logging("post_office")
+logging.getLogger("counter").debug("nobody is there")
+logging.getLogger("counter").info("somebody is there")
+"""
+    said = {variable: table()[variable] for variable in ("LOG_LEVEL", "LOG_FORMAT")}
+    unset = dict.fromkeys(said, "")
+
+    for variables in (unset, said):
+        done = run("-c", program, environment=variables)
+        assert re.fullmatch(r"\S+Z INFO post-office counter: somebody is there\n", done.stderr)
+    as_json = json.loads(run("-c", program, environment=unset | {"LOG_FORMAT": "json"}).stderr)
+    assert as_json["message"] == "somebody is there"
+
+
+def test_how_to_add_a_metric_is_said_with_one_that_is_there() -> None:
+    text = stripped(ROOT / "CONTRIBUTING.md")
+    examples = re.findall(r"^```python$(.+?)^```$", text, re.MULTILINE | re.DOTALL)
+    files = ["apps/catalogue.py", "apps/signal_service/signals.py", "tests/apps/signal_service/test_signals.py"]
+
+    for example, file in zip(examples, files, strict=True):
+        assert file in text
+        assert example in stripped(ROOT / file), file
+
+
+def stripped(file: Path) -> str:
+    """Its text, however far a line is indented."""
+    return "\n".join(line.strip() for line in file.read_text().splitlines())
+
+
+def test_contributing_says_how_to_check_to_mark_and_to_commit() -> None:
+    contributing = ROOT / "CONTRIBUTING.md"
+    text = contributing.read_text()
+    marks = {mark.partition(":")[0] for mark in PROJECT["tool"]["pytest"]["ini_options"]["markers"]}
+
+    assert commands(contributing) == ["make setup", "make check", "make test", "make drill"]
+    assert [mark for mark in marks if f"`{mark}`" not in text] == []
+    for heading in ("Add a metric", "Add an alert", "How the code looks", "How to commit"):
+        assert f"\n## {heading}\n" in text
+    assert len(text.splitlines()) <= 90
+
+
 def test_the_licence_is_the_one_that_the_package_and_the_readme_name() -> None:
     text = (ROOT / "LICENSE").read_text()
-    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    package = PROJECT["project"]
 
     assert text.split()[:5] == ["Apache", "License", "Version", "2.0,", "January"]
     assert "END OF TERMS AND CONDITIONS" in text
@@ -195,17 +258,10 @@ asyncio.run(ask())
 """
     file = tmp_path / "post_office.py"
     file.write_text(example + asked)
-    done = subprocess.run(
-        [sys.executable, file],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(file)
 
     assert done.returncode == 0, done.stderr
     assert 'letters_total{result="sent"} 1\n' in done.stdout
-    assert 'letters_total{result="failed"} 0\n' in done.stdout
+    assert 'letters_total{result="lost"} 0\n' in done.stdout
     for promised in ("heartbeat_timestamp_seconds ", "http_server_request_duration_seconds_count{"):
         assert f"\n{promised}" in done.stdout
