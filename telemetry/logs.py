@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 FORMATS = ("text", "json")
 MASK = "***"
+EVENT_CHARACTERS = 32 * 1024
+"""Of a message, and of a traceback."""
 
 # What would end a line, or move a terminal's cursor: C0, DEL, C1 and Unicode's own line ends.
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
@@ -31,10 +33,11 @@ _ESCAPES |= {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t", 0x2028: "\\u2
 
 _SECRET_VARIABLE = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|KEY|CREDENTIALS|HEADERS)$", re.IGNORECASE)
 # Greedy up to the last @ of the word: an unescaped / or @ in a password is why an address is in an error's text.
-_IN_ADDRESS = re.compile(r"(?<=://)([^\s:@/]*):\S*@")
+# Bounded, or a line of nothing but "://" would take minutes.
+_IN_ADDRESS = re.compile(r"(?<=://)([^\s:@/]{0,100}):\S{0,400}@")
 _IN_PAIR = re.compile(
     r"(?i)\b(pass(?:word|wd)?|pwd|secret|token|api[_-]?key|routing_key|authorization)\b"
-    r"(['\"]?\s*[=:]\s*)((?:bearer|basic)\s+)?(\"[^\"]*\"|'[^']*'|[^\s,;&'\"]+)"
+    r"(['\"]?\s{0,9}[=:]\s{0,9})((?:bearer|basic)\s{1,9})?(\"[^\"]{0,400}\"|'[^']{0,400}'|[^\s,;&'\"]+)"
 )
 
 
@@ -48,10 +51,14 @@ class Secrets:
         self._known = re.compile(rf"(?<!\w)(?:{words})(?!\w)") if words else None
 
     def masked(self, text: str) -> str:
-        """The text without them."""
+        """The text without them, and no longer than an event may be."""
+        text, left_out = text[: 2 * EVENT_CHARACTERS], len(text) - EVENT_CHARACTERS
         text = _IN_ADDRESS.sub(rf"\1:{MASK}@", text)
         text = _IN_PAIR.sub(rf"\1\2{MASK}", text)
-        return text if self._known is None else self._known.sub(MASK, text)
+        if self._known is not None:
+            text = self._known.sub(MASK, text)
+        # Cut after masking: half a secret is no secret that is known.
+        return text if left_out <= 0 else f"{text[:EVENT_CHARACTERS]} ... {left_out} characters are left out"
 
 
 def _secrets_in(name: str, value: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry import set_up_logging
-from telemetry.logs import JsonFormatter, LineFormatter, Secrets
+from telemetry.logs import EVENT_CHARACTERS, JsonFormatter, LineFormatter, Secrets
 from tests.telemetry.apart import apart
 
 LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) ([A-Z]+) ([\w-]+) ([\w.]+): (.*)")
@@ -152,6 +152,24 @@ def test_a_secret_is_masked_in_an_exception_too() -> None:
 
     assert "hunter2" not in said
     assert said.endswith("invalid DSN postgresql://user:***@host:port/trading")
+
+
+@pytest.mark.parametrize("piece", ["://", "://a:", "a:", "password", "password= ", "password ", "token='", "\n"])
+def test_a_line_of_a_megabyte_is_cut_and_takes_no_time(piece: str) -> None:
+    text = piece * (1_000_000 // len(piece))
+
+    began = time.perf_counter()
+    said = masked(text)
+
+    assert time.perf_counter() - began < 2
+    assert len(said) < 3 * EVENT_CHARACTERS
+    assert said.endswith(f" ... {len(text) - EVENT_CHARACTERS} characters are left out")
+
+
+def test_no_half_of_a_secret_is_left_where_a_line_is_cut() -> None:
+    text = "x" * (EVENT_CHARACTERS - 10) + " hunter2-and-more " + "x" * 100_000
+
+    assert "hunter2" not in masked(text, DB_PASSWORD="hunter2-and-more")  # noqa: S106
 
 
 def test_a_short_secret_does_not_riddle_every_line() -> None:
