@@ -6,14 +6,14 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from apps.settings import ServiceSettings
+from apps.settings import ServiceAddress, ServiceSettings
 
 
 class Settings(ServiceSettings):
     """Each field is an environment variable in capitals."""
 
-    execution_gateway_url: str = "http://127.0.0.1:8002"
-    signal_service_url: str = "http://127.0.0.1:8003"
+    execution_gateway_url: ServiceAddress = "http://127.0.0.1:8002"
+    signal_service_url: ServiceAddress = "http://127.0.0.1:8003"
     invested: Decimal = Field(
         default=Decimal("0.98"), gt=0, le=1, description="the part of equity that a weight of 1 stands for"
     )

@@ -120,6 +120,7 @@ def test_a_password_in_an_address_that_is_none_is_in_no_log(service: str) -> Non
     assert done.returncode == 1
     assert "DATABASE_URL: is not an address like postgresql://" in done.stderr
     assert "REDIS_URL: is not an address like redis://" in done.stderr
+    assert (service == "orchestrator") is ("EXECUTION_GATEWAY_URL: is not an address like http://" in done.stderr)
     assert "hunter" not in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
 
