@@ -1,1 +1,1 @@
-"""The paper-trading platform: four services that share a catalogue of metrics and the market's state."""
+"""The paper-trading platform: four services, the paper venue, and the code that the services share."""

@@ -1,4 +1,4 @@
-"""Work in the background of a service: done again and again, said when it fails and when it works again."""
+"""Background work of a service: runs it, repeats it, and logs when it fails and when it works again."""
 
 from __future__ import annotations
 
@@ -19,19 +19,21 @@ from apps.database import UNAVAILABLE, Unavailable
 logger = logging.getLogger(__name__)
 
 AWAY = (Unavailable, *UNAVAILABLE, redis.RedisError)
-"""What tells of a dependency that is away. Anything else is an error of ours, and is logged with its traceback."""
+"""Errors that mean PostgreSQL or Redis is unavailable. All other errors are logged with their traceback."""
 
 
 def described(error: BaseException) -> str:
-    """The kind of error and what it says; many time-outs say nothing."""
+    """The type of the error and its message, if it has one. Many time-outs have none."""
     return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 class Duty:
-    """Something that is done again and again, and may fail: the next time comes.
+    """A job that is repeated. One failure does not stop it: the next attempt may succeed.
 
-    Of failures in a row each reason is said once (numbers in it do not make it another), and the first success after
-    them. Example: `await Duty("reconciling", logger).attempt(reconciliation.run)`.
+    While it keeps failing, each reason is logged once. Reasons that differ only in their numbers count as the same.
+    The first success after a failure is logged too.
+
+    Example: `await Duty("reconciling", logger).attempt(reconciliation.run)`.
     """
 
     def __init__(self, name: str, logger: logging.Logger) -> None:
@@ -42,17 +44,17 @@ class Duty:
         self._said: set[str] = set()
 
     async def attempt(self, work: Callable[[], Awaitable[object]]) -> bool:
-        """Does it, and says whether it succeeded. Raises nothing but a cancellation."""
+        """Does the work once. Returns whether it succeeded. Raises only when it is cancelled."""
         try:
             await work()
-        except Exception as error:  # whatever it is: what is not done the next time ends silently
+        except Exception as error:  # every kind of error: one that got through would end the repetition
             self.failed(described(error), error)
             return False
         self.succeeded()
         return True
 
     def failed(self, reason: str, error: Exception | None = None) -> None:
-        """It failed; `error` is what was raised, if anything was."""
+        """Notes a failure. `error` is the exception, if there was one."""
         if self._failures == 0:
             self._failing_since = time.monotonic()
         self._failures += 1
@@ -66,7 +68,7 @@ class Duty:
             self._logger.error("%s fails: %s", self._name, reason, exc_info=error)
 
     def succeeded(self) -> None:
-        """It did what it is for."""
+        """Notes a success."""
         if self._failures:
             lasted = time.monotonic() - self._failing_since
             times = "1 failure" if self._failures == 1 else f"{self._failures} failures"
@@ -76,7 +78,7 @@ class Duty:
 
 
 async def every(seconds: float, duty: Duty, work: Callable[[], Awaitable[object]]) -> None:
-    """Attempts it for ever, with that pause in between."""
+    """Attempts the work until cancelled, with a pause of that many seconds after each attempt."""
     while True:
         await duty.attempt(work)
         await asyncio.sleep(seconds)
@@ -84,7 +86,7 @@ async def every(seconds: float, duty: Duty, work: Callable[[], Awaitable[object]
 
 @asynccontextmanager
 async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Runs the coroutines while the block does. One that ends takes the service down: it is restarted."""
+    """Runs the coroutines while the block runs. If one ends early, the process ends too, and must be restarted."""
     tasks = [asyncio.create_task(coroutine) for coroutine in work]
     for task in tasks:
         task.add_done_callback(_report)
@@ -95,9 +97,10 @@ async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    """Cancels until every task has ended: before Python 3.12, `asyncio.wait_for` can lose a cancellation.
+    """Cancels the tasks again and again until all have ended.
 
-    redis-py and asyncpg wait by it: one cancellation in the moment of an answer, and a service would never stop.
+    Once is not enough: before Python 3.12, `asyncio.wait_for` can lose a cancellation that comes together with an
+    answer. redis-py and asyncpg use it. With a lost cancellation the service would never stop.
     """
     left = set(tasks)
     while left:
@@ -105,7 +108,7 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
             task.cancel()
         try:
             _, left = await asyncio.wait(left, timeout=0.2)
-        except asyncio.CancelledError:  # again; the first one goes on after this
+        except asyncio.CancelledError:  # a second cancellation of this service; the first one is raised by the caller
             left = {task for task in left if not task.done()}
 
 
@@ -113,5 +116,5 @@ def _report(task: asyncio.Task[None]) -> None:
     if not task.cancelled():
         error = task.exception()
         logger.critical("background work ended, and so does the service: %s", error, exc_info=error)
-        # Half a service that looks alive is worse than none; the supervisor starts a whole one.
+        # A service without its background work looks alive but does not do its job. The supervisor starts a new one.
         os.kill(os.getpid(), signal.SIGTERM)

@@ -1,6 +1,6 @@
-"""Every attribute and every metric of the platform: the single source of their names.
+"""Declares every attribute and every metric of the platform. Their names are defined only here.
 
-What each word means (equity, drawdown, slippage, ...) is said in docs/CONCEPTS/words.md.
+docs/CONCEPTS/words.md explains the words (equity, drawdown, slippage, ...).
 """
 
 from apps.vocabulary import (
@@ -27,7 +27,7 @@ MARKET_DATA = "market_data"
 SYMBOL = Attribute("symbol", limit=100)
 SIDE = Attribute("side", Side)
 
-# Fills of a paper venue cost a basis point or two; a hundred is a venue gone mad.
+# The paper venue has a slippage of 1 bp by default. At 100 bp something is wrong with the venue.
 BASIS_POINTS = (0.5, 1, 2, 3, 5, 10, 20, 50, 100)
 
 # --- execution gateway: orders
@@ -55,7 +55,7 @@ order_fills_total = Counter(
 )
 order_cancellations_total = Counter(
     "order_cancellations_total",
-    "Resting orders that were cancelled, by why.",
+    "Resting orders that were cancelled, by reason.",
     unit="{order}",
     attributes=(SYMBOL, SIDE, Attribute("reason", Cancellation)),
     owner=EXECUTION_GATEWAY,
@@ -69,14 +69,14 @@ order_rejections_total = Counter(
 )
 order_placement_duration_seconds = Histogram(
     "order_placement_duration_seconds",
-    "From the order's arrival to the answer, however it ended; a client_order_id that comes again is timed, too.",
+    "Time from an order's arrival to the answer, with any result; repeated client_order_ids are included.",
     unit="s",
     attributes=(SYMBOL, SIDE),
     owner=EXECUTION_GATEWAY,
 )
 order_fill_duration_seconds = Histogram(
     "order_fill_duration_seconds",
-    "From the order's arrival to each of its fills.",
+    "Time from an order's arrival to each of its fills.",
     unit="s",
     attributes=(SIDE,),
     owner=EXECUTION_GATEWAY,
@@ -97,10 +97,12 @@ order_price_improvement_bps = Histogram(
     owner=EXECUTION_GATEWAY,
     buckets=BASIS_POINTS,
 )
-open_orders = Gauge("open_orders", "Orders that rest.", unit="{order}", attributes=(SIDE,), owner=EXECUTION_GATEWAY)
+open_orders = Gauge(
+    "open_orders", "Orders that may still be filled.", unit="{order}", attributes=(SIDE,), owner=EXECUTION_GATEWAY
+)
 filled_notional_dollars_total = Counter(
     "filled_notional_dollars_total",
-    "Dollars bought and sold.",
+    "Notional of all fills: dollars bought plus dollars sold.",
     unit="{USD}",
     attributes=(SIDE,),
     owner=EXECUTION_GATEWAY,
@@ -126,7 +128,7 @@ position_value_dollars = Gauge(
 )
 pnl_dollars = Gauge(
     "pnl_dollars",
-    "Profit and loss since the start; total is equity less initial cash.",
+    "Profit and loss since the start; total is equity minus initial cash.",
     unit="{USD}",
     attributes=(Attribute("type", PnlType),),
     owner=EXECUTION_GATEWAY,
@@ -139,11 +141,11 @@ unrealized_pnl_dollars = Gauge(
     owner=EXECUTION_GATEWAY,
 )
 daily_pnl_dollars = Gauge(
-    "daily_pnl_dollars", "Equity less start-of-day equity.", unit="{USD}", owner=EXECUTION_GATEWAY
+    "daily_pnl_dollars", "Equity minus start-of-day equity.", unit="{USD}", owner=EXECUTION_GATEWAY
 )
 daily_loss_ratio = Gauge(
     "daily_loss_ratio",
-    "The worst daily loss of the trading date so far over start-of-day equity; 0 and up.",
+    "The worst daily loss of the trading date so far, divided by start-of-day equity; at least 0.",
     unit="1",
     owner=EXECUTION_GATEWAY,
 )
@@ -166,18 +168,18 @@ net_exposure_dollars = Gauge(
 )
 gross_exposure_limit_dollars = Gauge(
     "gross_exposure_limit_dollars",
-    "The gross exposure that orders may not exceed.",
+    "The largest gross exposure that an order may lead to.",
     unit="{USD}",
     owner=EXECUTION_GATEWAY,
 )
 pnl_updated_timestamp_seconds = Gauge(
     "pnl_updated_timestamp_seconds",
-    "When the oldest quote that P&L rests on arrived; with no position, when P&L was last computed.",
+    "Time of the oldest quote that P&L uses; without positions, when P&L was last computed.",
     unit="s",
     owner=EXECUTION_GATEWAY,
 )
 
-# --- execution gateway: the breaker, and the venue's book against ours
+# --- execution gateway: circuit breaker and reconciliation
 
 circuit_breaker_state = Gauge(
     "circuit_breaker_state",
@@ -204,7 +206,7 @@ reconciliation_runs_total = Counter(
 )
 reconciliation_drift_shares = Gauge(
     "reconciliation_drift_shares",
-    "The venue's shares less ours, once two runs in a row agree on it.",
+    "The venue's shares minus ours, once two runs in a row find the same difference.",
     unit="{share}",
     attributes=(SYMBOL,),
     owner=EXECUTION_GATEWAY,
@@ -220,7 +222,7 @@ reconciliation_last_success_timestamp_seconds = Gauge(
 
 signals_generated_total = Counter(
     "signals_generated_total",
-    "Signals by what they ask for.",
+    "Signals by direction.",
     unit="{signal}",
     attributes=(SYMBOL, Attribute("direction", Direction)),
     owner=SIGNAL_SERVICE,
@@ -234,7 +236,7 @@ signal_generation_duration_seconds = Histogram(
 )
 signal_generation_failures_total = Counter(
     "signal_generation_failures_total",
-    "Times that no signals could be made, by why.",
+    "Failed attempts to make signals, by reason.",
     unit="{failure}",
     attributes=(Attribute("reason", SignalFailure),),
     owner=SIGNAL_SERVICE,
@@ -270,7 +272,7 @@ orchestration_last_success_timestamp_seconds = Gauge(
 )
 orders_submitted_total = Counter(
     "orders_submitted_total",
-    "Orders that the orchestrator wanted, by what became of them.",
+    "Orders that the orchestrator wanted to place, by result.",
     unit="{order}",
     attributes=(Attribute("result", SubmissionResult),),
     owner=ORCHESTRATOR,
@@ -290,7 +292,7 @@ ticks_received_total = Counter(
 )
 tick_processing_duration_seconds = Histogram(
     "tick_processing_duration_seconds",
-    "From a round of ticks to their publication in Redis.",
+    "Time from a round of ticks to its publication in Redis.",
     unit="s",
     owner=MARKET_DATA,
 )
@@ -307,13 +309,13 @@ tick_gaps_total = Counter(
     owner=MARKET_DATA,
 )
 feed_reconnects_total = Counter(
-    "feed_reconnects_total", "Times that the feed delivered again after a loss.", unit="{reconnect}", owner=MARKET_DATA
+    "feed_reconnects_total", "How often the feed delivered again after a loss.", unit="{reconnect}", owner=MARKET_DATA
 )
 feed_connection_status = Gauge(
-    "feed_connection_status", "Whether the feed delivers: 1 connected, 0 not.", unit="1", owner=MARKET_DATA
+    "feed_connection_status", "Whether the feed delivers: 1 connected, 0 not connected.", unit="1", owner=MARKET_DATA
 )
 subscribed_symbols = Gauge(
-    "subscribed_symbols", "How many symbols the feed is asked for.", unit="{symbol}", owner=MARKET_DATA
+    "subscribed_symbols", "How many symbols the feed delivers.", unit="{symbol}", owner=MARKET_DATA
 )
 market_session_open = Gauge("market_session_open", "1 in the session, 0 when closed.", unit="1", owner=MARKET_DATA)
 trading_date_timestamp_seconds = Gauge(

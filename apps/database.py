@@ -1,4 +1,4 @@
-"""A service's PostgreSQL: opened when it is there, its tables made on the way, and back by itself after an outage."""
+"""The PostgreSQL of a service: waits for it, creates the tables, and reconnects after an outage."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 3.0
-"""For a connection and for each statement: an order must not wait for a server that hangs."""
+"""Limit for a connection and for each statement, so that no order waits long for a server that hangs."""
 
 UNAVAILABLE = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError,
                asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError,
                asyncpg.TooManyConnectionsError)  # fmt: skip
-"""What asyncpg raises when PostgreSQL is not there, hangs, or goes away."""
+"""The errors that asyncpg raises when PostgreSQL is down, hangs, or goes down during a statement."""
 
 
 class Unavailable(Exception):
-    """PostgreSQL has not been reached yet."""
+    """PostgreSQL has not been reached since the service started."""
 
 
 async def when_there(what: Callable[[], Awaitable[T]]) -> T:
-    """Does it, again and again until PostgreSQL is there for the whole of it."""
+    """Calls `what` until PostgreSQL is available during the whole call. Returns the result. Raises other errors."""
     said: set[type[Exception]] = set()
     while True:
         try:
@@ -44,7 +44,7 @@ async def when_there(what: Callable[[], Awaitable[T]]) -> T:
 
 
 class Database:
-    """A pool of connections to the tables that `schema` makes."""
+    """A pool of connections. `schema` is the SQL that creates the tables; it may run many times."""
 
     def __init__(self, dsn: str, schema: str) -> None:
         self._dsn = dsn
@@ -52,14 +52,14 @@ class Database:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def open(self) -> None:
-        """Waits until PostgreSQL is there, then makes the tables."""
+        """Waits until PostgreSQL is available, then creates the tables."""
         if self._pool is None:
             self._pool = await when_there(self._connect)
 
     async def _connect(self) -> asyncpg.Pool[asyncpg.Record]:
         pool = await asyncpg.create_pool(
             self._dsn,
-            min_size=0,  # else the pool itself logs, with a traceback and again and again, that PostgreSQL is away
+            min_size=0,  # with a minimum, the pool logs a traceback again and again while PostgreSQL is down
             max_size=8,
             timeout=TIMEOUT_SECONDS,
             command_timeout=TIMEOUT_SECONDS,
@@ -73,14 +73,14 @@ class Database:
         return pool
 
     async def close(self) -> None:
-        """Lets go of every connection without waiting for a server that may be dead."""
+        """Closes every connection at once, without waiting for a server that may be dead."""
         if self._pool is not None:
             self._pool.terminate()
             self._pool = None
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection; raises `Unavailable` or one of `UNAVAILABLE` when there is none."""
+        """A connection. Raises `Unavailable` or one of `UNAVAILABLE` when PostgreSQL cannot be reached."""
         if self._pool is None:
             raise Unavailable("PostgreSQL has not been reached yet")
         async with self._pool.acquire(timeout=TIMEOUT_SECONDS) as connection:
@@ -88,6 +88,6 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection in a transaction: committed at the end, rolled back when the block raises."""
+        """A connection in a transaction, which is committed at the end and rolled back when the block raises."""
         async with self.connection() as connection, connection.transaction():
             yield connection

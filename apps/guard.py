@@ -1,7 +1,7 @@
-"""What every application here refuses before its own code runs, and how briefly it says so.
+"""Refuses bad requests before the code of an application runs, with short answers.
 
-A page in a browser on this machine can send requests to 127.0.0.1, also under a name of its own (DNS rebinding). It
-must not be able to trip a breaker. A body of a megabyte must not keep everybody else waiting.
+Any web page in a browser on this machine can send requests to 127.0.0.1, also under a host name of its own (DNS
+rebinding). It must not be able to trip the breaker. And a very large body must not delay all other requests.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 OWN_HOSTS = ("127.0.0.1", "localhost", "[::1]")
-"""The names of this machine, for those who are on it."""
+"""The names of this machine for clients on this machine."""
 BODY_BYTES = 64 * 1024
 PROBLEMS = 10
 ANSWER_BYTES = 4 * 1024
@@ -33,15 +33,15 @@ def guarded(
     hosts: Sequence[str] = OWN_HOSTS,
     body_bytes: int = BODY_BYTES,
 ) -> FastAPI:
-    """An application that answers only to its own names, and takes no large body.
+    """An application that answers only to its own host names and takes no large bodies.
 
-    Refused with 400: a `Host` that is not in `hosts` (names without ports). With 403: a request that may change
-    something and comes from a page of another origin. With 413: a body over `body_bytes`, chunked ones too. Input that
-    is not as declared is a 422 with ten problems at most.
+    It answers 400 to a `Host` that is not in `hosts` (names without ports). It answers 403 to a request that may
+    change something and comes from a page of another origin. It answers 413 to a body over `body_bytes`, chunked or
+    not. It answers 422 to invalid input, and names at most ten problems.
     """
     app = FastAPI(title=title, lifespan=lifespan)
     app.add_exception_handler(RequestValidationError, bad_input)
-    # Not as FastAPI's own `max_body_size`: that is outside of every middleware, and its 413 keeps the connection.
+    # Not FastAPI's own `max_body_size`: it runs outside every middleware, and does not close the connection on a 413.
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=body_bytes)
     app.add_middleware(_OwnOrigin)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
@@ -50,7 +50,7 @@ def guarded(
 
 
 class _OwnOrigin:
-    """Browsers send `Origin` with every request of a page that could change something; programs send none."""
+    """Refuses changes from pages of another origin. Browsers send `Origin` with such requests; programs do not."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -67,7 +67,7 @@ class _OwnOrigin:
 
 
 class _CloseUnread:
-    """Closes the connection after an answer to a body that was not read: uvicorn would go on to receive all of it."""
+    """Closes the connection if the body was not read completely. Otherwise uvicorn would receive the rest of it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -97,9 +97,10 @@ def _has_body(headers: Headers) -> bool:
 
 
 async def bad_input(_: Request, error: Exception) -> Response:
-    """The answer to input that is not as declared: where it is wrong and why, ten problems in 4 KiB at most.
+    """The answer to invalid input: where it is wrong and why, with at most ten problems in 4 KiB.
 
-    Without the input itself, as FastAPI's own has it: NaN and lone surrogates come in as JSON, but do not go out.
+    FastAPI's own answer repeats the input. This one does not, because NaN and lone surrogates can be read from JSON
+    but cannot be written.
     """
     assert isinstance(error, RequestValidationError)
     problems = error.errors()

@@ -1,4 +1,4 @@
-"""Whether a service has what it needs: GET /health, and a 503 from every endpoint while PostgreSQL is away."""
+"""GET /health, and a 503 from every endpoint that needs PostgreSQL while PostgreSQL is unavailable."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ def add_health(
     database: telemetry.DatabaseProbe,
     more: Callable[[], dict[str, object]] = dict,
 ) -> None:
-    """Adds GET /health: 200 when Redis and PostgreSQL answer and `ready` is not False, else 503; `more` adds fields."""
+    """Adds GET /health: 200 if Redis and PostgreSQL answer and `ready` is not False, otherwise 503.
+
+    `more` returns further fields of the answer, of which `ready` may be one.
+    """
 
     @app.get("/health")
     async def health() -> JSONResponse:

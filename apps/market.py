@@ -1,4 +1,4 @@
-"""The market's state as it travels through Redis: session, last quotes, previous closes."""
+"""The state of the market (session, last quotes, previous closes), and how it is published and followed in Redis."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from apps.background import Duty, described
 logger = logging.getLogger(__name__)
 
 KEY = "market:state"
-"""One key holds the last state, and one channel of the same name every new one: whoever comes late reads the key."""
+"""The name of a key and of a channel. The key has the last state, for late followers; the channel has every new one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A price in dollars and when it ticked, in unix seconds."""
+    """A price in dollars, and the time of its tick in unix seconds."""
 
     price: Decimal
     at: float
@@ -32,7 +32,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class MarketState:
-    """What the market data service knows at one moment."""
+    """The market at one moment, as the market data service publishes it."""
 
     trading_date: dt.date
     open: bool
@@ -41,7 +41,7 @@ class MarketState:
     quotes: dict[str, Quote]
 
     def to_json(self) -> str:
-        """The text that is published and stored."""
+        """The state as text, for `from_json`."""
         return json.dumps(
             {
                 "trading_date": self.trading_date.isoformat(),
@@ -54,7 +54,7 @@ class MarketState:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> MarketState:
-        """Raises ValueError for what `to_json` did not write."""
+        """Reads what `to_json` wrote. Raises ValueError for anything else."""
         try:
             fields = json.loads(text)
             return cls(
@@ -76,7 +76,7 @@ def _price(text: str) -> Decimal:
 
 
 async def publish(client: redis.asyncio.Redis, state: MarketState) -> None:
-    """Stores the state for whoever comes late, and tells whoever listens."""
+    """Stores the state for late followers, and sends it to the present ones."""
     text = state.to_json()
     async with client.pipeline(transaction=True) as pipe:
         pipe.set(KEY, text)
@@ -85,10 +85,10 @@ async def publish(client: redis.asyncio.Redis, state: MarketState) -> None:
 
 
 async def follow(url: str) -> AsyncGenerator[MarketState, None]:
-    """Every state from now on, beginning with the last one; waits and comes back when Redis goes away."""
+    """Yields the last state and then every new one. While Redis is unavailable it waits, then it connects again."""
     following = Duty("following the market's state", logger)
     while True:
-        # This loop is the retry: one of the client's own would wait longer and longer for a Redis that is back.
+        # No retry in the client: this loop retries. The client would wait longer each time, also after Redis is back.
         client = redis.asyncio.from_url(url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0))
         try:
             async with client.pubsub() as subscription:
@@ -99,7 +99,7 @@ async def follow(url: str) -> AsyncGenerator[MarketState, None]:
                     following.succeeded()
                     yield state
                 while True:
-                    # The market speaks at least once a second: five seconds of silence is a dead connection.
+                    # A state comes at least once a second. If none comes, the ping fails when Redis is dead or hangs.
                     message = await subscription.get_message(ignore_subscribe_messages=True, timeout=1)
                     if message is not None:
                         state = MarketState.from_json(message["data"])

@@ -1,4 +1,4 @@
-"""What a service is told by its environment: what all four are told, and how it is read."""
+"""The settings that all four services share, and how settings are read from the environment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Chosen = TypeVar("Chosen", bound=BaseSettings)
 
 
 def load(kind: type[Chosen]) -> Chosen:
-    """The settings from the environment; ends the process with a sentence for each that is wrong."""
+    """The settings from the environment. If some are wrong, ends the process with one sentence for each."""
     try:
         return kind()
     except ValidationError as wrong:
@@ -25,7 +25,8 @@ def _sentence(kind: type[BaseSettings], problem: Mapping[str, Any]) -> str:
     if not problem["loc"]:
         return text
     name = str(problem["loc"][0])
-    # An address may hold a password, above all one that cannot be read: a `/` or `#` in it is why.
+    # Addresses are not shown, because they may hold a password. A wrong one often does: `/` or `#` in a password makes
+    # an address wrong.
     shown = f"={problem['input']}" if kind.model_fields[name].repr else ""
     return f"{name.upper()}{shown}: {text}"
 
@@ -34,8 +35,8 @@ def _address_like(example: str, *schemes: str) -> AfterValidator:
     def check(address: str) -> str:
         try:
             parts = urlsplit(address)
-            hosts = parts.netloc.rpartition("@")[2].split(",")  # PostgreSQL's may be several
-            whole = not parts.fragment and "@" not in parts.path  # else its password ended too early
+            hosts = parts.netloc.rpartition("@")[2].split(",")  # PostgreSQL allows several hosts
+            whole = not parts.fragment and "@" not in parts.path  # otherwise urlsplit ended the password too early
             known = parts.scheme in schemes and whole and all(urlsplit(f"//{host}").port != 0 for host in hosts)
         except ValueError:
             known = False
@@ -46,7 +47,7 @@ def _address_like(example: str, *schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-# Not shown where settings are shown: a password may be in it.
+# repr=False, because an address may hold a password.
 PostgresAddress = Annotated[
     str, _address_like("postgresql://user:password@host:5432/trading", "postgresql", "postgres"), Field(repr=False)
 ]
@@ -57,16 +58,16 @@ ServiceAddress = Annotated[str, _address_like("http://host:8002", "http", "https
 
 
 class ServiceSettings(BaseSettings):
-    """Where a service finds what it needs; each field is an environment variable in capitals."""
+    """The settings of every service. Each field is an environment variable in capital letters."""
 
     database_url: PostgresAddress = "postgresql://postgres@127.0.0.1:5432/trading"
     redis_url: RedisAddress = "redis://127.0.0.1:6379/0"
     allowed_hosts: str = Field(
         default="127.0.0.1,localhost,[::1]",
-        description="names by which the service may be asked, with commas between them",
+        description="host names that the service answers to, separated by commas",
     )
 
     @property
     def hosts(self) -> list[str]:
-        """The names as a list."""
+        """`allowed_hosts` as a list."""
         return [name.strip() for name in self.allowed_hosts.split(",") if name.strip()]

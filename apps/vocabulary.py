@@ -1,22 +1,22 @@
-"""The platform's words: every enumeration that metrics, tables and answers share. Needs nothing but Python."""
+"""The enumerations whose values are in metrics, tables and answers. Imports nothing but the standard library."""
 
 from enum import StrEnum
 
 
 class Side(StrEnum):
-    """Which way an order goes."""
+    """Whether an order buys or sells."""
 
     BUY = "buy"
     SELL = "sell"
 
     @property
     def sign(self) -> int:
-        """What the side does to a position: +1 or -1."""
+        """+1 for a buy, which raises a position, and -1 for a sell."""
         return 1 if self is Side.BUY else -1
 
 
 class PlacementStatus(StrEnum):
-    """How a placement ended: every one ends in exactly one of these."""
+    """How a placement ended. Each placement ends in exactly one of these."""
 
     SUCCESS = "success"
     """Accepted: filled, partly filled or resting."""
@@ -44,7 +44,7 @@ class Rejection(StrEnum):
 
 
 class Cancellation(StrEnum):
-    """Why an order that rested was cancelled."""
+    """Why a resting order was cancelled."""
 
     CLIENT = "client"
     BREAKER = "breaker"
@@ -67,7 +67,7 @@ class TripReason(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How something ended that can only succeed or fail."""
+    """Success or failure."""
 
     SUCCESS = "success"
     FAILED = "failed"
@@ -81,14 +81,14 @@ class Direction(StrEnum):
 
 
 class Strategy(StrEnum):
-    """How target weights are found."""
+    """How target weights are chosen."""
 
     EQUAL_WEIGHT = "equal_weight"
     MOMENTUM = "momentum"
 
 
 class SignalFailure(StrEnum):
-    """Why no signals could be made."""
+    """Why no signals were made."""
 
     NO_QUOTES = "no_quotes"
     STORAGE = "storage"
@@ -104,7 +104,7 @@ class RunResult(StrEnum):
 
 
 class SubmissionResult(StrEnum):
-    """How an order of the orchestrator ended."""
+    """What the gateway did with an order of the orchestrator."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -113,17 +113,17 @@ class SubmissionResult(StrEnum):
 
 
 class OrderType(StrEnum):
-    """How the price is found."""
+    """Whether an order takes the market's price or has a limit price."""
 
     MARKET = "market"
     LIMIT = "limit"
 
 
 class OrderStatus(StrEnum):
-    """Where an order is in its life."""
+    """The status of an order."""
 
     PENDING = "pending"
-    """Stored, and on its way to the venue."""
+    """Stored, but the venue has not confirmed it yet."""
     ACCEPTED = "accepted"
     PARTLY_FILLED = "partly_filled"
     FILLED = "filled"

@@ -1,4 +1,4 @@
-"""python -m telemetry catalogue: what is declared, one metric a line."""
+"""The command `python -m telemetry catalogue`: prints the declared metrics, one per line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from telemetry.recording import declared
 
 
 def main() -> None:
-    """Parses the command line and prints the declared metrics."""
+    """Parses the command line and prints name, kind, owner, labels and description of each declared metric."""
     parser = argparse.ArgumentParser(prog="python -m telemetry", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     catalogue = commands.add_parser("catalogue", help="print the declared metrics")

@@ -1,4 +1,4 @@
-"""The metrics that every service has; what a service adds is declared the same way, beside its code."""
+"""The metrics that every service has. A service declares its own metrics in the same way, in its own code."""
 
 from telemetry.attributes import Attribute
 from telemetry.instruments import Gauge, Histogram
@@ -17,18 +17,18 @@ database_connection_status = Gauge(
 )
 dependency_ping_duration_seconds = Histogram(
     "dependency_ping_duration_seconds",
-    "How long the probes of Redis and PostgreSQL took, failed ones included.",
+    "How long each probe of Redis or PostgreSQL took, including failed probes.",
     unit="s",
     attributes=(DEPENDENCY,),
 )
 heartbeat_timestamp_seconds = Gauge(
     "heartbeat_timestamp_seconds",
-    "When this process was last seen to be alive: the time of the scrape.",
+    "The time of the scrape; it shows that this process is alive.",
     unit="s",
 )
 build_info = Gauge(
     "build_info",
-    "Always 1; its labels say what runs.",
+    "Always 1; the labels are the versions of this software and of Python.",
     unit="1",
     attributes=(Attribute("version"), Attribute("python")),
 )

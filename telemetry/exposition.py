@@ -1,4 +1,6 @@
-"""/metrics: our series, then whatever the OpenTelemetry SDK collected from anybody else.
+"""Writes the answer of /metrics: the declared metrics first, then those of other libraries.
+
+The metrics of other libraries are recorded through the OpenTelemetry API or come from prometheus_client.
 
 Prometheus text format 0.0.4, https://prometheus.io/docs/instrumenting/exposition_formats/
 """
@@ -19,7 +21,7 @@ _OWN_BOOKKEEPING = ("telemetry_dropped_total", "telemetry_series")
 
 
 def render(registry: CollectorRegistry | None) -> bytes:
-    """The whole answer: what this service owns, what was dropped, then the registry's metrics that we do not have."""
+    """The whole answer: this service's metrics, dropped records and numbers of series, then the registry's metrics."""
     lines: list[str] = []
     series: dict[str, int] = {}
     for instrument in list(declared.values()):
@@ -32,7 +34,7 @@ def render(registry: CollectorRegistry | None) -> bytes:
 
 
 def _instrument_lines(instrument: Instrument) -> tuple[list[str], int]:
-    """The lines, and how many series they are."""
+    """The lines of one metric, and its number of series."""
     lines: list[str] = []
     series: int = 0
     if isinstance(instrument, Histogram):
@@ -90,14 +92,14 @@ def _number(value: int | float) -> str:
 
 
 def _others(registry: CollectorRegistry) -> bytes:
-    """The registry's metrics less those whose name is ours: a name is never written twice.
+    """The registry's metrics, without those that have the name of a declared metric: no name is written twice.
 
-    What cannot be written is left out, and said: somebody else's bad label must not cost us the scrape.
+    A metric that cannot be written is left out and logged. A bad label in another library must not fail the scrape.
     """
     try:
         families = list(registry.collect())
     except Exception as error:
-        warn(("", "collect"), f"what others recorded cannot be collected: {type(error).__name__}: {error}")
+        warn(("", "collect"), f"metrics of other libraries cannot be collected: {type(error).__name__}: {error}")
         return b""
     written: list[bytes] = []
     for family in families:
@@ -105,18 +107,18 @@ def _others(registry: CollectorRegistry) -> bytes:
         if name in declared or name in _OWN_BOOKKEEPING:
             warn(
                 (name, "taken"),
-                f"{name} was also recorded through the OpenTelemetry API by somebody else; ours is shown",
+                f"{name} was also recorded by another library through the OpenTelemetry API; that one is left out",
             )
             continue
         try:
             written.append(generate_latest(_Single(family)))
         except Exception as error:
-            warn((name, "written"), f"{name} of somebody else cannot be written: {type(error).__name__}")
+            warn((name, "written"), f"{name} of another library cannot be written: {type(error).__name__}")
     return b"".join(written)
 
 
 class _Single:
-    """A registry of one metric."""
+    """A registry with one metric: `generate_latest` takes only registries."""
 
     def __init__(self, family: Metric) -> None:
         self._family = family

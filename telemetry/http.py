@@ -1,10 +1,10 @@
-"""HTTP of a FastAPI application: /metrics, and request metrics from exactly one source.
+"""Serves /metrics, and sets up the request metrics of a FastAPI application so that each request counts once.
 
-FastAPI measures its own requests from 0.142.4 on, through the global providers. An older one gets
-opentelemetry-instrumentation-fastapi, with the stable semantic conventions. The names are the same either way:
+FastAPI measures its own requests since version 0.142.4, through the global providers. An older FastAPI is measured by
+opentelemetry-instrumentation-fastapi, with the stable semantic conventions. In both cases the metrics are
 `http_server_request_duration_seconds` and `http_server_active_requests`.
 
-A process without an application serves /metrics on a port of its own.
+A process without an application serves /metrics on its own port.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from telemetry.exposition import CONTENT_TYPE
 logger = logging.getLogger(__name__)
 
 UNMEASURED = ("/metrics", "/health")
-"""Left out by exact path: they are asked every few seconds and would drown what customers see."""
+"""Exact paths that are not measured. They are requested every few seconds and would hide the requests of clients."""
 
-# The pattern is searched in the whole URL, which holds what the client sent as Host: hence the anchors.
+# The anchors are needed: the pattern is searched in the whole URL, and the client chooses the host in it.
 _UNMEASURED_URLS = ",".join(f"^https?://[^/]*{path}$" for path in UNMEASURED)
 
 
 def choose_conventions() -> None:
-    """Has the instrumentation of an older FastAPI use the stable names; comes before any other instrumentation."""
-    # Its default conventions put the client's Host header into a label.
+    """Makes the instrumentation of an older FastAPI use the stable names. Call it before any other instrumentation."""
+    # The default conventions put the client's Host header into a label.
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
 
 
 def serve_metrics(app: FastAPI, render: Callable[[], bytes]) -> None:
-    """Adds GET /metrics before every other route, rendered off the event loop."""
+    """Adds GET /metrics before every other route. It runs in a thread, so that it does not block the event loop."""
 
     async def metrics(request: Request) -> Response:
         return Response(await run_in_threadpool(render), media_type=CONTENT_TYPE)
@@ -56,7 +56,7 @@ def has_native_telemetry() -> bool:
 
 
 def instrument(app: FastAPI) -> None:
-    """Has the application's requests measured, by FastAPI itself where it can."""
+    """Turns on request metrics for the application. FastAPI measures them itself if its version can."""
     if has_native_telemetry():
         _leave_out_unmeasured(app)
     else:
@@ -64,10 +64,12 @@ def instrument(app: FastAPI) -> None:
 
 
 def _leave_out_unmeasured(app: FastAPI) -> None:
-    # The setting is public as an argument of FastAPI() only, and the application is there already.
+    # The public way to set this is an argument of FastAPI(), but here the application exists already.
     settings: dict[str, Any] | None = getattr(app, "_telemetry", None)
     if settings is None:
-        logger.warning("this FastAPI keeps its telemetry settings elsewhere: /metrics and /health are measured too")
+        logger.warning(
+            "the telemetry settings of this FastAPI were not found: requests for /metrics and /health are measured too"
+        )
         return
     before = settings.get("exclude")
 
@@ -78,20 +80,20 @@ def _leave_out_unmeasured(app: FastAPI) -> None:
 
 
 def instrument_older_fastapi(app: FastAPI) -> None:
-    """Adds opentelemetry-instrumentation-fastapi. FastAPI's own telemetry stands back when it sees it."""
+    """Adds opentelemetry-instrumentation-fastapi. FastAPI's own telemetry turns itself off when it finds it."""
     choose_conventions()
     FastAPIInstrumentor.instrument_app(app, excluded_urls=_UNMEASURED_URLS)
 
 
 def instrument_apps_to_come() -> None:
-    """Has applications measured that are made after this; a FastAPI that measures itself needs nothing."""
+    """Turns on request metrics for applications created later. Does nothing if FastAPI measures its own requests."""
     if not has_native_telemetry():
         choose_conventions()
         FastAPIInstrumentor().instrument(excluded_urls=_UNMEASURED_URLS)
 
 
 def serve_metrics_alone(render: Callable[[], bytes]) -> None:
-    """Serves /metrics on `OTEL_EXPORTER_PROMETHEUS_HOST` and `_PORT`, from a thread that ends with the process."""
+    """Serves /metrics on `OTEL_EXPORTER_PROMETHEUS_HOST` (localhost) and `_PORT` (9464), in a daemon thread."""
 
     class Metrics(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -104,7 +106,7 @@ def serve_metrics_alone(render: Callable[[], bytes]) -> None:
             self.wfile.write(body)
 
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """Scrapes are not worth a line each."""
+            """Logs nothing: a log line for each scrape would hide the other lines."""
 
     host = os.environ.get("OTEL_EXPORTER_PROMETHEUS_HOST", "").strip() or "localhost"
     port = int(os.environ.get("OTEL_EXPORTER_PROMETHEUS_PORT", "").strip() or 9464)

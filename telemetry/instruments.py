@@ -1,8 +1,8 @@
-"""Counter, UpDownCounter, Gauge and Histogram: a declared metric and an OpenTelemetry instrument in one.
+"""Counter, UpDownCounter, Gauge and Histogram: each is a declared metric and an OpenTelemetry instrument.
 
-Each subclasses the OpenTelemetry API's class of its name and takes its arguments, so code that is typed against the
-API takes these. Values are kept here, not in the SDK: a gauge can forget a series, a counter can show a zero, and a
-name is spelled the same everywhere.
+Each class is a subclass of the OpenTelemetry API class with the same name, so code that is typed against the API
+accepts it. The values are kept here and not in the SDK. This way a gauge can forget a series, a counter can show 0
+before its first event, and /metrics shows a metric under the name with which it was declared.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ Attributes = Mapping[str, Any] | None
 Key = tuple[str, ...]
 
 LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-"""Seconds: half a millisecond is a quick database call, ten seconds is past every time-out of ours."""
+"""Upper bounds in seconds. A quick database call takes half a millisecond. All our time-outs are under ten seconds."""
 
 _METRIC_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class Instrument:
-    """What the four kinds have in common: the declaration, and series by label values."""
+    """What the four kinds have in common: the declaration, and the checks of a record."""
 
     kind: str
 
@@ -51,8 +51,9 @@ class Instrument:
     ) -> None:
         """Declares and registers a metric.
 
-        `unit` is a UCUM unit or an annotation such as `{order}`; `owner` is the service that records it, as given to
-        `init`, or None when every service does. Raises ValueError for a name that is taken or not Prometheus's way.
+        `unit` is a UCUM unit such as `s`, or an annotation such as `{order}`. `owner` is the name that the recording
+        service passes to `init`, or None when every service records the metric. Raises ValueError when the name is
+        declared already, or is not lower case letters, digits and underscores with a letter first.
         """
         if not _METRIC_NAME.fullmatch(name):
             raise ValueError(f"{name!r} is not a metric name: lower case, digits and underscores")
@@ -71,14 +72,14 @@ class Instrument:
 
     @property
     def label_names(self) -> tuple[str, ...]:
-        """The attributes' names, in their order."""
+        """The names of the attributes, in the order of the declaration."""
         return self._names
 
     def expose_known(self) -> None:
-        """Shows every series that is known beforehand; a gauge has none, its value would be a guess."""
+        """Creates a series at 0 for each combination of known label values. A gauge creates none: 0 may be wrong."""
 
     def is_exposed(self) -> bool:
-        """Whether this process records it: it is the owner, or nobody has said yet which service this is."""
+        """Whether this process records the metric. Before `init` every process records every metric."""
         return self.owner is None or process.service is None or self.owner == process.service
 
     def _record(self, take: Callable[[Key, int | float], None], amount: object, attributes: Attributes) -> None:
@@ -86,11 +87,11 @@ class Instrument:
             return
         try:
             if not self.is_exposed():
-                raise Dropped(Reason.NOT_OWNED, f"it belongs to {self.owner}, this is {process.service}")
+                raise Dropped(Reason.NOT_OWNED, f"it belongs to {self.owner}, and this service is {process.service}")
             take(self._key(attributes), number(amount))
         except Dropped as problem:
             dropped(self.name, problem)
-        except Exception as error:  # an amount or attributes with methods of their own, which may do anything
+        except Exception as error:  # the caller's amount or attributes may be objects whose methods raise
             dropped(self.name, Dropped(Reason.UNREADABLE, type(error).__name__))
 
     def _key(self, attributes: Attributes) -> Key:
@@ -109,12 +110,12 @@ class Instrument:
 def _sum(before: int | float, amount: int | float) -> int | float:
     after = before + amount
     if not math.isfinite(after):
-        raise Dropped(Reason.NOT_A_NUMBER, f"the sum is {before}, and {amount} more would be infinite")
+        raise Dropped(Reason.NOT_A_NUMBER, f"the sum is {before}, and adding {amount} would make it infinite")
     return after
 
 
 class _Numbers(Instrument):
-    """Instruments whose series is one number."""
+    """Instruments that hold one number per series."""
 
     def __init__(
         self,
@@ -130,13 +131,13 @@ class _Numbers(Instrument):
         self.expose_known()
 
     def values(self) -> dict[Key, int | float]:
-        """Every series' value by its label values, in the order of `attributes`."""
+        """The value of every series. The key is the label values in the order of `attributes`."""
         with self._lock:
             return dict(self._values)
 
 
 class _Sums(_Numbers):
-    """Numbers that are added to, from 0."""
+    """Instruments that start at 0 and add amounts."""
 
     def expose_known(self) -> None:
         with self._lock:
@@ -149,12 +150,23 @@ class _Sums(_Numbers):
 
 
 class Counter(_Sums, metrics.Counter):
-    """Counts events; the name ends in `_total`. Series that are known beforehand start at 0."""
+    """Counts events or adds up amounts. Prometheus expects a name that ends in `_total`.
+
+    Each combination of known label values has a series at 0 from the declaration on. Declaring raises ValueError for
+    a bad name or a name that is declared already.
+
+    Example: `orders_total = Counter("orders_total", "Orders.", unit="{order}", attributes=(SIDE,))`.
+    """
 
     kind = "counter"
 
     def add(self, amount: Amount, attributes: Attributes = None, context: Context | None = None) -> None:
-        """Adds an amount that is not negative."""
+        """Adds an amount, in the declared unit. Never raises: a negative or other wrong amount is dropped and counted.
+
+        `attributes` must have a value for each declared attribute and no others. `context` is ignored.
+
+        Example: `orders_total.add(1, {"side": "buy"})`.
+        """
         self._record(self._add_checked, amount, attributes)
 
     def _add_checked(self, key: Key, amount: int | float) -> None:
@@ -164,23 +176,41 @@ class Counter(_Sums, metrics.Counter):
 
 
 class UpDownCounter(_Sums, metrics.UpDownCounter):
-    """Counts what comes and goes; a gauge in Prometheus."""
+    """Counts something that goes up and down. Prometheus sees a gauge.
+
+    Each combination of known label values has a series at 0 from the declaration on. Declaring raises ValueError for
+    a bad name or a name that is declared already.
+
+    Example: `connections = UpDownCounter("connections", "Open connections.", unit="{connection}")`.
+    """
 
     kind = "gauge"
 
     def add(self, amount: Amount, attributes: Attributes = None, context: Context | None = None) -> None:
-        """Adds an amount, which may be negative."""
+        """Adds an amount in the declared unit; it may be negative. Never raises: wrong records are counted as drops.
+
+        Example: `connections.add(-1)`.
+        """
         self._record(self._add, amount, attributes)
 
 
 class Gauge(_Numbers, ApiGauge):
-    """A value that is set, and forgotten when what it describes is gone."""
+    """A value that is set. A series can be removed when the thing that it describes no longer exists.
+
+    There is no series before the first `set`, because 0 could be a wrong value. Declaring raises ValueError for a bad
+    name or a name that is declared already.
+
+    Example: `cash_dollars = Gauge("cash_dollars", "Cash.", unit="{USD}")`.
+    """
 
     kind = "gauge"
     _callback: Callable[[], Amount | Iterable[Observation]] | None = None
 
     def set(self, amount: Amount, attributes: Attributes = None, context: Context | None = None) -> None:
-        """Sets the series' value."""
+        """Sets the value of the series, in the declared unit. Never raises: wrong records are counted as drops.
+
+        Example: `cash_dollars.set(1_000_000)`.
+        """
         self._record(self._set, amount, attributes)
 
     def _set(self, key: Key, amount: int | float) -> None:
@@ -188,7 +218,7 @@ class Gauge(_Numbers, ApiGauge):
             self._values[key] = amount
 
     def remove(self, attributes: Attributes = None) -> None:
-        """Forgets the series: it is no longer exposed. Nothing happens when there is none."""
+        """Removes the series from /metrics. Does nothing when there is none. Never raises."""
         self._record(self._forget, 0, attributes)
 
     def _forget(self, key: Key, _: int | float) -> None:
@@ -196,26 +226,34 @@ class Gauge(_Numbers, ApiGauge):
             self._values.pop(key, None)
 
     def replace(self, values: Mapping[str, Amount]) -> None:
-        """Sets every series of a gauge with one attribute, by that attribute's value, and forgets all others.
+        """Replaces all series of a gauge that has exactly one attribute. The keys are the values of that attribute.
 
-        A scrape sees the old series or the new ones, never some of each.
+        A scrape sees either the old series or the new ones, never a mix. Never raises: a wrong value or amount is
+        dropped and counted, and its series is not shown. If `values` cannot be read at all, the old series stay.
+
+        Example: `positions_current.replace({"AAPL": 100, "MSFT": -20})`.
         """
         fresh: dict[Key, int | float] = {}
         try:
             for value, amount in values.items():
                 self._record(fresh.__setitem__, amount, {self._names[0]: value})
-        except Exception as error:  # not a mapping, or one with methods of its own
+        except Exception as error:  # `values` may be no mapping, or its methods may raise
             dropped(self.name, Dropped(Reason.UNREADABLE, type(error).__name__))
             return
         with self._lock:
             self._values = fresh
 
     def watch(self, callback: Callable[[], Amount | Iterable[Observation]]) -> None:
-        """Has the callback asked when scraped, for a number or `Observation`s; a second call replaces the first."""
+        """Sets a callback that is called at each scrape. It returns a number or an iterable of `Observation`s.
+
+        A second call of `watch` replaces the callback. An error in the callback is counted as a drop.
+
+        Example: `heartbeat_timestamp_seconds.watch(time.time)`.
+        """
         self._callback = callback
 
     def values(self) -> dict[Key, int | float]:
-        """Every series' value by its label values, with what the callback says now."""
+        """The value of every series by its label values, including what the callback returns now."""
         values = super().values()
         if self._callback is not None and self.is_exposed():
             try:
@@ -225,13 +263,13 @@ class Gauge(_Numbers, ApiGauge):
                         self._record(values.__setitem__, observation.value, observation.attributes)
                 else:
                     self._record(values.__setitem__, answer, None)
-            except Exception as error:  # somebody else's code, which must not break the scrape
+            except Exception as error:  # an error in the caller's callback must not fail the scrape
                 dropped(self.name, Dropped(Reason.CALLBACK_FAILED, f"{type(error).__name__}: {error}"))
         return values
 
 
 class HistogramSeries:
-    """Counts by bucket, the last of them past every bound, and the sum."""
+    """One count for each bucket, one more for amounts above the last bound, and the sum of the amounts."""
 
     __slots__ = ("counts", "sum")
 
@@ -241,7 +279,14 @@ class HistogramSeries:
 
 
 class Histogram(Instrument, metrics.Histogram):
-    """A distribution, by buckets whose bounds are inclusive."""
+    """A distribution of amounts over buckets. An amount equal to a bound counts in the bucket of that bound.
+
+    `buckets` are the upper bounds in the declared unit. The default suits durations in seconds. Each combination of
+    known label values has a series at 0 from the declaration on. Raises ValueError when the bounds are not finite and
+    ascending, and for a bad name or a name that is declared already.
+
+    Example: `fill_seconds = Histogram("fill_seconds", "Time to fill.", unit="s", buckets=(0.1, 1, 10))`.
+    """
 
     kind = "histogram"
 
@@ -268,7 +313,10 @@ class Histogram(Instrument, metrics.Histogram):
                 self._series.setdefault(key, HistogramSeries(len(self.buckets) + 1))
 
     def record(self, amount: Amount, attributes: Attributes = None, context: Context | None = None) -> None:
-        """Records an amount that is not negative."""
+        """Records an amount, in the declared unit. Never raises: a negative or other wrong amount is a counted drop.
+
+        Example: `fill_seconds.record(0.25)`.
+        """
         self._record(self._observe, amount, attributes)
 
     def _observe(self, key: Key, amount: int | float) -> None:
@@ -282,10 +330,13 @@ class Histogram(Instrument, metrics.Histogram):
             series.counts[bisect.bisect_left(self.buckets, amount)] += 1
 
     def time(self, attributes: Attributes = None) -> Timer:
-        """Times a block or a function in seconds, whether or not it raised."""
+        """Measures a block or a function in seconds. It is recorded also when the block or function raises.
+
+        Examples: `with fill_seconds.time():` for a block, `@fill_seconds.time()` for a function or a coroutine.
+        """
         return Timer(self, attributes)
 
     def values(self) -> dict[Key, tuple[list[int], int | float]]:
-        """Every series' bucket counts (not cumulative) and sum, by its label values."""
+        """The bucket counts (not cumulative) and the sum of every series, by its label values."""
         with self._lock:
             return {key: (list(series.counts), series.sum) for key, series in self._series.items()}

@@ -1,9 +1,8 @@
-"""Logging of a service: one line an event on stderr, as text or as JSON, without secrets.
+"""Logging of a service: one line per event on stderr, as text or as JSON, with secrets masked.
 
     2020-03-09T14:30:00.123Z WARNING execution-gateway apps.execution_gateway.desk: filling fails: TimeoutError
 
-`LOG_LEVEL` (INFO) and `LOG_FORMAT` (`text`, or `json` with the keys time, level, service, logger, message, exception)
-are read from the environment. A library does not set up logging by itself: the service calls `set_up_logging`.
+The service calls `set_up_logging`, because a library should not set up logging when it is imported.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 FORMATS = ("text", "json")
 MASK = "***"
 EVENT_CHARACTERS = 32 * 1024
-"""Of a message, and of a traceback."""
+"""The most characters of a message, and of a traceback, that are logged."""
 
-# What would end a line, or move a terminal's cursor: C0, DEL, C1 and Unicode's own line ends.
+# Characters that end a line or move the cursor of a terminal: C0, DEL, C1 and the line ends of Unicode.
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 _ESCAPES |= {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 _SECRET_VARIABLE = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|KEY|CREDENTIALS|HEADERS)$", re.IGNORECASE)
-# Greedy up to the last @ of the word: an unescaped / or @ in a password is why an address is in an error's text.
-# Bounded, or a line of nothing but "://" would take minutes.
+# Matches up to the last @ of the word, because an unescaped / or @ may be part of the password. The lengths have
+# limits: without them a long line of "://" takes minutes.
 _IN_ADDRESS = re.compile(r"(?<=://)([^\s:@/]{0,100}):\S{0,400}@")
 _IN_PAIR = re.compile(
     r"(?i)\b(pass(?:word|wd)?|pwd|secret|token|api[_-]?key|routing_key|authorization)\b"
@@ -42,22 +41,23 @@ _IN_PAIR = re.compile(
 
 
 class Secrets:
-    """Masks what must not be read in a log: passwords in addresses and pairs, and the environment's own secrets."""
+    """Masks passwords in addresses, secrets in pairs such as `token=...`, and secrets from the environment."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         known = {secret for name, value in environment.items() for secret in _secrets_in(name, value)}
-        # The longest first: one may be a part of another. Whole words only: a short one would riddle every line.
+        # The longest first, because one secret may be a part of another. Only whole words, because a short secret may
+        # be a part of many words.
         words = "|".join(re.escape(secret) for secret in sorted(known, key=len, reverse=True))
         self._known = re.compile(rf"(?<!\w)(?:{words})(?!\w)") if words else None
 
     def masked(self, text: str) -> str:
-        """The text without them, and no longer than an event may be."""
+        """The text with every secret replaced by `***`, cut after `EVENT_CHARACTERS`."""
         text, left_out = text[: 2 * EVENT_CHARACTERS], len(text) - EVENT_CHARACTERS
         text = _IN_ADDRESS.sub(rf"\1:{MASK}@", text)
         text = _IN_PAIR.sub(rf"\1\2{MASK}", text)
         if self._known is not None:
             text = self._known.sub(MASK, text)
-        # Cut after masking: half a secret is no secret that is known.
+        # The cut comes after the masking, because half a secret would not be found.
         return text if left_out <= 0 else f"{text[:EVENT_CHARACTERS]} ... {left_out} characters are left out"
 
 
@@ -75,7 +75,7 @@ def _secrets_in(name: str, value: str) -> Iterator[str]:
 def _passwords(address: str) -> Iterator[str]:
     try:
         parts = urlsplit(address)
-        # A password that holds a / or a # ends too early: the rest of it is in the path or behind the #.
+        # urlsplit ends a password at an unescaped / or #. The rest of it is then in the path or in the fragment.
         well_formed = parts.port != 0 and not parts.fragment and "@" not in parts.path
         password = parts.password if well_formed else None
         queried = [value for name, value in parse_qsl(parts.query) if name == "password"]
@@ -83,7 +83,7 @@ def _passwords(address: str) -> Iterator[str]:
         well_formed, password, queried = False, None, []
     found = [*queried, *([password] if password else [])]
     if not well_formed:
-        # Where the password ends is not known, and an error may quote a piece of it.
+        # We cannot know where the password ends, and an error may quote a piece of it. So every piece is a secret.
         credentials = address.partition("://")[2].rpartition("@")[0].partition(":")[2]
         found += [credentials, *(piece for piece in re.split(r"[:/?#@\[\]\s]", credentials) if len(piece) > 2)]
     for each in filter(None, found):
@@ -92,7 +92,7 @@ def _passwords(address: str) -> Iterator[str]:
 
 
 class LineFormatter(logging.Formatter):
-    """One line an event, whatever it holds."""
+    """Formats an event as one line of text, also when its message or its traceback has line ends."""
 
     def __init__(self, service: str, secrets: Secrets) -> None:
         super().__init__()
@@ -100,14 +100,14 @@ class LineFormatter(logging.Formatter):
         self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        """A traceback stays in the line of its event: `\\n` stands for its line ends."""
+        """The event as one line. Line ends in the message or the traceback are written as `\\n`."""
         fields = self.fields(record)
         message = " ".join(filter(None, (fields["message"], fields.get("exception"))))
         head = f"{fields['time']} {fields['level']} {fields['service']} {fields['logger']}"
         return f"{head}: {message}".translate(_ESCAPES)
 
     def fields(self, record: logging.LogRecord) -> dict[str, str]:
-        """The event's parts, masked: time in UTC with milliseconds, level, service, logger, message, exception."""
+        """The parts of the event, masked. The time is in UTC with milliseconds. `exception` may be missing."""
         moment = dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds")
         fields = {
             "time": moment.replace("+00:00", "Z"),
@@ -118,29 +118,35 @@ class LineFormatter(logging.Formatter):
         }
         if record.exc_info and record.exc_info[0] is not None:
             fields["exception"] = self._secrets.masked(self.formatException(record.exc_info))
+        elif record.stack_info:
+            fields["exception"] = self._secrets.masked(record.stack_info)
         return fields
 
 
 class JsonFormatter(LineFormatter):
-    """The same parts as one JSON object a line."""
+    """Formats an event as one JSON object per line, with the same parts."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Needs no escapes of ours: JSON has its own."""
+        """The event as JSON, which escapes line ends itself."""
         return json.dumps(self.fields(record))
 
 
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except Exception:  # a message whose arguments do not fit it, or that cannot be written: still an event
+    except Exception:  # the arguments may not fit the message, or may raise: the event must be logged anyway
         return f"{record.msg!r} (its arguments do not fit)"
 
 
 def set_up_logging(service_name: str) -> None:
-    """Has this process log one line an event on stderr, uvicorn's and warnings included.
+    """Makes this process log one line per event on stderr, including uvicorn's events and Python's warnings.
 
-    `service_name` is as given to `init`. Call it first of all, so that what goes wrong at start is in the same form. A
-    second call replaces the first. A `LOG_LEVEL` or `LOG_FORMAT` that is none is logged, and the default is used.
+    `service_name` is the name that is passed to `init`. Call this first, so that errors at the start are logged in the
+    same form. A second call replaces the first.
+
+    `LOG_LEVEL` is DEBUG, INFO (the default), WARNING, ERROR or CRITICAL. `LOG_FORMAT` is `text` (the default) or
+    `json`, with the keys time, level, service, logger, message and exception. For another value, the default is used
+    and a warning is logged.
 
     Example: `telemetry.set_up_logging("execution_gateway")`.
     """
@@ -154,7 +160,7 @@ def set_up_logging(service_name: str) -> None:
         root.removeHandler(before)
     root.addHandler(handler)
     root.setLevel(level)
-    # Each request that a client sends would be an event, and each pool that is made.
+    # httpx logs every request that a client sends, and redis every pool that is created.
     for name in ("httpx", "redis.observability"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):

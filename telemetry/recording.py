@@ -1,7 +1,7 @@
-"""What may be recorded: which service this is, what is declared, and what becomes of a record that is wrong.
+"""State that all instruments of the process share: the service, the declared metrics, and the dropped records.
 
-A wrong record never raises into business code. It is dropped, counted in `telemetry_dropped_total{metric,reason}`
-and logged, once a minute at most for each metric and reason.
+A wrong record never raises an error in the calling code. It is dropped and counted in
+`telemetry_dropped_total{metric,reason}`. It is also logged, at most once a minute for each metric and reason.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 declared: dict[str, Instrument] = {}
-"""Every declared metric by its name, in the order of declaration."""
+"""Every declared metric by its name, in the order of the declarations."""
 
 
 class Reason(StrEnum):
-    """Why a record was dropped: the values of the label `reason`."""
+    """Why a record was dropped. These are the values of the label `reason` of `telemetry_dropped_total`."""
 
     NOT_A_NUMBER = "not_a_number"
     NEGATIVE = "negative"
@@ -39,7 +39,7 @@ class Reason(StrEnum):
 
 
 class Dropped(Exception):
-    """A record that must not be taken; it does not leave this package."""
+    """The record must not be taken. This error is always caught inside this package."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
@@ -47,7 +47,7 @@ class Dropped(Exception):
 
 
 class _Process:
-    """What `init` decided for this process. Before it, everything declared is recorded."""
+    """What `init` set for this process. Before `init`, every declared metric is recorded."""
 
     def __init__(self) -> None:
         self.service: str | None = None
@@ -63,7 +63,7 @@ _SILENCE_SECONDS = 60.0
 
 
 def dropped(metric: str, problem: Dropped) -> None:
-    """Counts a dropped record, and says so once a minute at most."""
+    """Counts a dropped record, and logs it at most once a minute for each metric and reason."""
     key = (metric, problem.reason.value)
     with _lock:
         _counts[key] = _counts.get(key, 0) + 1
@@ -71,7 +71,7 @@ def dropped(metric: str, problem: Dropped) -> None:
 
 
 def warn(key: tuple[str, str], message: str) -> None:
-    """Logs a message, once a minute at most for each key."""
+    """Logs a message, at most once a minute for each key."""
     now = time.monotonic()
     with _lock:
         speak = now - _last_said.get(key, -math.inf) >= _SILENCE_SECONDS
@@ -82,23 +82,23 @@ def warn(key: tuple[str, str], message: str) -> None:
 
 
 def drops() -> dict[tuple[str, str], int]:
-    """How many records were dropped so far, by metric and reason."""
+    """The number of records dropped so far, by metric and reason."""
     with _lock:
         return dict(_counts)
 
 
 def number(amount: object) -> int | float:
-    """The amount as a finite number. Decimal is one (P&L is Decimal), and so is whatever counts itself a real number.
+    """The amount as a finite number. Takes Decimal (P&L is Decimal) and every type that is a `numbers.Real`.
 
-    Raises `Dropped` for everything else: None, text, bool, NaN, infinities, and integers that no float can hold.
-    An integer of more than 64 bits becomes a float: OTLP has no place for it, and loses the whole batch.
+    An integer that does not fit into 64 bits becomes a float. Raises `Dropped` for everything else: None, text, bool,
+    NaN, infinities, and integers too large for a float.
     """
     if isinstance(amount, bool) or not isinstance(amount, numbers.Real | Decimal):
         raise Dropped(Reason.NOT_A_NUMBER, f"{type(amount).__name__} is not an amount")
     try:
         as_float = float(amount)
     except (OverflowError, ValueError, TypeError):
-        raise Dropped(Reason.NOT_A_NUMBER, f"a {type(amount).__name__} that no float can hold") from None
+        raise Dropped(Reason.NOT_A_NUMBER, f"a {type(amount).__name__} that cannot be converted to a float") from None
     if not math.isfinite(as_float):
         raise Dropped(Reason.NOT_A_NUMBER, f"{as_float} is not a finite number")
     as_given: object = amount

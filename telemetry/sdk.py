@@ -1,4 +1,4 @@
-"""init() and shutdown(): resource, providers and readers. The only module that sets up the OpenTelemetry SDK."""
+"""init() and shutdown(). This is the only module that sets up the OpenTelemetry SDK."""
 
 from __future__ import annotations
 
@@ -40,10 +40,20 @@ _lock = threading.Lock()
 def init(service_name: str, app: FastAPI | None = None) -> None:
     """Sets up telemetry for this process, and for the application when one is given.
 
-    `service_name` is the service as metrics name their owner, e.g. `execution_gateway`; in `service.name` and in the
-    label `job` it is `execution-gateway`. Reads the standard `OTEL_*` variables: `OTEL_SDK_DISABLED`,
-    `OTEL_TRACES_EXPORTER` (`none` unless set; `otlp`), `OTEL_EXPORTER_OTLP_*`, `OTEL_RESOURCE_ATTRIBUTES`.
-    Calling it again does nothing new. Never raises: what cannot be set up is logged, and the service runs.
+    `service_name` is the name that metrics give as their `owner`, such as `execution_gateway`. The resource attribute
+    `service.name` has it with hyphens: `execution-gateway`.
+
+    The application gets GET /metrics and request metrics. Without an application, /metrics is served on
+    `OTEL_EXPORTER_PROMETHEUS_HOST` (default `localhost`) and `OTEL_EXPORTER_PROMETHEUS_PORT` (default 9464).
+
+    Other variables: `OTEL_SDK_DISABLED=true` turns everything off; /metrics is then empty. `OTEL_TRACES_EXPORTER` is
+    `none` (the default) or `otlp`, which sends spans to `OTEL_EXPORTER_OTLP_ENDPOINT`. The SDK also reads its other
+    standard variables, such as `OTEL_RESOURCE_ATTRIBUTES`.
+
+    A second call adds its application and changes nothing else. If it names another service, a warning is logged and
+    the first name stays. Never raises: a part that cannot be set up is logged, and the service runs without it.
+
+    Example: `telemetry.init("execution_gateway", app)`.
     """
     try:
         with _lock:
@@ -57,7 +67,7 @@ def _init(service_name: str, app: FastAPI | None) -> None:
         process.service = service_name
         process.disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
         if not process.disabled:
-            http.choose_conventions()  # the first instrumentation that is set up fixes them for all
+            http.choose_conventions()  # before any instrumentation: the first one decides for all
             _attempt("metrics", lambda: _set_up_metrics(service_name))
             _attempt("traces", lambda: _set_up_traces(service_name))
         if app is None:
@@ -67,7 +77,9 @@ def _init(service_name: str, app: FastAPI | None) -> None:
         logger.info("telemetry of %s: %s", service_name, _report())
     elif process.service != service_name:
         logger.warning(
-            "init(%r) after init(%r): a process is one service, the first stays", service_name, process.service
+            "init(%r) after init(%r): a process is one service, and the first name stays",
+            service_name,
+            process.service,
         )
     if app is not None and app not in _apps:
         _apps.append(app)
@@ -77,7 +89,7 @@ def _init(service_name: str, app: FastAPI | None) -> None:
 
 
 def _attempt(what: str, set_up: Callable[[], None]) -> None:
-    """One part that cannot be set up does not take the others with it."""
+    """Runs one part of the set-up. If it fails, the error is logged and the other parts still run."""
     try:
         set_up()
     except Exception:
@@ -126,9 +138,10 @@ def _version() -> str:
 
 
 class _Closing:
-    """Shuts a provider down in a thread: its own exit takes 8 to 17 s with a dead collector, nobody waits longer.
+    """Shuts down a provider in a thread, so that the caller can stop waiting for it.
 
-    The thread is there beforehand: from Python 3.12 on none can be started on the way out of the interpreter.
+    With a dead collector the shutdown of the provider takes 8 to 17 s. The thread is started early, because since
+    Python 3.12 no thread can be started while the interpreter exits.
     """
 
     def __init__(self, provider: TracerProvider) -> None:
@@ -149,7 +162,7 @@ class _Closing:
             self._done.set()
 
     def within(self, seconds: float) -> bool:
-        """Whether it was done in that time."""
+        """Starts the shutdown. Returns whether it ended within that many seconds."""
         self._asked.set()
         return self._done.wait(seconds)
 
@@ -161,20 +174,24 @@ def _set_up_traces(service_name: str) -> None:
         logger.warning("OTEL_TRACES_EXPORTER=%s: only otlp and none are supported; traces are off", chosen)
     if chosen != "otlp":
         return
-    # Its own hook at exit is not bounded.
+    # The provider's own shutdown at exit has no time limit, so `shutdown` is registered below instead.
     provider = TracerProvider(resource=_resource(service_name), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     _closing = _Closing(provider)
     atexit.register(shutdown)
     trace.set_tracer_provider(provider)
     RedisInstrumentor().instrument()
-    AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]  # its constructor has no annotations
+    AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]  # its constructor has no type annotations
 
 
 def shutdown(timeout_millis: int = 2000) -> None:
-    """Sends what is left and stops, within the time given also when nobody answers. Never raises.
+    """Sends the remaining spans and stops tracing. Never raises.
 
-    A process that ends by itself does it anyway; one that a signal ends must call it before, as a server does.
+    Waits at most `timeout_millis` milliseconds, also when the collector does not answer. Spans that were not sent in
+    that time are lost, and a warning is logged. Metrics are not affected. It runs by itself when the interpreter exits.
+    A process that a signal can end must call it before it ends.
+
+    Example: `telemetry.shutdown()` after the `yield` of a FastAPI lifespan.
     """
     global _closing
     closing, _closing = _closing, None

@@ -1,7 +1,8 @@
-"""The pytest plugin: `recorded(orders_total, symbol="AAPL", side="buy", status="success") == 1`.
+"""A pytest plugin with fixtures for tests of code that records metrics.
 
-It has the grammar of the call that it checks. Counters and histograms count since the test
-began; a gauge is what it is.
+def test_an_order_is_counted(recorded):
+    place_an_order()
+    assert recorded(orders_total, symbol="AAPL", side="buy", status="success") == 1
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from telemetry.recording import declared, process
 
 
 class Recorded(Protocol):
-    """What was recorded since the test began: a counter's amount, a histogram's count, a gauge's value or None."""
+    """Reads one series of a metric, by its label values. `recorded` says what it returns."""
 
     def __call__(
         self, metric: Counter | UpDownCounter | Gauge | Histogram, **attributes: str
@@ -32,7 +33,12 @@ def _current(metric: Counter | UpDownCounter | Gauge | Histogram, key: Key) -> i
 
 @pytest.fixture
 def recorded() -> Recorded:
-    """Reads what the code under test recorded."""
+    """A function that reads what the code under test recorded in one series.
+
+    It returns the amount that a counter was raised by since the test began, the number of amounts that a histogram
+    recorded since then, or the present value of a gauge, which is None without a series. Raises ValueError when the
+    attributes are not the declared ones.
+    """
     before = {
         name: {key: _current(metric, key) or 0 for key in metric.values()}
         for name, metric in declared.items()
@@ -51,9 +57,9 @@ def recorded() -> Recorded:
 
 @pytest.fixture
 def another_service(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets the test `init` a service, though a process is one service: afterwards it is what it was before.
+    """Lets a test call `init` for another service. After the test the process is the service that it was before.
 
-    What is global in OpenTelemetry, the providers, stays that of the first.
+    The providers are global in OpenTelemetry, so those of the first `init` stay in use.
     """
     monkeypatch.setattr(process, "service", None)
     monkeypatch.setattr(process, "disabled", False)

@@ -1,4 +1,4 @@
-"""Times blocks and functions into a histogram, in seconds."""
+"""Measures how long blocks and functions take, and records it in a histogram, in seconds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class _Recorder(Protocol):
 
 
 class Timer:
-    """Context manager and decorator that records how long a block or a function took, in seconds."""
+    """A context manager and a decorator. It records the duration in seconds, also when the block or function raises."""
 
     def __init__(self, histogram: _Recorder, attributes: Mapping[str, Any] | None) -> None:
         self._histogram = histogram
@@ -41,7 +41,7 @@ class Timer:
                 with Timer(self._histogram, self._attributes):
                     return await function(*args, **kwargs)
 
-            return timed_coroutine  # type: ignore[return-value]  # it is awaited as the function was
+            return timed_coroutine  # type: ignore[return-value]  # the wrapper is awaited just as the function is
 
         @functools.wraps(function)
         def timed(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,1 +1,1 @@
-"""Takes orders, checks their risk, has them filled, and keeps the book."""
+"""The execution gateway: takes orders, checks their risk, sends them to the venue, and keeps the book."""

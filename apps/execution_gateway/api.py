@@ -1,4 +1,4 @@
-"""The gateway's endpoints."""
+"""The endpoints of the gateway."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from apps.vocabulary import Cancellation
 
 
 async def order_error(_: Request, error: Exception) -> Response:
-    """The answer to whatever an order met."""
+    """Turns an `OrderError` into the answer."""
     assert isinstance(error, OrderError)
     return JSONResponse({"detail": error.detail}, error.status)
 
@@ -62,7 +62,9 @@ def routes(desk: Desk) -> APIRouter:
     async def pnl() -> dict[str, object]:
         valuation, account = desk.pnl.valuation, desk.pnl.account
         if valuation is None or account is None:
-            raise HTTPException(503, "P&L is not known yet: a position has no quote, or the book has not been read")
+            raise HTTPException(
+                503, "P&L is not known yet: a position has no quote, or the book has not been read from PostgreSQL"
+            )
         daily = desk.pnl.daily
         return {
             "realized": _cents(valuation.realized),

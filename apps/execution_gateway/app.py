@@ -1,4 +1,4 @@
-"""The execution gateway as an application: the desk at the paper venue, its endpoints, telemetry."""
+"""Builds the FastAPI application of the execution gateway: the desk, the paper venue, the endpoints and telemetry."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from apps.health import add_health
 
 
 def create(settings: Settings) -> FastAPI:
-    """The application; the desk works as long as it runs."""
-    # The venue's tables are in the same PostgreSQL, in a schema of their own: on paper, one server is enough.
+    """The application, with a desk at the paper venue. The desk works while the application runs."""
+    # The paper venue keeps its tables in the same PostgreSQL, in its own schema. A real venue would not.
     database = Database(settings.database_url, SCHEMA + paper_venue.SCHEMA)
     return serve(Desk(database, paper_venue.PaperVenue(database, settings), settings), settings)
 
 
 def serve(desk: Desk, settings: Settings) -> FastAPI:
-    """The application of a desk."""
+    """The application with this desk."""
     redis_probe = telemetry.RedisProbe(settings.redis_url)
     database_probe = telemetry.DatabaseProbe(settings.database_url)
 

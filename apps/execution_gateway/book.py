@@ -1,4 +1,4 @@
-"""The book: cash, positions at average cost, and what a fill does to them. No input or output."""
+"""The book: cash, positions at average cost, and how a fill changes a position. Does no input or output."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Signed shares at average cost in dollars, fees left out."""
+    """Signed shares of one symbol, and their average cost in dollars without fees."""
 
     shares: int = 0
     average_cost: Decimal = ZERO
 
     def after(self, side: Side, qty: int, price: Decimal) -> tuple[Position, Decimal]:
-        """The position after a fill, and the P&L that the part which closes realizes (fees not counted).
+        """The position after a fill, and the P&L that the fill realizes, without fees.
 
-        A fill that crosses zero closes at the old average cost and opens at its own price.
+        Only the part of a fill that closes shares realizes P&L. A fill that crosses zero closes all shares at the old
+        average cost. The new position has the price of the fill as its cost.
         """
         change = side.sign * qty
         shares = self.shares + change
@@ -38,7 +39,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """What the desk owns, and the P&L it has realized, every fee taken off."""
+    """Cash, positions, and realized P&L after fees."""
 
     initial_cash: Decimal
     cash: Decimal
@@ -48,7 +49,7 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Valuation:
-    """A book at prices, in dollars."""
+    """The value of a book at given prices, in dollars."""
 
     values: dict[str, Decimal]
     unrealized_by_symbol: dict[str, Decimal]
@@ -58,12 +59,12 @@ class Valuation:
 
     @property
     def unrealized(self) -> Decimal:
-        """Over all symbols."""
+        """Unrealized P&L of all symbols."""
         return sum(self.unrealized_by_symbol.values(), ZERO)
 
     @property
     def total(self) -> Decimal:
-        """Realized plus unrealized; equity less initial cash is the same."""
+        """Realized plus unrealized P&L. It equals equity minus initial cash."""
         return self.realized + self.unrealized
 
     @property
@@ -78,7 +79,7 @@ class Valuation:
 
 
 def value(book: Book, prices: Mapping[str, Decimal]) -> Valuation:
-    """The book at these prices; raises KeyError for a position that has none."""
+    """Values the book at these prices. Raises KeyError if a position has no price."""
     values = {symbol: position.shares * prices[symbol] for symbol, position in book.positions.items()}
     unrealized = {
         symbol: position.shares * (prices[symbol] - position.average_cost)

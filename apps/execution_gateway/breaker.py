@@ -1,4 +1,4 @@
-"""The circuit breaker: a row in PostgreSQL for each change, the last of them is the state. Only a person resets it."""
+"""The circuit breaker. Each change is a row in PostgreSQL, and the last row is the state. Only a person resets it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """The breaker as its last change left it."""
+    """The state of the breaker, and why, by whom and when it was last changed."""
 
     state: BreakerState
     reason: str | None = None
@@ -25,7 +25,7 @@ class Breaker:
 
 
 async def read(connection: Connection) -> Breaker:
-    """The breaker now; it is OPEN before its first change."""
+    """The breaker now. It is OPEN before the first change."""
     row = await connection.fetchrow(
         "SELECT state, reason, by, at FROM gateway.breaker_changes ORDER BY id DESC LIMIT 1"
     )
@@ -37,12 +37,12 @@ async def read(connection: Connection) -> Breaker:
 
 
 def show(breaker: Breaker) -> None:
-    """Sets the gauge."""
+    """Sets the gauge `circuit_breaker_state`."""
     circuit_breaker_state.set(1 if breaker.state is BreakerState.TRIPPED else 0)
 
 
 async def trip(database: Database, reason: str, by: str) -> Breaker:
-    """Trips it on a person's word; one that is tripped already stays as it is."""
+    """Trips the breaker for a person. Changes nothing if it is tripped already."""
     breaker, changed = await _change(database, BreakerState.TRIPPED, reason, by)
     if changed:
         circuit_breaker_trips_total.add(1, {"reason": TripReason.MANUAL})
@@ -51,7 +51,7 @@ async def trip(database: Database, reason: str, by: str) -> Breaker:
 
 
 async def reset(database: Database, reason: str, by: str) -> Breaker:
-    """Allows trading again; one that is open already stays as it is."""
+    """Opens the breaker for a person, so that trading is allowed. Changes nothing if it is open already."""
     breaker, changed = await _change(database, BreakerState.OPEN, reason, by)
     if changed:
         circuit_breaker_resets_total.add(1)
@@ -60,7 +60,7 @@ async def reset(database: Database, reason: str, by: str) -> Breaker:
 
 
 async def trip_for_loss(database: Database, trading_date: dt.date, reason: str) -> None:
-    """Trips it for a daily loss, once a trading date: a person's reset holds for the rest of it."""
+    """Trips the breaker for a daily loss, once per trading date. So a reset by a person holds until the next date."""
     async with database.transaction() as connection:
         await ledger.lock_account(connection)
         due = await ledger.mark_loss_trip(connection, trading_date)
@@ -74,7 +74,7 @@ async def trip_for_loss(database: Database, trading_date: dt.date, reason: str) 
 
 async def _change(database: Database, state: BreakerState, reason: str, by: str) -> tuple[Breaker, bool]:
     async with database.transaction() as connection:
-        # An order that has read the breaker is stored before the change, or sees it: both hold this lock.
+        # Orders hold this lock too. So an order is either stored before this change, or reads the new state.
         await ledger.lock_account(connection)
         changed = await _insert(connection, state, reason, by)
         breaker = await read(connection)

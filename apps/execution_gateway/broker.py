@@ -1,4 +1,4 @@
-"""What the desk asks of a venue."""
+"""The interface between the desk and a venue."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from apps.market import MarketState
 
 
 class VenueRejected(Exception):
-    """The venue will not take the order; the message says why."""
+    """The venue refuses the order. The message says why."""
 
 
 class Broker(Protocol):
-    """A venue: it takes orders, and keeps a book of its own that can be asked again after a crash."""
+    """A venue. It takes orders and keeps its own book, which the desk can read again after a crash."""
 
     async def submit(self, order: Order) -> None:
-        """Takes the order; raises `VenueRejected`. The same order again changes nothing."""
+        """Takes the order, or raises `VenueRejected`. The same order again changes nothing."""
 
     async def cancel(self, order_id: UUID) -> None:
-        """Nothing more of the order is filled once this returns."""
+        """Cancels the order. After this returns, no more of it is filled."""
 
     async def knows(self, order_id: UUID) -> bool:
-        """Whether the order was ever taken."""
+        """Whether the venue has ever taken the order."""
 
     async def executions_after(self, seq: int) -> Sequence[Execution]:
-        """Every fill since that one, oldest first."""
+        """Every fill with a higher `seq`, oldest first."""
 
     async def shares(self) -> dict[str, int]:
-        """The venue's own book: signed shares by symbol, closed positions left out."""
+        """Signed shares by symbol in the venue's own book, without closed positions."""
 
     async def see(self, market: MarketState) -> bool:
-        """Takes a new state of the market; says whether fills came of it. A real venue knows the market by itself."""
+        """Gives the venue a new state of the market. Returns whether it filled orders. A real venue ignores it."""

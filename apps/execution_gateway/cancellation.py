@@ -1,4 +1,4 @@
-"""Cancels orders that rest: a client's wish, the close of the session, or the breaker."""
+"""Cancels resting orders for a client, at the close of the session, or when the breaker is tripped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from apps.vocabulary import Cancellation, OrderStatus
 
 
 async def cancel(database: Database, broker: Broker, fills: Fills, order_id: UUID, reason: Cancellation) -> Order:
-    """Cancels what is left; raises `UnknownOrder` or `NotOpen`."""
+    """Cancels the unfilled rest of an order. Raises `UnknownOrder` or `NotOpen`."""
     async with database.connection() as connection:
         order = await ledger.find_order(connection, order_id)
     if order is None:
@@ -35,7 +35,10 @@ async def cancel(database: Database, broker: Broker, fills: Fills, order_id: UUI
 
 
 def adding_risk(holdings: Holdings) -> list[Order]:
-    """Resting orders that would raise an absolute position or cross zero once the earlier ones that stay are filled."""
+    """The resting orders that add risk, if all earlier resting orders that do not add risk are filled.
+
+    Adding risk means that a position becomes larger in absolute terms, or crosses zero.
+    """
     stay: list[Order] = []
     adding: list[Order] = []
     for order in sorted(holdings.open_orders, key=lambda o: (o.created_at, o.id)):

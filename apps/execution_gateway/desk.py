@@ -1,4 +1,4 @@
-"""The desk: follows the market, and after each of its states fills, values and protects the book."""
+"""The desk: follows the market. After each state of the market it books fills, values the book and limits its risk."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class Desk:
-    """Everything that the gateway keeps while it runs, at one venue."""
+    """The gateway's work at one venue, and the state that it keeps in memory."""
 
     def __init__(self, database: Database, broker: Broker, settings: Settings) -> None:
         self.database = database
@@ -49,10 +49,11 @@ class Desk:
         self.ready = False
 
     async def run(self) -> None:
-        """Works for ever. Raises `ledger.MadeWithOtherCash` when the account began with another INITIAL_CASH."""
+        """Works until cancelled. Raises `ledger.MadeWithOtherCash` if the account began with another INITIAL_CASH."""
         await self.database.open()
         await when_there(lambda: ledger.open_account(self.database, self._settings.initial_cash))
-        # Before any fill is booked: a placement that a crash cut off is counted as what it came to.
+        # This must come before any fill is booked. It counts the placements that a crash interrupted, and finds them by
+        # their status `pending`, which a booked fill would change.
         await when_there(self.placement.resolve_pending)
         gross_exposure_limit_dollars.set(self._settings.gross_exposure_limit)
         self.ready = True
@@ -70,7 +71,7 @@ class Desk:
             await asyncio.sleep(1)
 
     async def see(self, state: MarketState) -> None:
-        """Fills, values and protects the book at a new state of the market. Never raises: the next state comes."""
+        """Books fills, values the book and limits its risk at a new state of the market. Never raises."""
         SYMBOL.know(state.quotes)
         self.market = state
         await self._filling.attempt(self._fill)
@@ -81,9 +82,9 @@ class Desk:
             await self.fills.book()
 
     async def catch_up(self) -> None:
-        """What must happen also when the market is silent: half-done orders, unbooked fills, the breaker's gauge.
+        """Does the work that must not wait for the market. Never raises.
 
-        Never raises.
+        It sets the breaker's gauge, resolves interrupted placements, books fills, values the book and limits its risk.
         """
         await self._reading_breaker.attempt(self._show_breaker)
         await self._resolving.attempt(self.placement.resolve_pending)
@@ -116,16 +117,16 @@ class Desk:
                 logger.info("order %s: %s", order.id, ended)
 
     async def cancel(self, order_id: UUID, reason: Cancellation) -> Order:
-        """Cancels what is left of an order; raises `UnknownOrder` or `NotOpen`."""
+        """Cancels the unfilled rest of an order. Raises `UnknownOrder` or `NotOpen`."""
         return await cancel(self.database, self.broker, self.fills, order_id, reason)
 
     async def trip(self, reason: str, by: str) -> Breaker:
         """Trips the breaker, and cancels the resting orders that add risk."""
         tripped = await breaker.trip(self.database, reason, by)
-        # It is tripped, and that is the answer: what cannot be cancelled now is cancelled by `catch_up`.
+        # The trip has succeeded, even if a cancellation fails now. `catch_up` tries again each second.
         await self._protecting.attempt(self._value_and_protect)
         return tripped
 
     async def reset(self, reason: str, by: str) -> Breaker:
-        """Allows trading again."""
+        """Resets the breaker, so that trading is allowed again."""
         return await breaker.reset(self.database, reason, by)

@@ -1,4 +1,4 @@
-"""The errors that an order can meet: each has the status and the words of its answer. `api.order_error` answers all."""
+"""Errors about an order. Each has the HTTP status and the text of its answer; `api.order_error` sends it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from apps.vocabulary import Rejection
 
 
 class OrderError(Exception):
-    """The message is for the one who sent the request."""
+    """The base of all errors about an order. The message is for the client."""
 
     status: int = 503
 
     @property
     def detail(self) -> object:
-        """What the answer says."""
+        """The field `detail` of the answer."""
         return str(self)
 
 
 class UnknownOrder(OrderError):
-    """Nobody placed an order with this id."""
+    """No order has this id."""
 
     status = 404
 
@@ -34,36 +34,36 @@ class Rejected(OrderError):
     def __init__(self, reason: Rejection, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-        # An unknown symbol is bad input; a breaker that cannot be read is no fault of the order.
+        # An unknown symbol is invalid input. A breaker that cannot be read is our problem, not the client's.
         self.status = {Rejection.UNKNOWN_SYMBOL: 422, Rejection.BREAKER_UNKNOWN: 503}.get(reason, 409)
 
     @property
     def detail(self) -> object:
-        """The reason and a sentence; for an unknown symbol as other bad input has it."""
+        """The reason and a sentence. An unknown symbol has the form of other invalid input."""
         if self.reason is Rejection.UNKNOWN_SYMBOL:
             return [{"loc": ["body", "symbol"], "msg": str(self), "type": self.reason}]
         return {"reason": self.reason, "message": str(self)}
 
 
 class ClientOrderIdConflict(OrderError):
-    """The client_order_id was used for an order with other content."""
+    """The client_order_id was used before, for a different order."""
 
     status = 409
 
     @property
     def detail(self) -> object:
-        """The field that is in conflict, and a sentence."""
+        """The field with the conflict, and a sentence."""
         return {"reason": "client_order_id", "message": str(self)}
 
 
 class Failed(OrderError):
-    """An error of ours: the order was not taken, as far as we know."""
+    """An error of ours. As far as we know, the order was not taken."""
 
     @property
     def detail(self) -> object:
-        """That it failed, and a sentence."""
+        """The reason `failed`, and a sentence."""
         return {"reason": "failed", "message": str(self)}
 
 
 class OutcomeUnknown(Failed):
-    """The same order was cut off before; in a moment it is known whether the venue has it."""
+    """The first placement of this order was interrupted. We do not know yet whether the venue has it."""

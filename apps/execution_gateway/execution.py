@@ -1,4 +1,4 @@
-"""A fill, as a venue reports it."""
+"""The report of a fill by a venue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from apps.vocabulary import Side
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One fill; the venue's `seq` rises by time."""
+    """One fill. The venue gives later fills a higher `seq`."""
 
     seq: int
     order_id: UUID

@@ -1,4 +1,4 @@
-"""Books what the venue filled: each fill once, whenever it is seen, also after a crash."""
+"""Books the fills of the venue and records their metrics. Each fill is booked exactly once, also after a crash."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class Fills:
-    """The way from the venue's book to ours."""
+    """Copies fills from the venue's book to ours."""
 
     def __init__(self, database: Database, broker: Broker) -> None:
         self._database = database
@@ -32,7 +32,7 @@ class Fills:
         self._turn = asyncio.Lock()
 
     async def book(self) -> int:
-        """Books every fill since the last one that was booked; says how many."""
+        """Books every fill that is not booked yet. Returns how many."""
         async with self._turn:
             async with self._database.connection() as connection:
                 last = await ledger.last_execution(connection)
@@ -45,7 +45,7 @@ class Fills:
 
 
 def record(order: Order, execution: Execution) -> None:
-    """Records a fill that was booked."""
+    """Records the metrics of a booked fill."""
     side = {"side": execution.side}
     order_fills_total.add(1, {"symbol": execution.symbol, **side})
     filled_notional_dollars_total.add(execution.qty * execution.price, side)
@@ -60,5 +60,5 @@ def record(order: Order, execution: Execution) -> None:
 
 
 def slippage_bps(arrival_price: Decimal, execution: Execution) -> Decimal:
-    """Basis points by which the fill is worse than the quote at arrival; negative when it is better."""
+    """Basis points by which the fill is worse than the quote at arrival. Negative if it is better."""
     return execution.side.sign * (execution.price / arrival_price - 1) * 10_000

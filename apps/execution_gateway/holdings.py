@@ -1,4 +1,4 @@
-"""What the desk holds, and what its open orders may make of it. No input or output."""
+"""What the desk holds, and how its open orders may change that. Does no input or output."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from apps.vocabulary import Side
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """The book, and the orders that may still change it."""
+    """The book and the open orders."""
 
     book: Book
     open_orders: Sequence[Order]
 
     def shares(self, symbol: str, side: Side) -> int:
-        """Shares once every open order of that side is filled."""
+        """Signed shares of the symbol if every open order of that side is filled."""
         held = self.book.positions.get(symbol, Position()).shares
         waiting = sum(o.remaining for o in self.open_orders if o.symbol == symbol and o.side is side)
         return held + side.sign * waiting
 
     def adds_risk(self, symbol: str, side: Side, qty: int) -> bool:
-        """Whether filling it raises the absolute position or crosses zero."""
+        """Whether an order adds risk: filled, it makes the position larger in absolute terms or crosses zero."""
         before = self.shares(symbol, side)
         after = before + side.sign * qty
         return abs(after) > abs(before) or before * after < 0
 
     def most_shares(self, symbol: str) -> int:
-        """The largest absolute position that the open orders can lead to."""
+        """The largest absolute position that is possible with the open orders."""
         return max(abs(self.shares(symbol, side)) for side in Side)
 
     def symbols(self) -> set[str]:
-        """Symbols that are held, or may be."""
+        """The symbols of positions and open orders."""
         return {*self.book.positions, *(o.symbol for o in self.open_orders)}

@@ -1,4 +1,4 @@
-"""The desk's own account, orders, fills and positions in PostgreSQL."""
+"""Reads and writes the desk's account, orders, fills and positions in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from apps.vocabulary import OrderStatus
 
 
 class MadeWithOtherCash(Exception):
-    """The stored account began with another amount."""
+    """The stored account began with another initial cash."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account's row: the part of it that is not the book."""
+    """The figures in the account's row that are not part of the book."""
 
     high_water_mark: Decimal
     trading_date: dt.date | None
@@ -34,7 +34,7 @@ class Account:
 
 
 async def open_account(database: Database, initial_cash: Decimal) -> None:
-    """Makes the account the first time; raises `MadeWithOtherCash` when it is there with another INITIAL_CASH."""
+    """Creates the account if there is none. Raises `MadeWithOtherCash` if there is one with another INITIAL_CASH."""
     async with database.transaction() as connection:
         await connection.execute(
             "INSERT INTO gateway.account (initial_cash, cash, high_water_mark) VALUES ($1, $1, $1)"
@@ -50,14 +50,14 @@ async def open_account(database: Database, initial_cash: Decimal) -> None:
 
 
 async def lock_account(connection: Connection) -> None:
-    """Makes this transaction wait for every other one that changes the book."""
+    """Locks the account until the transaction ends, so that only one transaction at a time changes the book."""
     await connection.execute("SELECT 1 FROM gateway.account FOR UPDATE")
 
 
 async def read_book(connection: Connection) -> tuple[Book, Account]:
-    """Cash, positions and the day's figures."""
+    """The book, and the other figures of the account."""
     row = await connection.fetchrow("SELECT * FROM gateway.account")
-    assert row is not None, "open_account comes first"
+    assert row is not None, "open_account must be called first"
     positions = await connection.fetch("SELECT * FROM gateway.positions ORDER BY symbol")
     book = Book(
         row["initial_cash"],
@@ -76,13 +76,13 @@ async def read_book(connection: Connection) -> tuple[Book, Account]:
 
 
 async def read_holdings(connection: Connection) -> Holdings:
-    """The book, and the orders that may still change it."""
+    """The book and the open orders."""
     book, _ = await read_book(connection)
     return Holdings(book, await find_orders(connection, open_only=True))
 
 
 async def find_orders(connection: Connection, *, open_only: bool = False, limit: int = 10_000) -> list[Order]:
-    """Orders, newest first."""
+    """The newest orders, newest first."""
     rows = await connection.fetch(
         "SELECT * FROM gateway.orders WHERE NOT $1 OR status = ANY($2) ORDER BY created_at DESC, id LIMIT $3",
         open_only,
@@ -93,13 +93,13 @@ async def find_orders(connection: Connection, *, open_only: bool = False, limit:
 
 
 async def find_order(connection: Connection, order_id: UUID) -> Order | None:
-    """The order with this id."""
+    """The order with this id, or None."""
     row = await connection.fetchrow("SELECT * FROM gateway.orders WHERE id = $1", order_id)
     return None if row is None else _order(row)
 
 
 async def find_by_client_order_id(connection: Connection, client_order_id: str) -> Order | None:
-    """The order that came with this id of the client's own."""
+    """The order with this client_order_id, or None."""
     row = await connection.fetchrow("SELECT * FROM gateway.orders WHERE client_order_id = $1", client_order_id)
     return None if row is None else _order(row)
 
@@ -142,7 +142,7 @@ async def set_status(
     only_from: tuple[OrderStatus, ...],
     reason: str | None = None,
 ) -> bool:
-    """Moves an order on, if it still is where it is thought to be; says whether it was."""
+    """Sets the status if the present status is in `only_from`. Returns whether it was."""
     changed = await connection.fetchval(
         "UPDATE gateway.orders SET status = $2, reason = coalesce($3, reason)"
         " WHERE id = $1 AND status = ANY($4) RETURNING true",
@@ -155,16 +155,16 @@ async def set_status(
 
 
 async def last_execution(connection: Connection) -> int:
-    """The venue's number of the last fill that was booked; 0 before the first."""
+    """The venue's `seq` of the last booked fill, or 0 if there is none."""
     return int(await connection.fetchval("SELECT coalesce(max(venue_seq), 0) FROM gateway.fills"))
 
 
 async def book_fill(connection: Connection, execution: Execution) -> Order:
-    """Books a fill: fill, order, position and account in the caller's transaction. Returns the order as it was."""
+    """Updates fills, order, position and account in the caller's transaction. Returns the order before the fill."""
     await lock_account(connection)
     row = await connection.fetchrow("SELECT * FROM gateway.orders WHERE id = $1", execution.order_id)
     if row is None:
-        raise LookupError(f"the venue filled {execution.order_id}, which is not an order of ours")
+        raise LookupError(f"the venue filled the order {execution.order_id}, which we do not have")
     order = _order(row)
     await connection.execute(
         "INSERT INTO gateway.fills VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -181,7 +181,7 @@ async def book_fill(connection: Connection, execution: Execution) -> Order:
     filled = order.filled_qty + execution.qty
     status = OrderStatus.FILLED if filled >= order.qty else OrderStatus.PARTLY_FILLED
     if status is OrderStatus.PARTLY_FILLED and order.status not in OPEN:
-        status = order.status  # cancelled while this fill was on its way
+        status = order.status  # the order was cancelled before this fill was booked
     await connection.execute(
         "UPDATE gateway.orders SET filled_qty = $2, status = $3 WHERE id = $1", order.id, filled, status
     )
@@ -209,7 +209,7 @@ async def book_fill(connection: Connection, execution: Execution) -> Order:
 async def equity_at_open(
     connection: Connection, trading_date: dt.date, previous_closes: Mapping[str, Decimal]
 ) -> Decimal:
-    """Start-of-day equity: from the fills of earlier trading dates and the previous closes, whenever it is asked."""
+    """Start-of-day equity. It needs only earlier fills and previous closes, so it can be computed after the open."""
     cash: Decimal = await connection.fetchval("SELECT initial_cash FROM gateway.account")
     rows = await connection.fetch(
         "SELECT symbol, sum(CASE side WHEN 'buy' THEN qty ELSE -qty END)::bigint AS shares,"
@@ -224,7 +224,7 @@ async def equity_at_open(
 
 
 async def start_day(connection: Connection, trading_date: dt.date, equity: Decimal) -> None:
-    """Stores start-of-day equity with its trading date; the day's loss begins at 0."""
+    """Stores start-of-day equity with its trading date, and sets the daily loss ratio to 0."""
     await connection.execute(
         "UPDATE gateway.account SET trading_date = $1, start_of_day_equity = $2, daily_loss_ratio = 0",
         trading_date,
@@ -233,7 +233,7 @@ async def start_day(connection: Connection, trading_date: dt.date, equity: Decim
 
 
 async def raise_marks(connection: Connection, trading_date: dt.date, loss_ratio: Decimal, equity: Decimal) -> None:
-    """Stores a new worst loss of that trading date and a new high-water mark; lower ones change nothing."""
+    """Stores a worse loss of that trading date and a higher high-water mark. Lower values change nothing."""
     await connection.execute(
         "UPDATE gateway.account SET high_water_mark = greatest(high_water_mark, $3), daily_loss_ratio ="
         " CASE WHEN trading_date = $1 THEN greatest(daily_loss_ratio, $2) ELSE daily_loss_ratio END",
@@ -244,7 +244,7 @@ async def raise_marks(connection: Connection, trading_date: dt.date, loss_ratio:
 
 
 async def mark_loss_trip(connection: Connection, trading_date: dt.date) -> bool:
-    """Notes that the loss of that trading date trips the breaker; says whether it was not noted before."""
+    """Notes that the loss of that trading date trips the breaker. Returns False if that was noted before."""
     due = await connection.fetchval(
         "UPDATE gateway.account SET loss_tripped_on = $1 WHERE loss_tripped_on IS DISTINCT FROM $1 RETURNING true",
         trading_date,
@@ -253,7 +253,7 @@ async def mark_loss_trip(connection: Connection, trading_date: dt.date) -> bool:
 
 
 async def reset_high_water_mark(connection: Connection, equity: Decimal, reason: str, by: str) -> Decimal:
-    """Lets drawdown be counted from this equity, and keeps who wanted it and why. Returns the mark before."""
+    """Sets the high-water mark to this equity, and stores who wanted it and why. Returns the mark before."""
     await lock_account(connection)
     before: Decimal = await connection.fetchval("SELECT high_water_mark FROM gateway.account")
     await connection.execute("UPDATE gateway.account SET high_water_mark = $1", equity)

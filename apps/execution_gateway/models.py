@@ -1,4 +1,4 @@
-"""What the API takes and answers."""
+"""The requests and answers of the API."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from apps.vocabulary import OrderStatus, OrderType, Side
 
 OPEN = (OrderStatus.PENDING, OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED)
 RESTING = (OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED)
-"""Statuses of orders that may still fill; those that rest are at the venue."""
+"""OPEN: the order may still be filled. RESTING: in addition, the venue has confirmed the order."""
 
 CENT = Decimal("0.01")
 TICK = Decimal("0.0001")
-"""What money and prices are rounded to."""
+"""Money is rounded to CENT, prices are rounded to TICK."""
 
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class OrderRequest(BaseModel):
-    """An order: whole shares, prices in dollars. The same `client_order_id` again answers with the first order."""
+    """A new order, in whole shares and dollars. The same `client_order_id` again gets the first order."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,14 +36,14 @@ class OrderRequest(BaseModel):
 
     @model_validator(mode="after")
     def limit_price_goes_with_limit_orders(self) -> Self:
-        """A market order with a limit would be one of the two by mistake."""
+        """Refuses a market order with a limit price: one of the two must be a mistake."""
         if (self.order_type is OrderType.LIMIT) != (self.limit_price is not None):
             raise ValueError("limit_price is needed for a limit order, and only there")
         return self
 
 
 class Order(BaseModel):
-    """An order as it is stored."""
+    """A stored order."""
 
     id: UUID
     client_order_id: str | None
@@ -66,7 +66,7 @@ class Order(BaseModel):
 
 
 class BreakerChange(BaseModel):
-    """Who wants the breaker changed, and why."""
+    """A request to trip or reset the breaker: why, and by whom."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -75,4 +75,4 @@ class BreakerChange(BaseModel):
 
 
 class HighWaterMarkReset(BreakerChange):
-    """Who wants drawdown to be counted from today's equity, and why."""
+    """A request to set the high-water mark to the present equity: why, and by whom."""

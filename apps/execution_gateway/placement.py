@@ -1,4 +1,4 @@
-"""Places orders: admitted in one transaction, taken by the venue, and every one counted exactly once."""
+"""Places orders: checks and stores them, sends them to the venue, and counts each placement exactly once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class Placement:
-    """The way of an order from its arrival to the venue."""
+    """Takes an order from its arrival to the venue, and resolves placements that were interrupted."""
 
     def __init__(
         self,
@@ -45,14 +45,14 @@ class Placement:
         self._market = market
         self._last_holdings = last_holdings
         self._sending: set[UUID] = set()
-        """On their way in this process: `resolve_pending` leaves them alone."""
+        """Orders that `place` is working on now. `resolve_pending` must not touch them."""
         self._abandoned: set[UUID] = set()
-        """Failed, as the client heard; PostgreSQL or the venue may not know."""
+        """Orders that the client was told have failed. PostgreSQL or the venue may still have them as open."""
         self._accepted: set[UUID] = set()
-        """Accepted, as the client heard, and still pending in PostgreSQL."""
+        """Orders that the client was told are accepted. In PostgreSQL they are still pending."""
 
     async def place(self, request: OrderRequest) -> tuple[Order, bool]:
-        """The order, and whether it is new: the same client_order_id again answers with the first order.
+        """Returns the order, and whether it is new. With a known client_order_id it is the first order with that id.
 
         Raises an `OrderError`: `Rejected`, `ClientOrderIdConflict`, `OutcomeUnknown` or `Failed`.
         """
@@ -64,7 +64,7 @@ class Placement:
                 orders_total.add(1, {**labels, "status": PlacementStatus.REJECTED})
                 order_rejections_total.add(1, {"reason": refusal.reason})
                 raise
-            except OrderError:  # about an order that was counted before
+            except OrderError:  # this error is about an earlier order, which was counted before
                 raise
             except BaseException as error:
                 orders_total.add(1, {**labels, "status": PlacementStatus.FAILED})
@@ -86,7 +86,7 @@ class Placement:
         except OrderError:
             raise
         except BaseException:
-            # Whether the venue has it is not known, and the client hears that it failed: it must not fill later on.
+            # The venue may have the order. But the client is told that it failed, so it must not be filled later.
             self._abandoned.add(order_id)
             raise
         finally:
@@ -95,7 +95,7 @@ class Placement:
     async def _admit(self, request: OrderRequest, order_id: UUID) -> tuple[Order, bool]:
         try:
             async with self._database.transaction() as connection:
-                # One order after the other: two that fit the cash one by one may not fit it together.
+                # Only one order at a time, because two orders may each be small enough for the cash, but not both.
                 await ledger.lock_account(connection)
                 first = await self._first_of(connection, request)
                 if first is not None:
@@ -104,7 +104,7 @@ class Placement:
         except (Unavailable, *UNAVAILABLE) as error:
             holdings = self._last_holdings()
             if holdings is None or holdings.adds_risk(request.symbol, request.side, request.qty):
-                self._abandoned.add(order_id)  # the commit may have got through
+                self._abandoned.add(order_id)  # the commit may have succeeded
                 raise Rejected(
                     Rejection.BREAKER_UNKNOWN, "the circuit breaker cannot be read, and the order adds risk"
                 ) from error
@@ -114,7 +114,7 @@ class Placement:
         return order, True
 
     async def _first_of(self, connection: Connection, request: OrderRequest) -> Order | None:
-        """The order that had this client_order_id before."""
+        """The earlier order with the same client_order_id, or None."""
         if request.client_order_id is None:
             return None
         first = await ledger.find_by_client_order_id(connection, request.client_order_id)
@@ -123,13 +123,13 @@ class Placement:
         if not _is_same(first, request):
             raise ClientOrderIdConflict(f"client_order_id {request.client_order_id!r} belongs to another order")
         if first.status is OrderStatus.PENDING and first.id not in self._sending | self._accepted:
-            raise OutcomeUnknown(f"what became of the order {request.client_order_id!r} is not known yet, ask again")
+            raise OutcomeUnknown(f"the outcome of the order {request.client_order_id!r} is not known yet, ask again")
         return first
 
     async def _check_and_store(
         self, connection: Connection, request: OrderRequest, order_id: UUID
     ) -> tuple[Order, Rejected | None]:
-        """The order as it was stored, and why it is refused. The refusal is not raised: it is to be committed."""
+        """Stores the order, and returns it with the refusal, if any. Raising it would roll back the transaction."""
         market = self._market()
         refusal, arrival_price = None, None
         holdings, tripped = await ledger.read_holdings(connection), await _read_breaker(connection)
@@ -167,13 +167,13 @@ class Placement:
             await self._fills.book()
             async with self._database.connection() as connection:
                 return await ledger.find_order(connection, order.id) or order
-        except Exception as error:  # the venue has it, so it is accepted; `Desk.catch_up` books the rest
-            logger.warning("order %s is accepted, booking it waits: %s", order.id, described(error))
+        except Exception as error:  # the venue has the order, so it is accepted; `Desk.catch_up` does the rest
+            logger.warning("order %s is accepted, but could not be booked yet: %s", order.id, described(error))
             self._accepted.add(order.id)
             return order.model_copy(update={"status": OrderStatus.ACCEPTED})
 
     async def resolve_pending(self) -> None:
-        """Ends what was left half-done, by an error or by a crash. A placement that a crash cut off is counted here."""
+        """Ends placements that an error or a crash interrupted. Those that a crash interrupted are counted here."""
         for order_id in list(self._abandoned):
             await self._broker.cancel(order_id)
             async with self._database.connection() as connection:
@@ -195,7 +195,7 @@ class Placement:
         if order.id in self._accepted:
             self._accepted.discard(order.id)
             return
-        logger.warning("order %s was cut off: %s", order.id, status)
+        logger.warning("the placement of order %s was interrupted, its status is now %s", order.id, status)
         if known:
             _count_accepted(order)
         else:
@@ -210,7 +210,7 @@ def _count_accepted(order: Order) -> None:
 
 
 async def _read_breaker(connection: Connection) -> bool | None:
-    """Whether it is tripped; None when it cannot be read while the rest of the database can."""
+    """Whether the breaker is tripped. None if only the breaker cannot be read, and the rest of the database can."""
     try:
         async with connection.transaction():
             return (await breaker.read(connection)).state is BreakerState.TRIPPED

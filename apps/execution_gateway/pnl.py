@@ -1,4 +1,4 @@
-"""Values the book at the last quotes, keeps the day's worst loss and the high-water mark, and shows it all."""
+"""Values the book at the last quotes, keeps the worst daily loss and the high-water mark, and sets the gauges."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 def loss_ratio(equity: Decimal, start_of_day_equity: Decimal) -> Decimal:
-    """The loss over start-of-day equity, 0 and up; 1 where money was lost on an equity of zero or less."""
+    """The loss divided by start-of-day equity, at least 0. It is 1 if money was lost on an equity of zero or less."""
     loss = start_of_day_equity - equity
     if loss <= 0:
         return ZERO
@@ -45,12 +45,12 @@ def loss_ratio(equity: Decimal, start_of_day_equity: Decimal) -> Decimal:
 
 
 def _is_new(market: MarketState | None, account: Account) -> bool:
-    """Whether the market is at a later trading date; an old state that Redis still had is not."""
+    """Whether the market is at a later trading date than the account. An old state from Redis is at an earlier one."""
     return market is not None and (account.trading_date is None or market.trading_date > account.trading_date)
 
 
 class ProfitAndLoss:
-    """The desk's figures, as last computed."""
+    """The P&L, equity and loss of the desk, as last computed."""
 
     def __init__(self, database: Database, settings: Settings, fills: Fills) -> None:
         self._database = database
@@ -64,25 +64,25 @@ class ProfitAndLoss:
 
     @property
     def daily(self) -> Decimal | None:
-        """Equity less start-of-day equity; None before the first open."""
+        """Equity minus start-of-day equity. None if one of them is not known yet."""
         if self.valuation is None or self.account is None or self.account.start_of_day_equity is None:
             return None
         return self.valuation.equity - self.account.start_of_day_equity
 
     @property
     def worst_loss_ratio(self) -> Decimal:
-        """The worst daily loss of the account's trading date, stored or (while PostgreSQL was away) not."""
+        """The worst daily loss of the account's trading date. If PostgreSQL was down, it may not be stored yet."""
         if self.account is None:
             return ZERO
         date, worst = self._worst
         return max(self.account.daily_loss_ratio, worst if date == self.account.trading_date else ZERO)
 
     async def update(self, market: MarketState | None) -> None:
-        """Reads the book, values it, stores new marks, trips the breaker when too much was lost, sets the gauges."""
+        """Reads and values the book, sets the gauges, stores new marks, trips the breaker if the loss is too large."""
         try:
             await self._read(market)
         except (Unavailable, *UNAVAILABLE) as error:
-            # Nothing is booked while PostgreSQL is away: the last book is still the book, and prices go on.
+            # While PostgreSQL is down nothing is booked. So the last book is still right, and only prices change.
             self._reading.failed(described(error), error)
         else:
             self._reading.succeeded()
@@ -99,12 +99,12 @@ class ProfitAndLoss:
 
     async def _read(self, market: MarketState | None) -> None:
         if self.account is None or _is_new(market, self.account):
-            # Start-of-day equity rests on every fill of the days before, also on one that is not booked yet.
+            # Start-of-day equity needs every fill of the days before, so all of them must be booked now.
             await self._fills.book()
         async with self._database.transaction() as connection:
             book, account = await ledger.read_book(connection)
-            # The trading date changes at the open. What start-of-day equity rests on does not change after it, so an
-            # open that was missed gives the same figure.
+            # The trading date changes at the open. The fills and closes before the open do not change later, so
+            # start-of-day equity is also right when this service was down at the open.
             if market is not None and _is_new(market, account):
                 equity = await ledger.equity_at_open(connection, market.trading_date, market.previous_closes)
                 await ledger.start_day(connection, market.trading_date, equity)

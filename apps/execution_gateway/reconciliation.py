@@ -1,4 +1,4 @@
-"""Compares the venue's own book of fills with our positions, in shares."""
+"""Compares the shares in the venue's own book with our positions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from apps.vocabulary import Outcome
 
 
 class Reconciliation:
-    """Drift counts when two runs in a row agree on it: a fill that is on its way is in the venue's book only."""
+    """Drift counts if two runs in a row find it, because a new fill is in the venue's book before it is in ours."""
 
     def __init__(self, database: Database, broker: Broker) -> None:
         self._database = database
@@ -25,7 +25,7 @@ class Reconciliation:
         self._last: dict[str, int] = {}
 
     async def run(self) -> dict[str, int]:
-        """Compares once, and returns the drift that counts: the venue's shares less ours, by symbol."""
+        """Compares once. Returns the drift that counts by symbol: the venue's shares minus ours."""
         try:
             theirs = await self._broker.shares()
             async with self._database.connection() as connection:

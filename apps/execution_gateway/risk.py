@@ -1,4 +1,4 @@
-"""The risk checks: whether an order may go to the venue. No input or output."""
+"""The risk checks, which decide whether an order may go to the venue. Do no input or output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check(
     tripped: bool | None,
     limits: Settings,
 ) -> Decimal:
-    """The quote that the order arrived at; raises `Rejected`. `tripped` is None when the breaker cannot be read."""
+    """Returns the quote at arrival, or raises `Rejected`. `tripped` is None if the breaker cannot be read."""
     if market is None:
         raise Rejected(Rejection.STALE_QUOTE, "no quote has arrived yet")
     quote = market.quotes.get(order.symbol)
@@ -40,7 +40,7 @@ def check(
 
 
 def check_breaker(tripped: bool | None) -> None:
-    """For orders that add risk; raises `Rejected` unless trading is known to be allowed."""
+    """For orders that add risk. Raises `Rejected` if the breaker is tripped or cannot be read."""
     if tripped is None:
         raise Rejected(Rejection.BREAKER_UNKNOWN, "the circuit breaker cannot be read, and the order adds risk")
     if tripped:
@@ -100,7 +100,7 @@ def _check_means(order: OrderRequest, holdings: Holdings, price: Decimal, limits
 
 
 def cost(qty: int, price: Decimal, limits: Settings) -> Decimal:
-    """What buying takes at most at this quote: slippage and fee, as the venue rounds them for every part."""
+    """The most that buying can cost at this quote, with slippage and fee, and with the rounding of each part."""
     dearest = (price * (1 + limits.slippage_bps / 10_000)).quantize(TICK)
     parts = -(-qty // limits.max_shares_per_tick)
     return qty * (dearest + limits.fee_per_share) + parts * CENT / 2

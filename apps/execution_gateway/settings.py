@@ -1,4 +1,4 @@
-"""The desk's limits, as its environment says them; costs are the venue's."""
+"""The settings of the execution gateway: its limits, and those of the paper venue."""
 
 from __future__ import annotations
 
@@ -11,15 +11,23 @@ from apps.settings import ServiceSettings
 
 
 class Settings(ServiceSettings, VenueSettings):
-    """Each field is an environment variable in capitals; money is in dollars."""
+    """Each field is an environment variable in capital letters. Money is in dollars."""
 
     initial_cash: Decimal = Field(default=Decimal(1_000_000), gt=0)
-    allow_short: bool = Field(default=False, description="whether a sell may go beyond the position")
+    allow_short: bool = Field(default=False, description="whether more shares may be sold than are held")
     gross_exposure_limit: Decimal = Field(default=Decimal(1_500_000), gt=0)
-    position_limit: Decimal = Field(default=Decimal(200_000), gt=0, description="of one symbol, at the quote")
-    order_size_limit: Decimal = Field(default=Decimal(200_000), gt=0, description="of one order, at the quote")
-    price_collar: Decimal = Field(default=Decimal("0.1"), gt=0, description="how far from the quote a limit may be")
-    stale_quote_seconds: float = Field(default=5, gt=0, description="a quote older than this is not traded on")
+    position_limit: Decimal = Field(
+        default=Decimal(200_000), gt=0, description="the largest position in one symbol, at the quote"
+    )
+    order_size_limit: Decimal = Field(
+        default=Decimal(200_000), gt=0, description="the largest notional of one order, at the quote"
+    )
+    price_collar: Decimal = Field(
+        default=Decimal("0.1"), gt=0, description="how far a limit price may be from the quote, as a ratio"
+    )
+    stale_quote_seconds: float = Field(
+        default=5, gt=0, description="orders are refused if the quote is older than this"
+    )
     daily_loss_limit: Decimal = Field(
-        default=Decimal("0.05"), gt=0, description="of start-of-day equity; trips the breaker"
+        default=Decimal("0.05"), gt=0, description="the daily loss ratio above which the breaker is tripped"
     )

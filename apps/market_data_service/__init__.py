@@ -1,1 +1,1 @@
-"""Replays daily closes as ticks, and says when the market is open."""
+"""The market data service: replays daily closes as ticks, and publishes whether the market is open."""

@@ -1,4 +1,4 @@
-"""The market data service's endpoints."""
+"""The endpoints of the market data service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def routes(feed: Feed) -> APIRouter:
     def state() -> MarketState:
         if feed.state is None:
             raise HTTPException(
-                503, "the replay has not started: PostgreSQL, where its point is stored, is not there yet"
+                503, "the replay has not started: it waits for PostgreSQL, where its position is stored"
             )
         return feed.state
 
@@ -27,7 +27,7 @@ def routes(feed: Feed) -> APIRouter:
 
     @router.get("/quotes")
     async def quotes() -> dict[str, dict[str, object]]:
-        """The last quote of every symbol: price in dollars, and when it ticked."""
+        """The last quote of every symbol: the price in dollars, and the time of its tick in unix seconds."""
         return {symbol: {"price": str(quote.price), "at": quote.at} for symbol, quote in state().quotes.items()}
 
     return router

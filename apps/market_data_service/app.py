@@ -1,4 +1,4 @@
-"""The market data service as an application: the feed, its endpoints, telemetry."""
+"""Builds the FastAPI application of the market data service: the feed, the endpoints and telemetry."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from apps.market_data_service.storage import SCHEMA
 
 
 def create(settings: Settings) -> FastAPI:
-    """The application. Reads the file of closes; ends the process with a sentence when it cannot be replayed."""
+    """The application. If the file of closes cannot be replayed, ends the process with a sentence that says why."""
     try:
         closes = read_closes(settings.replay_path)
         replay = Replay(closes, settings.replay_start, settings.replay_end, settings.replay_day_seconds)

@@ -1,4 +1,4 @@
-"""Reads a file of daily closes: a header of symbols, then a row a trading date."""
+"""Reads a CSV file of daily closes: a header with the symbols, then one row per trading date."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from pathlib import Path
 
 
 class BadCloses(Exception):
-    """The file cannot be replayed; the message names the file, the line and what is wrong."""
+    """The closes cannot be replayed. The message says what is wrong, and names the file and line or the setting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Closes:
-    """Daily closes in dollars, by date and by symbol in the header's order."""
+    """Daily closes in dollars: one row per date, with the symbols in the order of the header."""
 
     symbols: tuple[str, ...]
     dates: tuple[dt.date, ...]
     rows: tuple[tuple[Decimal, ...], ...]
 
     def of(self, index: int) -> dict[str, Decimal]:
-        """The closes of the date with this index."""
+        """The closes of the date with this index in `dates`."""
         return dict(zip(self.symbols, self.rows[index], strict=True))
 
 
 def read_closes(path: Path) -> Closes:
-    """Raises `BadCloses` unless every row has a later date than the one before and a positive price for each symbol."""
+    """Reads the file. Raises `BadCloses` unless the dates rise and every row has a positive price for each symbol."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             lines = list(csv.reader(file))

@@ -1,4 +1,4 @@
-"""Plays the replay in real time: ticks into metrics and Redis, the point into PostgreSQL."""
+"""Plays the replay in real time. Ticks go to metrics and Redis, the position in the replay goes to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from apps.market_data_service.replay import Replay, ReplayPoint
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.5
-"""Each symbol ticks at least once a second."""
+"""The pause between two ticks. Each symbol must tick at least once a second."""
 PUBLISH_SECONDS = 0.4
-"""A Redis that hangs does not hold up the ticks."""
+"""Limit for publishing one state, so that a Redis that hangs does not delay the ticks."""
 LOST_SECONDS = 2.0
-"""A feed that has said nothing for so long, open or closed, is not connected."""
+"""A feed that has played no state for this time counts as not connected, also while the market is closed."""
 LONGEST_STEP_SECONDS = 1.0
-"""The market's time stands still while this process does not run: it takes no longer step than this."""
+"""The longest step of the replay. So if this process was stopped for a while, the market pauses and skips nothing."""
 
 
 class Feed:
-    """The market: where it is, and its state for whoever asks."""
+    """The feed of ticks: its position in the replay, and the last state of the market."""
 
     def __init__(self, replay: Replay, file: str, database: Database, client: redis.asyncio.Redis) -> None:
         self._replay = replay
@@ -57,17 +57,17 @@ class Feed:
         self.point: ReplayPoint | None = None
         """Where the replay is; None until the stored point has been read."""
         self.state: MarketState | None = None
-        """What was published last; None until the stored point has been read."""
+        """The last state that was played; None until the stored point has been read."""
 
     async def run(self) -> None:
-        """Plays for ever. Raises `storage.MadeWithOtherData` when the stored point belongs to another replay."""
+        """Plays until cancelled. Raises `storage.MadeWithOtherData` if the stored point belongs to another replay."""
         symbols = self._replay.closes.symbols
         SYMBOL.know(symbols)
         subscribed_symbols.set(len(symbols))
         feed_connection_status.set(0)
         await self._database.open()
         point = await when_there(lambda: storage.load(self._database, self._file, self._replay))
-        logger.info("the replay goes on at %s, %.1f s into its day", point.trading_date, point.seconds)
+        logger.info("the replay continues at %s, %.1f s after the open", point.trading_date, point.seconds)
         last = time.monotonic()
         left = 0.0
         while True:
@@ -82,7 +82,7 @@ class Feed:
             last = now
 
     async def play(self, point: ReplayPoint) -> ReplayPoint:
-        """Publishes the market at that point; answers with the point, the time of its tick in it."""
+        """Publishes the state at that point. Returns the point with the time of this tick, if the market is open."""
         is_open = self._replay.is_open(point)
         if is_open:
             point = replace(point, last_tick=time.time())
@@ -125,24 +125,24 @@ class Feed:
             async with asyncio.timeout(PUBLISH_SECONDS):
                 await publish(self._redis, state)
         except (redis.asyncio.RedisError, OSError, TimeoutError) as error:
-            # The next state says all that this one said.
+            # Nothing needs to be sent again, because the next state replaces this one.
             self._publishing.failed(described(error), error)
         else:
             self._publishing.succeeded()
 
     def duties(self) -> list[Coroutine[Any, Any, None]]:
-        """What is done beside `run`, for ever."""
+        """The repeated jobs that run beside `run`."""
         return [
             every(TICK_SECONDS, Duty("storing the replay's point", logger), self.remember),
             every(TICK_SECONDS, Duty("watching the feed", logger), self.watch),
         ]
 
     async def watch(self) -> None:
-        """Sees that the feed has fallen silent. It cannot see itself."""
+        """Sets the status to not connected if the feed is silent. The feed cannot do this itself while it hangs."""
         if self._played_at is not None and time.monotonic() - self._played_at > LOST_SECONDS:
             feed_connection_status.set(0)
 
     async def remember(self) -> None:
-        """Stores the point, for a restart. Not on the feed's own way: the market goes on while PostgreSQL hangs."""
+        """Stores the point for a restart. It is not a part of `run`, which must go on while PostgreSQL hangs."""
         if self.point is not None:
             await storage.store(self._database, self.point)

@@ -1,7 +1,7 @@
-"""The replay's clock: from a point in it to the next one, and the prices at a point. No input or output.
+"""The clock of the replay, and the prices at each point. Does no input or output.
 
-A day is a session, in which every price goes on a straight line from the previous close to the close, and then a
-closed period. The straight line makes the worst moment of a day known beforehand: it is the open or the close.
+A day is a session and then a closed period. In the session, every price moves on a straight line from the previous
+close to the close. So the highest and lowest value of a constant book are at the open and at the close.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _CENT_OF_A_CENT = Decimal("0.0001")
 
 @dataclass(frozen=True, slots=True)
 class ReplayPoint:
-    """A trading date, how many seconds of its day have passed, and when its last tick was (unix seconds)."""
+    """A trading date, the seconds since its open, and the time of the last tick in unix seconds."""
 
     trading_date: dt.date
     seconds: float
@@ -25,10 +25,10 @@ class ReplayPoint:
 
 
 class Replay:
-    """Where a point is in the day, and what comes next."""
+    """The rules of the replay: when the market is open, which point comes next, and the prices at a point."""
 
     def __init__(self, closes: Closes, start: dt.date | None, end: dt.date | None, day_seconds: float) -> None:
-        """Raises `BadCloses` when a date to start or end with is not in the file."""
+        """`start` is the second row's date if it is None. Raises `BadCloses` if `start` or `end` cannot be replayed."""
         self.closes = closes
         self._index = {date: index for index, date in enumerate(closes.dates)}
         self.start = closes.dates[1] if start is None else start
@@ -37,28 +37,31 @@ class Replay:
             if self._index.get(date, 0) == 0:
                 raise BadCloses(
                     f"{name}={date} is not a trading date that can be replayed: "
-                    f"the file has {closes.dates[1]} to {closes.dates[-1]}, less weekends and holidays"
+                    f"the file has {closes.dates[1]} to {closes.dates[-1]}, without weekends and holidays"
                 )
         if self.end < self.start:
             raise BadCloses(f"REPLAY_END={self.end} is before REPLAY_START={self.start}")
         self.day_seconds = day_seconds
-        # Ten seconds let a rule that fired in one session resolve before the next one; longer days keep a tenth.
+        # Closed for at least ten seconds, so that an alert of one session can resolve before the next session.
         self.session_seconds = day_seconds - max(10.0, day_seconds / 10)
 
     def first(self) -> ReplayPoint:
-        """The first open."""
+        """The open of the first date."""
         return ReplayPoint(self.start, 0.0, 0.0)
 
     def is_open(self, point: ReplayPoint) -> bool:
-        """In the session, its last moment included: that is the tick of the close."""
+        """Whether the market is open. The last moment of the session, which is the tick of the close, is included."""
         return point.seconds <= self.session_seconds
 
     def is_finished(self, point: ReplayPoint) -> bool:
-        """The last session has ended: nothing comes any more."""
+        """Whether the last session has ended. The market stays closed from then on."""
         return point.trading_date == self.end and not self.is_open(point)
 
     def after(self, point: ReplayPoint, elapsed: float) -> tuple[ReplayPoint, float]:
-        """The point that many seconds later, but never past a close or an open; and the seconds that are left."""
+        """The point that many seconds later, and the seconds that are left over.
+
+        It stops at each close and each open, so that both are played. The rest is for the next call.
+        """
         if self.is_finished(point):
             return point, 0.0
         now = point.seconds + elapsed
@@ -70,11 +73,11 @@ class Replay:
         return replace(point, seconds=now), 0.0
 
     def previous_closes(self, point: ReplayPoint) -> dict[str, Decimal]:
-        """The closes of the trading date before."""
+        """The closes of the previous trading date."""
         return self.closes.of(self._index[point.trading_date] - 1)
 
     def prices(self, point: ReplayPoint) -> dict[str, Decimal]:
-        """Every symbol's price: on the line in the session, the close from its last moment on."""
+        """The price of every symbol: on the line during the session, and the close at and after its last moment."""
         index = self._index[point.trading_date]
         if point.seconds >= self.session_seconds:
             return self.closes.of(index)

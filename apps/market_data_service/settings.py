@@ -1,4 +1,4 @@
-"""What the replay is told by its environment."""
+"""The settings of the market data service."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ DATA = Path(__file__).parent / "data"
 
 
 class Settings(ServiceSettings):
-    """Each field is an environment variable in capitals."""
+    """Each field is an environment variable in capital letters."""
 
-    replay_file: str = Field(default="crash-2020.csv", description="a name in the data folder, or a path")
-    replay_start: dt.date | None = Field(default=None, description="the second row's date unless given")
-    replay_end: dt.date | None = Field(default=None, description="the last row's date unless given")
-    replay_day_seconds: float = Field(default=30, ge=12, description="10 s or more of it the market is closed")
+    replay_file: str = Field(default="crash-2020.csv", description="a file in the data folder, or a path")
+    replay_start: dt.date | None = Field(default=None, description="the first trading date; default: the second row")
+    replay_end: dt.date | None = Field(default=None, description="the last trading date; default: the last row")
+    replay_day_seconds: float = Field(default=30, ge=12, description="length of a day; closed for 10 s or more of it")
 
     @property
     def replay_path(self) -> Path:
-        """Where the closes are."""
+        """The path of the file of closes."""
         path = Path(self.replay_file)
         return path if path.is_absolute() or path.exists() else DATA / self.replay_file

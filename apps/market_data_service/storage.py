@@ -1,4 +1,4 @@
-"""Where the replay is, in PostgreSQL: a restart goes on where it was."""
+"""Stores the position of the replay in PostgreSQL, so that it continues there after a restart."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class MadeWithOtherData(Exception):
 
 
 async def load(database: Database, file: str, replay: Replay) -> ReplayPoint:
-    """The stored point, or the first one; raises `MadeWithOtherData` for a point in another replay."""
+    """The stored point, or the first one. Raises `MadeWithOtherData` if the stored point is of another replay."""
     async with database.transaction() as connection:
         row = await connection.fetchrow("SELECT * FROM market_data.replay")
         if row is None:
@@ -50,7 +50,7 @@ async def load(database: Database, file: str, replay: Replay) -> ReplayPoint:
 
 
 async def store(database: Database, point: ReplayPoint) -> None:
-    """Remembers the point."""
+    """Stores the point."""
     async with database.connection() as connection:
         await connection.execute(
             "UPDATE market_data.replay SET trading_date = $1, seconds = $2, last_tick = $3",

@@ -1,1 +1,1 @@
-"""Asks for targets each session and places the orders that reach them."""
+"""The orchestrator: once a session it reads target weights and places the orders that reach them."""

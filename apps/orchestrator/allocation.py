@@ -1,4 +1,4 @@
-"""From target weights to the orders that reach them. No input or output."""
+"""Computes the orders that reach the target weights. Does no input or output."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ def orders_for(
     equity: Decimal,
     invested: Decimal,
 ) -> list[WantedOrder]:
-    """Sells first: they bring the cash that the buys need. What is held and has no weight is sold.
+    """The orders that reach the target weights. Sells come first, because they bring the cash for the buys.
 
-    `shares` counts open orders as filled. Raises KeyError for a symbol without a price.
+    Positions without a weight are closed. `shares` must count open orders as filled. `invested` is the part of equity
+    that a weight of 1 stands for. Raises KeyError for a symbol without a price.
     """
     orders = []
     for symbol in sorted(weights.keys() | shares.keys()):

@@ -1,4 +1,4 @@
-"""The orchestrator's endpoint."""
+"""The endpoint of the orchestrator."""
 
 from __future__ import annotations
 

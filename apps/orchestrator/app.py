@@ -1,4 +1,4 @@
-"""The orchestrator as an application: its runs, their endpoint, telemetry."""
+"""Builds the FastAPI application of the orchestrator: its runs, the endpoint and telemetry."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from apps.orchestrator.storage import SCHEMA
 
 
 def create(settings: Settings) -> FastAPI:
-    """The application; sessions are worked off as long as it runs."""
+    """The application. The orchestrator works while the application runs."""
     database = Database(settings.database_url, SCHEMA)
-    # Our own services are never behind the proxy that the environment names for the world outside.
+    # trust_env=False, because a proxy in the environment is not for our own services.
     signals = SignalService(httpx.AsyncClient(base_url=settings.signal_service_url, timeout=3, trust_env=False))
     gateway = ExecutionGateway(httpx.AsyncClient(base_url=settings.execution_gateway_url, timeout=5, trust_env=False))
     orchestration = Orchestration(settings, database, signals, gateway)

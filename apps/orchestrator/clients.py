@@ -1,4 +1,4 @@
-"""What the orchestrator asks of the other services, over HTTP."""
+"""HTTP clients for the signal service and the execution gateway."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import httpx
 from apps.orchestrator.allocation import WantedOrder
 from apps.vocabulary import Side, SubmissionResult
 
-# What the first answer said, when the order is sent once more.
+# An order that is sent a second time gets the status of the first one. These statuses do not mean accepted.
 _ENDED_BADLY = {
     "rejected": SubmissionResult.REJECTED,
     "failed": SubmissionResult.FAILED,
-    "pending": SubmissionResult.FAILED,  # not known yet: the next run asks what is held
+    "pending": SubmissionResult.FAILED,  # the outcome is not known yet; the next run reads the positions again
 }
 
 
 _REASON_CHARACTERS = 200
-"""Of an answer, for the log."""
+"""How much of an error answer is logged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Targets:
 
 
 class SignalService:
-    """GET /api/v1/targets; every method raises httpx.HTTPError when it does not answer well."""
+    """Reads targets. Raises httpx.HTTPError if the service cannot be reached or answers with an error status."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.http = client
@@ -48,7 +48,11 @@ class SignalService:
 
 
 class ExecutionGateway:
-    """Orders, positions, P&L and the breaker; every method raises httpx.HTTPError when it does not answer well."""
+    """Places orders, and reads positions, equity and the breaker.
+
+    Every method raises httpx.HTTPError if the gateway cannot be reached. Those that read also raise it if the gateway
+    answers with an error status.
+    """
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.http = client
@@ -59,7 +63,7 @@ class ExecutionGateway:
         return bool(answer["state"] == "TRIPPED")
 
     async def equity(self) -> Decimal:
-        """In dollars."""
+        """The equity in dollars."""
         return Decimal((await self.http.get("/api/v1/pnl")).raise_for_status().json()["equity"])
 
     async def shares(self) -> dict[str, int]:
@@ -68,7 +72,7 @@ class ExecutionGateway:
         while True:
             positions = (await self.http.get("/api/v1/positions")).raise_for_status().json()
             orders = await self._open_orders()
-            # A fill between the two questions would be in both answers, or in none of them.
+            # With a fill between the two requests, it would be counted twice or not at all. So ask again.
             if orders == before:
                 break
             before = orders
@@ -84,9 +88,9 @@ class ExecutionGateway:
         return orders
 
     async def place(self, order: WantedOrder, client_order_id: str) -> tuple[SubmissionResult, str]:
-        """Places it: what became of it, and why it was not accepted.
+        """Places the order. Returns the result, and the reason if it was not accepted.
 
-        An order whose answer was lost is sent once more: the id makes it the same order.
+        If the answer is lost, the order is sent once more. The gateway knows by the id that it is the same order.
         """
         body = {"symbol": order.symbol, "side": order.side, "qty": order.qty, "client_order_id": client_order_id}
         try:

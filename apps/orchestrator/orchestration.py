@@ -1,4 +1,4 @@
-"""Once a session: targets from the signal service become orders at the gateway."""
+"""Once a session, turns the targets of the signal service into orders at the gateway."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ logger = logging.getLogger(__name__)
 
 
 class NotYet(Exception):
-    """The targets of this trading date are not there yet."""
+    """The signal service has no targets for this trading date yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run ended, how many of its orders were accepted, and why it did not succeed."""
+    """How a run ended, how many of its orders were accepted, and the reason if it did not succeed."""
 
     result: RunResult
     accepted: int
@@ -44,7 +44,7 @@ class Ended:
 
 
 class Orchestration:
-    """Follows the market, and runs when a session has not been worked off."""
+    """Follows the market, and starts runs until one has succeeded in the session."""
 
     def __init__(
         self, settings: Settings, database: Database, signals: SignalService, gateway: ExecutionGateway
@@ -62,24 +62,24 @@ class Orchestration:
         self._reachable: dict[str, bool] = {}
 
     def duties(self) -> list[Coroutine[Any, Any, None]]:
-        """What the orchestrator does, for ever."""
+        """The jobs of the orchestrator. They run until cancelled."""
         return [self.follow_market(), every(5, Duty("watching dependencies", logger), self.watch_dependencies)]
 
     async def follow_market(self) -> None:
-        """Works for ever."""
+        """Starts runs at the states of the market, until cancelled."""
         await self._database.open()
         async for state in follow(self._settings.redis_url):
             if not state.open or state.trading_date == self._done or time.monotonic() < self._next:
                 continue
-            # A state that waited in the queue during the last run may be old: its quotes say so.
+            # A state may have waited during the last run. If its quotes are old, it is skipped.
             if time.time() - max((quote.at for quote in state.quotes.values()), default=0.0) > 2:
                 continue
             if not await self._starting.attempt(lambda: self.see(state)):  # noqa: B023  # awaited before the next state
-                # The session is still there in a moment.
+                # Try again later in the same session.
                 self._next = time.monotonic() + self._settings.retry_seconds
 
     async def see(self, state: MarketState) -> None:
-        """Runs if the session has not been worked off, and it is time."""
+        """Starts a run, unless one has succeeded in this session or the targets are not due yet."""
         if await storage.is_done(self._database, state.trading_date):
             self._done = state.trading_date
             return
@@ -92,25 +92,25 @@ class Orchestration:
             self._next = time.monotonic() + self._settings.retry_seconds
 
     async def _should_wait(self, state: MarketState) -> bool:
-        """Whether the session is so young that targets of the last one are no failure yet."""
+        """Whether the session has just begun and its targets are not there yet. This is not a failure yet."""
         if self._opened[0] != state.trading_date:
             self._opened = (state.trading_date, time.monotonic())
         if time.monotonic() - self._opened[1] > self._settings.retry_seconds:
             return False
         try:
             return (await self._signals.targets()).trading_date != state.trading_date
-        except Exception:  # a run finds out the same, and says so
+        except Exception:  # wait; if the error stays, the next run has it too, and logs it
             return True
 
     async def run(self, state: MarketState) -> RunResult:
-        """One run, recorded and stored whatever comes of it."""
+        """One run. Its result is counted, logged and stored, also when it fails."""
         number = await storage.start_run(self._database, state.trading_date)
         with orchestration_duration_seconds.time():
             try:
                 ended = await self._place_orders(state, number)
             except NotYet as reason:
                 ended = Ended(RunResult.FAILED, 0, str(reason))
-            except Exception as error:  # a run that is not counted would be one that nobody misses
+            except Exception as error:  # every failed run must be counted, or nobody notices it
                 ended = Ended(RunResult.FAILED, 0, described(error))
         orchestration_runs_total.add(1, {"result": ended.result})
         if ended.result is RunResult.SUCCESS:
@@ -134,7 +134,7 @@ class Orchestration:
             self._settings.invested,
         )
         if await self._gateway.tripped():
-            if self._halted != state.trading_date:  # once: the same orders are wanted again at each try
+            if self._halted != state.trading_date:  # count them once, because each try wants the same orders again
                 self._halted = state.trading_date
                 orders_submitted_total.add(len(orders), {"result": SubmissionResult.HALTED})
             return Ended(RunResult.HALTED, 0, "the circuit breaker is tripped, nothing is placed")
@@ -146,7 +146,7 @@ class Orchestration:
         return Ended(RunResult.SUCCESS, len(orders))
 
     async def _submit(self, order: WantedOrder, client_order_id: str) -> tuple[SubmissionResult, str]:
-        """What became of the order, and why."""
+        """Places an order. Returns the result, and a text for the log."""
         try:
             result, why = await self._gateway.place(order, client_order_id)
         except httpx.HTTPError as error:
@@ -155,7 +155,7 @@ class Orchestration:
         return result, f"{order.side} {order.qty} {order.symbol} {result}: {why}"
 
     async def watch_dependencies(self) -> None:
-        """Asks the two services whether they are healthy."""
+        """Asks the two services whether they are healthy, and logs when that changes."""
         for name, http in (("execution-gateway", self._gateway.http), ("signal-service", self._signals.http)):
             try:
                 status = (await http.get("/health")).status_code

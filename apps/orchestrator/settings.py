@@ -1,4 +1,4 @@
-"""What the orchestrator is told by its environment."""
+"""The settings of the orchestrator."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from apps.settings import ServiceAddress, ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """Each field is an environment variable in capitals."""
+    """Each field is an environment variable in capital letters."""
 
     execution_gateway_url: ServiceAddress = "http://127.0.0.1:8002"
     signal_service_url: ServiceAddress = "http://127.0.0.1:8003"

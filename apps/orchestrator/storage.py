@@ -1,4 +1,4 @@
-"""The runs of the orchestrator, in PostgreSQL: a session that was worked off is not worked off again."""
+"""Stores the runs in PostgreSQL, so that after a restart a session with a successful run gets no other run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CREATE INDEX IF NOT EXISTS runs_by_date ON orchestrator.runs (trading_date);
 
 
 async def is_done(database: Database, trading_date: dt.date) -> bool:
-    """Whether a run of that trading date succeeded."""
+    """Whether a run of that trading date has succeeded."""
     async with database.connection() as connection:
         return bool(
             await connection.fetchval(
@@ -34,7 +34,7 @@ async def is_done(database: Database, trading_date: dt.date) -> bool:
 
 
 async def start_run(database: Database, trading_date: dt.date) -> int:
-    """The number of a new run."""
+    """Stores a new run and returns its number."""
     async with database.connection() as connection:
         return int(
             await connection.fetchval(
@@ -44,7 +44,7 @@ async def start_run(database: Database, trading_date: dt.date) -> int:
 
 
 async def end_run(database: Database, run: int, result: RunResult, orders: int) -> None:
-    """How it ended, and how many orders it placed."""
+    """Stores how the run ended and how many of its orders were accepted."""
     async with database.connection() as connection:
         await connection.execute(
             "UPDATE orchestrator.runs SET result = $2, orders = $3, ended_at = now() WHERE id = $1", run, result, orders
@@ -52,7 +52,7 @@ async def end_run(database: Database, run: int, result: RunResult, orders: int) 
 
 
 async def last_runs(database: Database, limit: int) -> list[dict[str, object]]:
-    """Newest first."""
+    """The last runs, newest first."""
     async with database.connection() as connection:
         return [
             dict(r) for r in await connection.fetch("SELECT * FROM orchestrator.runs ORDER BY id DESC LIMIT $1", limit)

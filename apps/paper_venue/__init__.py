@@ -1,4 +1,4 @@
-"""The venue behind `Broker`, on paper, with tables of its own: where a real one goes."""
+"""A simulated venue that implements `Broker`. A real venue would take its place."""
 
 from apps.paper_venue.schema import SCHEMA
 from apps.paper_venue.venue import PaperVenue

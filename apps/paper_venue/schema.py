@@ -1,4 +1,4 @@
-"""The tables of the paper venue, whose book is its own."""
+"""The tables of the paper venue. They are separate from those of the gateway, like the book of a real venue."""
 
 SCHEMA = """
 CREATE SCHEMA IF NOT EXISTS venue;

@@ -1,4 +1,4 @@
-"""What trading at the paper venue costs, and how much it fills at once."""
+"""The settings of the paper venue: slippage, fee, and how much it fills at once."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pydantic_settings import BaseSettings
 
 
 class VenueSettings(BaseSettings):
-    """Each field is an environment variable in capitals; money is in dollars."""
+    """Each field is an environment variable in capital letters. Money is in dollars."""
 
-    max_shares_per_tick: int = Field(default=5_000, gt=0, description="what the paper venue fills of an order at once")
-    slippage_bps: Decimal = Field(default=Decimal(1), ge=0, description="what the paper venue takes on market orders")
+    max_shares_per_tick: int = Field(default=5_000, gt=0, description="the most that is filled of an order at one tick")
+    slippage_bps: Decimal = Field(
+        default=Decimal(1), ge=0, description="slippage of orders that take the market's price"
+    )
     fee_per_share: Decimal = Field(default=Decimal("0.005"), ge=0)

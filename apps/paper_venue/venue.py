@@ -1,4 +1,4 @@
-"""A venue on paper: fills against the current quote, with slippage and fee, and keeps its own book in PostgreSQL."""
+"""The paper venue: fills orders at the current quote, with slippage and fee. Keeps its own book in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Resting:
 
 
 class PaperVenue:
-    """Implements `Broker`. Of an order, `max_shares_per_tick` are filled at once, and as many at each tick after."""
+    """Implements `Broker`. Fills at most `max_shares_per_tick` of an order at its arrival and at each later tick."""
 
     def __init__(self, database: Database, settings: VenueSettings) -> None:
         self._database = database
@@ -36,7 +36,7 @@ class PaperVenue:
         self._turn = asyncio.Lock()
 
     async def submit(self, order: Order) -> None:
-        """Takes the order while the market is open, and fills what it can at once."""
+        """Takes the order, and fills the first part if the price allows. Raises `VenueRejected` while it is closed."""
         async with self._turn:
             resting = await self._load()
             if self._market is None or not self._market.open or order.symbol not in self._market.quotes:
@@ -62,7 +62,7 @@ class PaperVenue:
                 resting[order.id] = taken
 
     async def cancel(self, order_id: UUID) -> None:
-        """Takes what is left of the order out of the book."""
+        """Cancels the unfilled rest of the order."""
         async with self._turn:
             resting = await self._load()
             try:
@@ -74,18 +74,18 @@ class PaperVenue:
             resting.pop(order_id, None)
 
     async def knows(self, order_id: UUID) -> bool:
-        """Whether the order was ever taken."""
+        """Whether the venue has ever taken the order."""
         async with self._database.connection() as connection:
             return bool(await connection.fetchval("SELECT true FROM venue.orders WHERE id = $1", order_id))
 
     async def executions_after(self, seq: int) -> Sequence[Execution]:
-        """Every fill since that one, oldest first."""
+        """Every fill with a higher `seq`, oldest first."""
         async with self._database.connection() as connection:
             rows = await connection.fetch("SELECT * FROM venue.executions WHERE seq > $1 ORDER BY seq", seq)
         return [Execution(**{**row, "side": Side(row["side"])}) for row in rows]
 
     async def shares(self) -> dict[str, int]:
-        """The venue's own book, added up from its executions."""
+        """The signed shares of each symbol, summed over the executions."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(
                 "SELECT symbol, sum(CASE side WHEN 'buy' THEN qty ELSE -qty END)::bigint AS shares"
@@ -94,7 +94,7 @@ class PaperVenue:
         return {row["symbol"]: row["shares"] for row in rows}
 
     async def see(self, market: MarketState) -> bool:
-        """Fills what rests against the new quotes; says whether anything was filled."""
+        """Fills resting orders at new quotes. Returns whether anything was filled."""
         async with self._turn:
             ticked = market.open and (self._market is None or market.quotes != self._market.quotes)
             self._market = market
@@ -145,7 +145,11 @@ class PaperVenue:
         return True
 
     def _price(self, order: _Resting, market: MarketState, *, arrived: bool) -> Decimal | None:
-        """What it fills at now: the quote made worse by slippage; a limit that rested gets its limit. None: not now."""
+        """The price of a fill now, or None if the order cannot be filled now.
+
+        It is the quote made worse by slippage, but not worse than the limit. A limit order that has rested gets its
+        limit price.
+        """
         quote = market.quotes.get(order.symbol)
         if quote is None:
             return None

@@ -1,1 +1,1 @@
-"""Turns quotes into target weights."""
+"""The signal service: turns quotes into target weights."""

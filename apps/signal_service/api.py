@@ -1,4 +1,4 @@
-"""The signal service's endpoint."""
+"""The endpoint of the signal service."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def routes(signals: Signals) -> APIRouter:
 
     @router.get("/targets")
     async def targets() -> dict[str, object]:
-        """The last targets: trading date, strategy, weight of each symbol, and when they were made."""
+        """The last targets: trading date, strategy, weight of each symbol, and when they were made in unix seconds."""
         last = signals.targets
         if last is None:
-            raise HTTPException(503, "no targets yet: no session has been seen since this service started")
+            raise HTTPException(503, "there are no targets yet: none were made since this service started")
         return {
             "trading_date": last.trading_date.isoformat(),
             "strategy": last.strategy,

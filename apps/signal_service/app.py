@@ -1,4 +1,4 @@
-"""The signal service as an application: signals, their endpoint, telemetry."""
+"""Builds the FastAPI application of the signal service: signals, the endpoint and telemetry."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from apps.signal_service.storage import SCHEMA
 
 
 def create(settings: Settings) -> FastAPI:
-    """The application; signals are made as long as it runs."""
+    """The application. Signals are made while the application runs."""
     database = Database(settings.database_url, SCHEMA)
     signals = Signals(settings, database)
     redis_probe = telemetry.RedisProbe(settings.redis_url)

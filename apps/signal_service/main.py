@@ -1,4 +1,4 @@
-"""The signal service as `uvicorn --factory apps.signal_service.main:app` starts it."""
+"""Starts the signal service with `uvicorn --factory apps.signal_service.main:app`."""
 
 from fastapi import FastAPI
 
@@ -9,6 +9,6 @@ from telemetry import set_up_logging
 
 
 def app() -> FastAPI:
-    """Logging comes first: it is to show whatever goes wrong after it."""
+    """The application. Logging is set up first, so that all errors at the start are logged in the same form."""
     set_up_logging("signal_service")
     return create(load(Settings))

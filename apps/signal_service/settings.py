@@ -1,4 +1,4 @@
-"""What the signal service is told by its environment."""
+"""The settings of the signal service."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from apps.vocabulary import Strategy
 
 
 class Settings(ServiceSettings):
-    """Each field is an environment variable in capitals."""
+    """Each field is an environment variable in capital letters."""
 
     strategy: Strategy = Strategy.EQUAL_WEIGHT
-    momentum_days: int = Field(default=5, ge=1, description="trading dates that momentum looks back")
-    signal_seconds: float = Field(default=2, gt=0, description="how often signals are made in the session")
+    momentum_days: int = Field(default=5, ge=1, description="how many trading dates momentum looks back")
+    signal_seconds: float = Field(default=2, gt=0, description="the time between two rounds of signals in the session")

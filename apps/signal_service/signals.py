@@ -1,4 +1,4 @@
-"""Makes signals in the session, every few seconds and at once when a trading date begins."""
+"""Makes signals at the beginning of each session, and then every few seconds until it closes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The part of equity that the strategy wants in each symbol."""
+    """The part of equity that the strategy wants in each symbol. `made_at` is in unix seconds."""
 
     trading_date: dt.date
     strategy: Strategy
@@ -38,7 +38,7 @@ class Targets:
 
 
 class Signals:
-    """The last targets, and what makes them."""
+    """Makes targets, and keeps the last ones."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
@@ -49,26 +49,26 @@ class Signals:
         self.targets: Targets | None = None
 
     async def run(self) -> None:
-        """Follows the market for ever."""
+        """Follows the market until cancelled."""
         await self._database.open()
         async for state in follow(self._settings.redis_url):
             SYMBOL.know(state.quotes)
             await self.see(state)
 
     async def see(self, state: MarketState) -> None:
-        """Makes signals if it is time, or a trading date begins. Never raises."""
+        """Makes signals if the market is open, and they are due or a trading date begins. Never raises."""
         new_date = self.targets is None or self.targets.trading_date != state.trading_date
         if not state.open or not (new_date or time.monotonic() >= self._next):
             return
         self._next = time.monotonic() + self._settings.signal_seconds
-        # While it fails, the last targets stand, and their age shows.
+        # If this fails, the last targets stay in use, and their age is in the metrics.
         if not await self._making.attempt(lambda: self.make(state)):
             signal_generation_failures_total.add(1, {"reason": SignalFailure.STORAGE})
         elif new_date and self.targets is not None:
             logger.info("first targets of %s, by %s", state.trading_date, self.targets.strategy)
 
     async def make(self, state: MarketState) -> None:
-        """Turns the state's quotes into targets, and stores them."""
+        """Turns the quotes of a state into targets, and stores them."""
         if not state.quotes:
             signal_generation_failures_total.add(1, {"reason": SignalFailure.NO_QUOTES})
             return

@@ -1,4 +1,4 @@
-"""Closes that momentum looks back to, and the targets that were made, in PostgreSQL."""
+"""Stores previous closes, which momentum needs, and the last targets of each trading date in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS signals.targets (
 
 
 async def store_closes(database: Database, trading_date: dt.date, closes: Mapping[str, Decimal]) -> None:
-    """Remembers the closes before a trading date."""
+    """Stores the previous closes of a trading date."""
     async with database.transaction() as connection:
         await connection.executemany(
             "INSERT INTO signals.previous_closes VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
@@ -36,7 +36,7 @@ async def store_closes(database: Database, trading_date: dt.date, closes: Mappin
 
 
 async def closes_before(database: Database, trading_date: dt.date, days: int) -> dict[str, Decimal]:
-    """The oldest closes that are known of the last so many trading dates."""
+    """The previous closes of the earliest stored date among the last `days` trading dates."""
     async with database.connection() as connection:
         rows = await connection.fetch(
             "SELECT symbol, close FROM signals.previous_closes WHERE trading_date = ("
@@ -51,7 +51,7 @@ async def closes_before(database: Database, trading_date: dt.date, days: int) ->
 async def store_targets(
     database: Database, trading_date: dt.date, strategy: str, weights: Mapping[str, Decimal]
 ) -> None:
-    """Remembers the last targets of a trading date."""
+    """Stores the targets of a trading date in place of earlier ones."""
     async with database.connection() as connection:
         await connection.execute(
             "INSERT INTO signals.targets (trading_date, strategy, weights) VALUES ($1, $2, $3)"

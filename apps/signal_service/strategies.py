@@ -1,4 +1,4 @@
-"""From prices to target weights. No input or output."""
+"""The strategies, which turn prices into target weights. Do no input or output."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from decimal import Decimal
 
 
 def equal_weight(prices: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    """The same weight for every symbol; the sum is 1."""
+    """The same weight for every symbol. The sum is 1."""
     return dict.fromkeys(prices, Decimal(1) / len(prices))
 
 
 def momentum(prices: Mapping[str, Decimal], before: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    """The better half by return since `before`, as far as it rose, in equal weights; nothing when nothing rose.
+    """Equal weights for the half of the symbols with the highest returns since `before`, if their return is positive.
 
-    A symbol without an earlier price is left out. The weights of what is left out are 0.
+    All other symbols get the weight 0, also those without an earlier price. If no price rose, all weights are 0.
     """
     returns = {symbol: price / before[symbol] - 1 for symbol, price in prices.items() if symbol in before}
     best = sorted(returns, key=lambda symbol: (-returns[symbol], symbol))[: max(1, len(prices) // 2)]

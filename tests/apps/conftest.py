@@ -1,4 +1,4 @@
-"""A clean database for each test, on the servers that all of them share."""
+"""Addresses of the shared servers, with an empty database for each test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SCHEMAS = ("gateway", "venue", "market_data", "signals", "orchestrator")
 
 @pytest.fixture
 async def database_url(servers: tuple[Server, Server]) -> str:
-    """A PostgreSQL in which no service has been yet."""
+    """A PostgreSQL without the tables of any service."""
     connection = await asyncpg.connect(servers[0].url)
     await connection.execute(f"SET client_min_messages = warning; DROP SCHEMA IF EXISTS {', '.join(SCHEMAS)} CASCADE")
     await connection.close()
@@ -21,5 +21,5 @@ async def database_url(servers: tuple[Server, Server]) -> str:
 
 @pytest.fixture
 def redis_url(servers: tuple[Server, Server]) -> str:
-    """A Redis that tests share."""
+    """A Redis that all tests share. It is not emptied between tests."""
     return servers[1].url

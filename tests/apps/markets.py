@@ -1,4 +1,4 @@
-"""States of the market for tests."""
+"""Builds states of the market for tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def market(
     age: float = 0.0,
     finished: bool = False,
 ) -> MarketState:
-    """A state with these prices, which ticked that many seconds ago; the previous closes are the same unless given."""
+    """A state with these prices. They ticked `age` seconds ago. The previous closes are the same unless given."""
     at = time.time() - age
     return MarketState(
         trading_date=date,

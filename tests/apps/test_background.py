@@ -1,4 +1,4 @@
-"""Work in the background: it goes on after a failure, says so once, and does not end silently."""
+"""Background work continues after a failure, logs it once, and never ends without a log message."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def everything_is_heard(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         yield
 
 
-async def test_a_timer_goes_on_after_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+async def test_repeated_work_continues_after_a_failure(caplog: pytest.LogCaptureFixture) -> None:
     calls = 0
 
     async def work() -> None:
@@ -42,7 +42,7 @@ async def test_a_timer_goes_on_after_a_failure(caplog: pytest.LogCaptureFixture)
 
 
 class Failing:
-    """Does what it is told, one thing a time: raises an error, or nothing."""
+    """Work that raises the next of these errors at each call, or nothing if it is None."""
 
     def __init__(self, *errors: Exception | None) -> None:
         self.errors = list(errors)
@@ -54,18 +54,18 @@ class Failing:
 
 
 async def said(caplog: pytest.LogCaptureFixture, *errors: Exception | None) -> list[tuple[str, str]]:
-    """Level and text of what a duty logs while these happen, one after the other."""
+    """Level and text of what a duty logs when its work has these results, one after the other."""
     duty, work = Duty("booking", logger), Failing(*errors)
     succeeded = [await duty.attempt(work) for _ in errors]
     assert succeeded == [error is None for error in errors]
     return [(record.levelname, record.getMessage()) for record in caplog.records]
 
 
-async def test_a_duty_that_works_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_duty_that_works_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     assert await said(caplog, None, None) == []
 
 
-async def test_each_reason_is_said_once_while_it_fails_and_then_that_it_works_again(
+async def test_each_reason_is_logged_once_and_then_that_it_works_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     refused, late = ConnectionRefusedError("no route"), TimeoutError()
@@ -82,7 +82,7 @@ async def test_each_reason_is_said_once_while_it_fails_and_then_that_it_works_ag
     assert again[1].startswith("booking works again, after 4 failures in 0.")
 
 
-async def test_numbers_do_not_make_another_reason(caplog: pytest.LogCaptureFixture) -> None:
+async def test_reasons_that_differ_only_in_numbers_count_as_the_same(caplog: pytest.LogCaptureFixture) -> None:
     lines = await said(caplog, OSError("port 40001"), OSError("port 40002"))
 
     assert lines == [("WARNING", "booking fails: OSError: port 40001")]
@@ -91,7 +91,9 @@ async def test_numbers_do_not_make_another_reason(caplog: pytest.LogCaptureFixtu
 @pytest.mark.parametrize(
     "error", [OSError(), TimeoutError(), asyncpg.InterfaceError("closed"), redis.ConnectionError()]
 )
-async def test_a_dependency_that_is_away_needs_no_traceback(caplog: pytest.LogCaptureFixture, error: Exception) -> None:
+async def test_an_unavailable_dependency_is_logged_without_a_traceback(
+    caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
     await said(caplog, error)
 
     assert isinstance(error, AWAY)
@@ -105,7 +107,7 @@ async def test_an_error_of_ours_is_logged_with_its_traceback(caplog: pytest.LogC
     assert "in __call__" in caplog.text
 
 
-async def test_a_cancellation_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_cancellation_is_not_a_failure(caplog: pytest.LogCaptureFixture) -> None:
     async def work() -> None:
         raise asyncio.CancelledError
 
@@ -116,7 +118,7 @@ async def test_a_cancellation_is_no_failure(caplog: pytest.LogCaptureFixture) ->
 
 
 @pytest.mark.parametrize("error", [RuntimeError("broken"), None])
-async def test_background_work_that_ends_takes_the_service_down(
+async def test_background_work_that_ends_early_ends_the_service(
     error: Exception | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     killed: list[tuple[int, int]] = []
@@ -134,7 +136,7 @@ async def test_background_work_that_ends_takes_the_service_down(
     assert f"background work ended, and so does the service: {error}" in caplog.text
 
 
-async def test_background_work_is_cancelled_at_the_end_and_that_is_no_failure(
+async def test_background_work_is_cancelled_at_the_end_and_that_is_not_a_failure(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("nothing went wrong"))

@@ -1,4 +1,4 @@
-"""A service's PostgreSQL: waited for, made ready, and used again after it was away."""
+"""Waiting for PostgreSQL, creating the tables, and using it again after an outage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ SCHEMA = "CREATE SCHEMA IF NOT EXISTS gateway; CREATE TABLE IF NOT EXISTS gatewa
 
 
 @pytest.mark.server
-async def test_it_is_waited_for_and_comes_back_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+async def test_open_waits_for_postgresql_and_connections_work_again_after_an_outage(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with folder() as place, ExitStack() as stack:
         database = Database(f"postgresql://postgres@/trading?host={place}/sockets", SCHEMA)
         with pytest.raises(Unavailable):
@@ -28,7 +30,7 @@ async def test_it_is_waited_for_and_comes_back_by_itself(caplog: pytest.LogCaptu
 
         server = await asyncio.to_thread(stack.enter_context, postgres_server(place))
         await asyncio.wait_for(opening, 5)
-        assert 1 <= caplog.text.count("PostgreSQL is not there yet") <= 3  # each kind of error once
+        assert 1 <= caplog.text.count("PostgreSQL is not there yet") <= 3  # once for each type of error
         async with database.transaction() as connection:
             await connection.execute("INSERT INTO gateway.things VALUES (1)")
 
@@ -45,7 +47,7 @@ async def test_it_is_waited_for_and_comes_back_by_itself(caplog: pytest.LogCaptu
 async def test_a_block_that_raises_is_rolled_back(database_url: str) -> None:
     database = Database(database_url, SCHEMA)
     await database.open()
-    await database.open()  # again changes nothing
+    await database.open()  # a second call changes nothing
 
     async def fail() -> None:
         async with database.transaction() as connection:
@@ -60,7 +62,7 @@ async def test_a_block_that_raises_is_rolled_back(database_url: str) -> None:
     await database.close()
 
 
-async def test_what_comes_first_is_done_again_until_postgresql_stays_and_other_errors_go_on() -> None:
+async def test_when_there_repeats_while_postgresql_is_unavailable_and_raises_other_errors() -> None:
     answers: list[Exception] = [Unavailable("not yet"), asyncpg.CannotConnectNowError("starting")]
 
     async def what() -> str:

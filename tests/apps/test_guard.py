@@ -1,4 +1,4 @@
-"""What an application refuses before its own code runs: foreign hosts and pages, large bodies; and how briefly."""
+"""Foreign hosts, foreign pages and large bodies are refused before the code of an application runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.waiting import wait_until
 
 
 class Change(BaseModel):
-    """What the endpoint takes."""
+    """The body of the endpoint."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -30,7 +30,7 @@ class Change(BaseModel):
 
 
 class Application:
-    """One that remembers whether its own code ran."""
+    """An application that notes whether its own code ran."""
 
     def __init__(self) -> None:
         self.ran = 0
@@ -66,7 +66,7 @@ def application() -> Application:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8002", "localhost:9", "LOCALHOST", "[::1]:8002"])
-def test_it_answers_to_its_own_names(application: Application, host: str) -> None:
+def test_its_own_host_names_are_accepted(application: Application, host: str) -> None:
     assert application.ask("GET", "/state", headers={"host": host}).status_code == 200
 
 
@@ -75,7 +75,7 @@ def test_it_answers_to_its_own_names(application: Application, host: str) -> Non
     ["evil.example", "evil.example:8002", "127.0.0.1.evil.example", "localhost.evil.example", "", "127.0.0.1, x", "0"],
 )
 @pytest.mark.parametrize(("method", "path"), [("GET", "/state"), ("POST", "/trip"), ("GET", "/nowhere")])
-def test_a_foreign_host_is_refused(application: Application, host: str, method: str, path: str) -> None:
+def test_a_foreign_host_name_is_refused(application: Application, host: str, method: str, path: str) -> None:
     answer = application.ask(method, path, headers={"host": host}, json={"reason": "x"})
 
     assert (answer.status_code, application.ran) == (400, 0)
@@ -84,7 +84,7 @@ def test_a_foreign_host_is_refused(application: Application, host: str, method: 
 @pytest.mark.parametrize(
     "origin", ["http://evil.example", "null", "http://127.0.0.1:9099", "http://127.0.0.1", "http://localhost:8002", ""]
 )
-def test_a_page_of_another_origin_may_not_change_anything(application: Application, origin: str) -> None:
+def test_a_page_of_another_origin_cannot_change_anything(application: Application, origin: str) -> None:
     answer = application.ask("POST", "/trip", headers={"origin": origin}, json={"reason": "x"})
 
     assert (answer.status_code, application.ran) == (403, 0)
@@ -92,23 +92,25 @@ def test_a_page_of_another_origin_may_not_change_anything(application: Applicati
 
 
 @pytest.mark.parametrize("headers", [{}, {"origin": "http://127.0.0.1:8002"}, {"origin": "HTTPS://127.0.0.1:8002"}])
-def test_a_program_and_its_own_page_may(application: Application, headers: dict[str, str]) -> None:
+def test_a_program_and_a_page_of_the_same_origin_can_make_changes(
+    application: Application, headers: dict[str, str]
+) -> None:
     answer = application.ask("POST", "/trip", headers=headers, json={"reason": "x"})
 
     assert (answer.status_code, answer.json()) == (200, "x")
 
 
-def test_two_origins_are_foreign_when_one_is(application: Application) -> None:
+def test_two_origin_headers_are_refused_if_one_is_foreign(application: Application) -> None:
     both = [("origin", "http://127.0.0.1:8002"), ("origin", "http://evil.example")]
 
     assert application.ask("POST", "/trip", headers=both, json={"reason": "x"}).status_code == 403
 
 
-def test_a_page_may_look(application: Application) -> None:
+def test_a_page_of_another_origin_can_read(application: Application) -> None:
     assert application.ask("GET", "/state", headers={"origin": "http://evil.example"}).status_code == 200
 
 
-def test_input_that_is_wrong_in_many_places_is_answered_briefly(application: Application) -> None:
+def test_the_answer_to_input_with_many_problems_is_short(application: Application) -> None:
     answer = application.ask("POST", "/trip", json={"reason": "x", **{f"field{i}": i for i in range(1000)}})
 
     assert answer.status_code == 422
@@ -118,7 +120,7 @@ def test_input_that_is_wrong_in_many_places_is_answered_briefly(application: App
 
 
 @pytest.mark.parametrize("name", ["x" * 6000, "\N{GRINNING FACE}" * 500, "\x00" * 1000, "\\" * 3000])
-def test_names_that_are_long_are_cut(application: Application, name: str) -> None:
+def test_long_names_are_cut(application: Application, name: str) -> None:
     fields = {f"{number}{name}": 1 for number in range(9)}
     answer = application.ask("POST", "/trip", json={"reason": "x", **fields})
 
@@ -143,7 +145,7 @@ def test_a_few_problems_are_all_named(application: Application) -> None:
 
 @contextmanager
 def serving(application: Application) -> Iterator[int]:
-    """The port at which uvicorn serves it, in a thread."""
+    """Serves the application with uvicorn in a thread, and returns the port."""
     server = uvicorn.Server(uvicorn.Config(application.app, host="127.0.0.1", port=0, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -156,7 +158,7 @@ def serving(application: Application) -> Iterator[int]:
 
 
 def send(port: int, head: str, *parts: bytes) -> bytes:
-    """What is answered until the other side closes; sends no more once it does."""
+    """Sends until the other side closes the connection. Returns everything that it answered."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         try:
             connection.sendall(head.encode())
@@ -178,7 +180,7 @@ def send(port: int, head: str, *parts: bytes) -> bytes:
 HEAD = "POST /trip HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 
 
-def test_a_body_that_is_too_large_is_a_413_before_it_is_read_and_the_connection_is_closed(
+def test_a_body_that_is_too_large_is_a_413_without_reading_it_and_the_connection_is_closed(
     application: Application,
 ) -> None:
     with serving(application) as port:
@@ -189,7 +191,7 @@ def test_a_body_that_is_too_large_is_a_413_before_it_is_read_and_the_connection_
     assert application.ran == 0
 
 
-def test_a_body_in_chunks_is_a_413_once_it_is_too_large(application: Application) -> None:
+def test_a_chunked_body_is_a_413_as_soon_as_it_is_too_large(application: Application) -> None:
     chunk = b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
     with serving(application) as port:
         answer = send(port, f"{HEAD}Transfer-Encoding: chunked\r\n\r\n", *[chunk] * 8)
@@ -200,7 +202,9 @@ def test_a_body_in_chunks_is_a_413_once_it_is_too_large(application: Application
 
 
 @pytest.mark.parametrize(("extra", "status"), [(0, 200), (1, 413)])
-def test_the_limit_is_exact(application: Application, extra: int, status: int) -> None:
+def test_a_body_may_have_exactly_the_limit_and_not_one_byte_more(
+    application: Application, extra: int, status: int
+) -> None:
     body = json.dumps({"reason": ""}).encode()
     body = body.replace(b'""', b'"' + b"x" * (BODY_BYTES - len(body) + extra) + b'"')
 
@@ -210,7 +214,7 @@ def test_the_limit_is_exact(application: Application, extra: int, status: int) -
 
 
 @pytest.mark.parametrize("refused", ["Host: evil.example", "Host: 127.0.0.1\r\nOrigin: http://evil.example"])
-def test_what_is_refused_is_not_read_to_its_end_either(application: Application, refused: str) -> None:
+def test_the_body_of_a_refused_request_is_not_read_to_its_end(application: Application, refused: str) -> None:
     with serving(application) as port:
         answer = send(port, f"POST /trip HTTP/1.1\r\n{refused}\r\nContent-Length: 50000000\r\n\r\n", b"x")
 
@@ -218,7 +222,7 @@ def test_what_is_refused_is_not_read_to_its_end_either(application: Application,
     assert b"\r\nconnection: close\r\n" in answer.lower()
 
 
-def test_a_connection_whose_body_was_read_is_kept(application: Application) -> None:
+def test_the_connection_is_kept_if_the_body_was_read(application: Application) -> None:
     with serving(application) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
         answers = [client.post("/trip", json=body) for body in ({"reason": "x"}, {}, {"reason": "y"})]
         answers.append(client.get("/nowhere"))

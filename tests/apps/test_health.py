@@ -1,4 +1,4 @@
-"""GET /health: 200 when everything that is needed is there."""
+"""GET /health is a 200 only if everything that the service needs is available."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from apps.health import add_health
 
 @dataclass
 class Probe:
-    """What /health asks of a probe."""
+    """The part of a probe that /health uses."""
 
     up: bool | None
 
@@ -34,11 +34,11 @@ def asked(app: FastAPI) -> Awaitable[httpx.Response]:
         (True, True, {"ready": False}, 503),
         (False, True, {}, 503),
         (True, False, {}, 503),
-        (None, None, {}, 503),  # not asked yet
+        (None, None, {}, 503),  # the probes have not asked yet
         (True, True, {"replay_finished": False}, 200),
     ],
 )
-async def test_health_is_200_when_everything_that_is_needed_is_there(
+async def test_health_is_200_only_if_everything_needed_is_available(
     redis: bool | None, database: bool | None, more: dict[str, object], status: int
 ) -> None:
     app = FastAPI()

@@ -1,4 +1,4 @@
-"""Importing a module starts nothing and reads no file; what is pure loads no FastAPI."""
+"""Importing a service opens no socket and no file, and modules without input and output do not load FastAPI."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def python(code: str, **environment: str) -> str:
 
 
 @pytest.mark.parametrize("module", PURE)
-def test_a_pure_module_loads_no_fastapi(module: str) -> None:
+def test_a_module_without_input_and_output_does_not_load_fastapi(module: str) -> None:
     loaded = python(f"import sys, {module}; print(sorted({{'fastapi', 'starlette'}} & sys.modules.keys()))")
 
     assert loaded == "[]"
@@ -56,7 +56,9 @@ def test_a_pure_module_loads_no_fastapi(module: str) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("part", ["main", "app", "api"])
-def test_importing_a_service_opens_no_socket_and_no_file_of_ours_and_reads_no_setting(service: str, part: str) -> None:
+def test_importing_a_service_opens_no_socket_and_none_of_our_files_and_reads_no_setting(
+    service: str, part: str
+) -> None:
     said = python(SAID.format(module=f"apps.{service}.{part}"), DATABASE_URL="garbage", REPLAY_FILE="nowhere.csv")
 
     assert said == "[] 1"

@@ -1,4 +1,4 @@
-"""The market's state on its way through Redis."""
+"""The state of the market as text, and in Redis."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def client(url: str) -> AsyncIterator[redis.asyncio.Redis]:
         yield connected
 
 
-def test_a_state_is_read_as_it_was_written() -> None:
+def test_a_state_that_is_written_and_read_is_the_same() -> None:
     assert MarketState.from_json(STATE.to_json()) == STATE
     assert MarketState.from_json(STATE.to_json().encode()) == STATE
 
@@ -45,12 +45,12 @@ def with_field(name: str, value: Any) -> str:
         with_field("quotes", {"AAPL": ["1", "x"]}), with_field("previous_closes", {"AAPL": "Infinity"}),
     ],
 )  # fmt: skip
-def test_what_is_not_a_state_is_a_value_error(text: str | bytes) -> None:
+def test_anything_that_is_not_a_state_is_a_value_error(text: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         MarketState.from_json(text)
 
 
-async def test_who_comes_late_reads_the_last_state_and_then_every_new_one(redis_url: str) -> None:
+async def test_a_late_follower_gets_the_last_state_and_then_every_new_one(redis_url: str) -> None:
     async with client(redis_url) as publisher, aclosing(follow(redis_url)) as states:
         await publish(publisher, STATE)
         assert await anext(states) == STATE
@@ -61,7 +61,7 @@ async def test_who_comes_late_reads_the_last_state_and_then_every_new_one(redis_
             assert await anext(states) == state
 
 
-async def test_junk_in_redis_is_waited_out(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_follower_continues_after_junk_in_redis(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
     async with client(redis_url) as publisher, aclosing(follow(redis_url)) as states:
         await publisher.set(KEY, "junk")
         waiting = asyncio.ensure_future(anext(states))
@@ -71,11 +71,11 @@ async def test_junk_in_redis_is_waited_out(redis_url: str, caplog: pytest.LogCap
         assert await asyncio.wait_for(waiting, 3) == STATE
 
         await publisher.publish(KEY, "junk")
-        assert await asyncio.wait_for(anext(states), 3) == STATE  # read again from the key
+        assert await asyncio.wait_for(anext(states), 3) == STATE  # from the key
 
 
 @pytest.mark.server
-async def test_a_redis_that_is_killed_and_comes_back_empty_is_followed_again(
+async def test_a_follower_continues_when_redis_is_killed_and_comes_back_empty(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with folder() as place, redis_running(place) as server:

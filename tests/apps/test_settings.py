@@ -1,4 +1,4 @@
-"""Settings that are wrong end the process with a sentence, and no password is in it."""
+"""Wrong settings end the process with one sentence each, and no sentence has a password in it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_wrong_setting_ends_the_process_with_a_sentence_that_names_it(monkeypa
         ("REDIS_URL", "redis://:p@hunt/er2@host:6379"),
     ],
 )
-def test_an_address_that_is_none_is_refused_at_start_and_not_shown(
+def test_a_wrong_address_is_refused_at_the_start_and_not_shown(
     monkeypatch: pytest.MonkeyPatch, variable: str, address: str
 ) -> None:
     monkeypatch.setenv(variable, address)
@@ -58,19 +58,19 @@ def test_an_address_that_is_none_is_refused_at_start_and_not_shown(
         ("REDIS_URL", "rediss://:password@host:6379/0"),
     ],
 )
-def test_an_address_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, variable: str, address: str) -> None:
+def test_a_good_address_is_not_changed(monkeypatch: pytest.MonkeyPatch, variable: str, address: str) -> None:
     monkeypatch.setenv(variable, address)
 
     assert getattr(load(ServiceSettings), variable.lower()) == address
 
 
-def test_settings_do_not_show_an_address_when_they_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_printed_settings_do_not_show_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:hunter2@host/trading")
 
     assert "hunter2" not in repr(load(ServiceSettings))
 
 
-def test_names_of_the_service_are_listed_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_allowed_hosts_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALLOWED_HOSTS", "gateway, 127.0.0.1,")
 
     assert load(ServiceSettings).hosts == ["gateway", "127.0.0.1"]

@@ -1,4 +1,4 @@
-"""A service that is told to stop sends its last spans, and does not wait for a collector that is dead."""
+"""A service that is stopped sends its last spans, and does not wait long for a dead collector."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.telemetry.test_databases import Receiver
 
 
 def stop(service: Service) -> float:
-    """How long it took, in seconds."""
+    """Stops the service. Returns how long that took, in seconds."""
     began = time.monotonic()
     service.process.send_signal(signal.SIGTERM)
     service.process.wait(10)
@@ -31,7 +31,7 @@ def test_the_last_spans_are_sent(database_url: str, redis_url: str, tmp_path: Pa
     assert ("signal-service", "opentelemetry.instrumentation.redis", "PING") in receiver.spans
 
 
-def test_a_dead_collector_holds_nothing_up(database_url: str, redis_url: str, tmp_path: Path) -> None:
+def test_a_dead_collector_does_not_delay_the_stop(database_url: str, redis_url: str, tmp_path: Path) -> None:
     settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "OTEL_TRACES_EXPORTER": "otlp"}
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         settings["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{deaf.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""What a service logs tells its story: one line an event, nothing on a tick, nothing twice, no secret."""
+"""What a service logs: one line per event, nothing for a tick, nothing twice, and no secrets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def place() -> Iterator[Path]:
 
 
 def tick(server: Server, times: int = 1) -> None:
-    """The market speaks."""
+    """Publishes a state of the market."""
 
     async def say() -> None:
         async with redis.asyncio.from_url(server.url) as client:
@@ -44,7 +44,7 @@ def tick(server: Server, times: int = 1) -> None:
 
 
 def story(service: Service) -> list[str]:
-    """Level, logger and message of every line; anything else than a line of our form fails."""
+    """Level, logger and message of every line of the log. Fails if a line does not have our form."""
     found = [(text, LINE.fullmatch(text)) for text in service.log.read_text().splitlines()]
     assert [text for text, match in found if match is None] == []
     return [f"{match[1]} {match[3].rpartition('.')[2]}: {match[4]}" for _, match in found if match is not None]
@@ -54,7 +54,7 @@ def has(service: Service, text: str, times: int = 1) -> bool:
     return sum(text in line for line in story(service)) >= times
 
 
-def test_a_trip_a_loss_of_redis_and_a_restart_can_be_read_in_the_log(place: Path) -> None:
+def test_the_log_shows_a_trip_and_an_outage_of_redis_and_a_restart(place: Path) -> None:
     with ExitStack() as stack:
         postgres = stack.enter_context(postgres_server(place))
         first_redis = stack.enter_context(redis_running(place))
@@ -63,7 +63,7 @@ def test_a_trip_a_loss_of_redis_and_a_restart_can_be_read_in_the_log(place: Path
             tick(first_redis, times=20)
             wait_until(lambda: has(service, "trading date"), 5, "the trading date begins")
             change = {"reason": "because of Ann", "by": "Ann"}
-            for _ in range(2):  # the second one changes nothing
+            for _ in range(2):  # the second request changes nothing
                 assert httpx.post(f"{service.url}/api/v1/circuit-breaker/trip", json=change).status_code == 200
             first_redis.kill()
             wait_until(lambda: has(service, "redis does not answer"), 5, "the loss is seen")
@@ -106,7 +106,7 @@ def _heard(service: Service, server: Server) -> bool:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_password_in_an_address_that_is_none_is_in_no_log(service: str) -> None:
+def test_a_password_in_a_wrong_address_is_not_logged(service: str) -> None:
     environment = {
         "DATABASE_URL": "postgresql://trader:hunter2/x@127.0.0.1:5432/trading",
         "REDIS_URL": "redis://:hunter3#x@127.0.0.1:1/0",
@@ -125,8 +125,8 @@ def test_a_password_in_an_address_that_is_none_is_in_no_log(service: str) -> Non
     assert "Traceback" not in done.stderr
 
 
-def test_a_password_that_postgresql_refuses_is_in_no_log(place: Path) -> None:
-    """Nobody listens there: the address is fine, and each attempt is an error about it."""
+def test_the_password_of_an_unreachable_postgresql_is_not_logged(place: Path) -> None:
+    """The address is valid, but nothing listens there. So each attempt to connect logs an error about it."""
     with redis_running(place) as server:
         settings = {"DATABASE_URL": "postgresql://trader:hunter2@127.0.0.1:1/trading", "REDIS_URL": server.url}
         with started("execution_gateway", place, settings) as service:
@@ -135,7 +135,7 @@ def test_a_password_that_postgresql_refuses_is_in_no_log(place: Path) -> None:
             assert "hunter" not in service.log.read_text()
 
 
-def test_an_outage_of_postgresql_is_said_once_by_each_duty_and_so_is_its_end(place: Path) -> None:
+def test_each_duty_logs_an_outage_of_postgresql_once_and_its_end_once(place: Path) -> None:
     with ExitStack() as stack:
         postgres = stack.enter_context(postgres_server(place))
         server = stack.enter_context(redis_running(place))
@@ -154,7 +154,7 @@ def test_an_outage_of_postgresql_is_said_once_by_each_duty_and_so_is_its_end(pla
         again = {line.split(": ")[1].partition(" works again")[0] for line in said if " works again" in line}
         assert failing == again
         assert {"reading the circuit breaker", "resolving pending orders", "booking fills"} <= failing
-        # A connection that was cut and one that is refused are two reasons.
+        # A broken connection and a refused connection are different reasons, and each is logged.
         assert all(sum(f": {duty} fails: " in line for line in said) <= 3 for duty in failing)
         warnings = [line for line in said if line.startswith("WARNING ")]
         assert len(warnings) == len(set(warnings))

@@ -1,4 +1,4 @@
-"""Runs a function in a process of its own: OpenTelemetry's providers are global, and can be set only once."""
+"""Runs a function in a new process, because the providers of OpenTelemetry are global and can be set only once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Done:
-    """What it answered, what it logged, and how long it took to exit afterwards."""
+    """The answer of the function, the log of the process, and how long the process took to exit after the answer."""
 
     answer: Any
     log: str
@@ -22,7 +22,7 @@ class Done:
 
 
 def apart(function: Callable[..., Any], *arguments: str, **environment: str) -> Done:
-    """Calls a module's function with these arguments, in a new process with this environment; it answers with JSON."""
+    """Calls a function of a module in a new process with this environment. Its answer must be possible in JSON."""
     code = (
         "import json, logging, sys, time\n"
         "logging.basicConfig(level=logging.INFO, format='%(levelname)s %(name)s %(message)s')\n"

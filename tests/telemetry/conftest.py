@@ -1,4 +1,4 @@
-"""Declarations of a test are forgotten after it, and drops are counted from its beginning."""
+"""Fixtures that keep the tests apart: declarations and counts of drops do not pass from one test to the next."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Drops = Callable[[str], dict[str, int]]
 
 @pytest.fixture(autouse=True)
 def only_here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What a test declares is forgotten after it, and so is which service it was."""
+    """Forgets what the test declared, and which service the test was, after the test."""
     before = dict(declared)
     monkeypatch.setattr(recording, "_last_said", {})
     monkeypatch.setattr(process, "service", None)
@@ -26,7 +26,7 @@ def only_here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def dropped() -> Drops:
-    """How often a metric's records were dropped since the test began, by reason."""
+    """How many records of a metric were dropped since the test began, by reason."""
     before = drops()
 
     def count(metric: str) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Closed and open attributes."""
+"""Which label values closed and open attributes take."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from telemetry.recording import Dropped, Reason
 
 
 class Side(StrEnum):
-    """A closed attribute's values."""
+    """The values of a closed attribute."""
 
     BUY = "buy"
 
 
-class OldSide(str, Enum):  # noqa: UP042 - what people wrote before StrEnum
-    """The same, as people wrote it before StrEnum."""
+class OldSide(str, Enum):  # noqa: UP042 - the form in use before StrEnum
+    """The same values, in the form in use before StrEnum."""
 
     BUY = "buy"
 
@@ -28,7 +28,7 @@ def reason(attribute: Attribute, value: object) -> Reason:
     return caught.value.reason
 
 
-def test_a_closed_attribute_takes_its_values_and_no_other() -> None:
+def test_a_closed_attribute_takes_only_its_values() -> None:
     side = Attribute("side", Side)
 
     assert side.admit("buy") == "buy"
@@ -37,7 +37,7 @@ def test_a_closed_attribute_takes_its_values_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("member", [Side.BUY, OldSide.BUY])
-def test_a_member_of_an_enum_is_its_value_and_plain_text(member: str) -> None:
+def test_an_enum_member_becomes_its_value_as_plain_text(member: str) -> None:
     for attribute in (Attribute("side", ["buy"]), Attribute("side"), Attribute("side", [member])):
         text = attribute.admit(member)
 
@@ -45,23 +45,23 @@ def test_a_member_of_an_enum_is_its_value_and_plain_text(member: str) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 1, 1.5, True, b"AAPL", ["AAPL"], object()])
-def test_only_text_is_a_value(value: object) -> None:
+def test_only_text_is_taken(value: object) -> None:
     assert reason(Attribute("symbol"), value) is Reason.NOT_TEXT
     assert reason(Attribute("side", Side), value) is Reason.NOT_TEXT
 
 
-def test_a_lone_surrogate_is_no_value_also_past_the_limit() -> None:
+def test_a_lone_surrogate_is_not_taken_even_above_the_limit() -> None:
     assert reason(Attribute("symbol"), "\ud800") is Reason.NOT_TEXT
     assert reason(Attribute("symbol", limit=0), "\ud800") is Reason.NOT_TEXT
 
 
-def test_past_its_limit_an_open_attribute_says_other() -> None:
+def test_above_its_limit_an_open_attribute_records_other() -> None:
     symbol = Attribute("symbol", limit=2)
 
     assert [symbol.admit(value) for value in ("A", "B", "C", "A", "D", "B")] == ["A", "B", OTHER, "A", OTHER, "B"]
 
 
-def test_what_is_known_has_a_series_of_its_own_also_past_the_limit() -> None:
+def test_a_known_value_has_its_own_series_even_above_the_limit() -> None:
     symbol = Attribute("symbol", limit=1)
     symbol.admit("stranger")
 
@@ -75,7 +75,7 @@ def test_what_is_known_has_a_series_of_its_own_also_past_the_limit() -> None:
     ]
 
 
-def test_a_value_that_came_with_a_record_is_not_known_until_it_is_said_to_come() -> None:
+def test_a_recorded_value_is_not_known_until_know_is_called_with_it() -> None:
     symbol = Attribute("symbol")
     symbol.admit("stranger")
     assert list(symbol.known) == []
@@ -88,15 +88,15 @@ def test_a_value_that_came_with_a_record_is_not_known_until_it_is_said_to_come()
 
 
 @pytest.mark.parametrize("values", [None, 5, [None], ["AAPL", 1], ["\ud800"]])
-def test_knowing_never_raises_and_takes_nothing_that_no_label_can_have(values: object) -> None:
+def test_know_never_raises_and_ignores_values_that_no_label_can_have(values: object) -> None:
     symbol = Attribute("symbol")
 
-    symbol.know(values)  # type: ignore[arg-type]  # that is the point
+    symbol.know(values)  # type: ignore[arg-type]  # the test is about values of a wrong type
 
     assert symbol.known == ()
 
 
-def test_a_closed_attribute_stays_closed(caplog: pytest.LogCaptureFixture) -> None:
+def test_know_does_not_add_values_to_a_closed_attribute(caplog: pytest.LogCaptureFixture) -> None:
     side = Attribute("side", Side)
 
     side.know(["hold"])
@@ -105,7 +105,7 @@ def test_a_closed_attribute_stays_closed(caplog: pytest.LogCaptureFixture) -> No
     assert "side is closed" in caplog.text
 
 
-def test_a_value_that_no_label_can_have_cannot_be_declared() -> None:
+def test_declaring_a_value_that_no_label_can_have_raises() -> None:
     with pytest.raises(ValueError, match="not valid Unicode"):
         Attribute("side", ["\ud800"])
     with pytest.raises(TypeError, match="int is not text"):

@@ -1,4 +1,4 @@
-"""`python -m telemetry catalogue`: what is declared, one metric a line."""
+"""The command `python -m telemetry catalogue`, which prints the declared metrics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_it_prints_name_kind_owner_labels_and_description() -> None:
     assert rows["redis_connection_status"].startswith("gauge\tevery service\t-\tWhether Redis answered")
 
 
-def test_it_prints_a_stranger_s_declarations() -> None:
+def test_it_prints_the_declarations_of_any_module() -> None:
     done = run("catalogue", "telemetry.catalogue")
 
     assert "build_info" in done.stdout

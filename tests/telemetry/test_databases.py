@@ -1,4 +1,4 @@
-"""Probes tell the truth about real servers; spans and durations of Redis and PostgreSQL reach whom they should."""
+"""The probes against real servers, and the spans and durations of Redis and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def flips(shown: Callable[[], object], value: int, since: str) -> None:
 
 @contextmanager
 def stopped(server: Server) -> Iterator[None]:
-    """The server and every process of its own hang."""
+    """Stops the server and all its processes, so that they hang until the block ends."""
     processes = [psutil.Process(server.process.pid)]
     processes += processes[0].children(recursive=True)
     for process in processes:
@@ -64,7 +64,7 @@ def unknown() -> None:
 
 
 @pytest.mark.server
-async def test_redis_status_is_true_within_three_seconds_whatever_happens_to_redis(recorded: Recorded) -> None:
+async def test_redis_status_is_correct_within_three_seconds_of_any_change(recorded: Recorded) -> None:
     with folder() as place, redis_running(place) as server:
         probe = RedisProbe(server.url)
         async with background(probe.run()):
@@ -82,7 +82,7 @@ async def test_redis_status_is_true_within_three_seconds_whatever_happens_to_red
 
 
 @pytest.mark.server
-async def test_database_status_is_true_within_three_seconds_whatever_happens_to_postgresql(
+async def test_database_status_is_correct_within_three_seconds_of_any_change(
     recorded: Recorded,
 ) -> None:
     with folder() as place, ExitStack() as stack:
@@ -109,7 +109,7 @@ async def test_database_status_is_true_within_three_seconds_whatever_happens_to_
     ],
     ids=["redis socket", "redis port", "postgresql socket", "postgresql port"],
 )
-async def test_a_server_that_was_never_there_is_down(
+async def test_a_server_that_was_never_up_is_down(
     probe: RedisProbe | DatabaseProbe, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(2):
@@ -118,13 +118,13 @@ async def test_a_server_that_was_never_there_is_down(
     assert probe.up is False
     assert probe.status.values() == {(): 0}
     assert [r.getMessage() for r in caplog.records if "does not answer" in r.getMessage()] != []
-    assert len(caplog.records) == 1  # said when it changes, not every second
+    assert len(caplog.records) == 1  # logged when the status changes, not every second
 
 
 @pytest.mark.parametrize(
     "probe", [DatabaseProbe("postgresql://user:hunter/2@host/trading"), RedisProbe("redis://:hunter/2@host:6379")]
 )
-async def test_an_address_that_cannot_be_read_is_said_without_any_piece_of_it(
+async def test_no_part_of_an_unreadable_address_is_logged(
     probe: DatabaseProbe | RedisProbe, caplog: pytest.LogCaptureFixture
 ) -> None:
     await probe.ask()
@@ -136,17 +136,17 @@ async def test_an_address_that_cannot_be_read_is_said_without_any_piece_of_it(
     assert "hunter" not in caplog.text
 
 
-async def test_a_probe_says_nothing_before_it_has_asked(recorded: Recorded) -> None:
+async def test_there_is_no_status_before_the_first_probe(recorded: Recorded) -> None:
     assert RedisProbe("unix:///nowhere/redis.sock").up is None
     assert recorded(redis_connection_status) is None
 
 
 class Receiver:
-    """Takes spans over OTLP/HTTP, as a collector does."""
+    """Receives spans over OTLP/HTTP, like a collector."""
 
     def __init__(self) -> None:
         self.spans: list[tuple[str, str, str]] = []
-        """Service, instrumentation and name of each."""
+        """Service, instrumentation and name of each span."""
 
     @contextmanager
     def listening(self) -> Iterator[str]:
@@ -161,7 +161,7 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, *_: Any, **__: Any) -> None:
-                """A test's output is its own."""
+                """Logs nothing: requests should not appear in the output of the test."""
 
         with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
             thread = threading.Thread(target=server.serve_forever)
@@ -180,14 +180,14 @@ class Receiver:
 
 
 def a_span_and_no_shutdown() -> str:
-    """Leaves the sending to the exit of the process."""
+    """Records a span and does not call shutdown. The exit of the process must send it."""
     telemetry.init("execution_gateway")
     with trace.get_tracer("a.module").start_as_current_span("the last one"):
         return ""
 
 
 def a_fork_with_a_span() -> str:
-    """The child's exit is one, too."""
+    """Records a span in a forked child and ends the child."""
     telemetry.init("execution_gateway")
     if child := os.fork():
         os.waitpid(child, 0)
@@ -198,7 +198,7 @@ def a_fork_with_a_span() -> str:
     os._exit(0)
 
 
-def test_a_child_of_a_fork_sends_its_own_spans() -> None:
+def test_a_forked_child_sends_its_own_spans() -> None:
     receiver = Receiver()
     with receiver.listening() as address:
         apart(
@@ -212,7 +212,7 @@ def test_a_child_of_a_fork_sends_its_own_spans() -> None:
     assert receiver.spans == [("execution-gateway", "a.module", "the child's")]
 
 
-def test_a_process_that_ends_by_itself_sends_its_last_spans() -> None:
+def test_a_process_that_exits_normally_sends_its_last_spans() -> None:
     receiver = Receiver()
     with receiver.listening() as address:
         done = apart(
@@ -228,9 +228,9 @@ def test_a_process_that_ends_by_itself_sends_its_last_spans() -> None:
 
 
 def some_queries(postgres_url: str, redis_url: str) -> str:
-    """One query of each, one that fails of each; answers with /metrics."""
+    """Sends one good and one failing query to Redis and to PostgreSQL. Returns the text of /metrics."""
     app = FastAPI()
-    client = redis.asyncio.from_url(redis_url)  # made before init, as a module's own is
+    client = redis.asyncio.from_url(redis_url)  # created before init, like a client at module level
     telemetry.init("execution_gateway", app)
 
     async def work() -> None:
@@ -251,7 +251,7 @@ def some_queries(postgres_url: str, redis_url: str) -> str:
     return text
 
 
-def test_spans_of_redis_and_asyncpg_go_to_the_collector_when_asked_for(servers: tuple[Server, Server]) -> None:
+def test_with_otlp_the_spans_of_redis_and_asyncpg_go_to_the_collector(servers: tuple[Server, Server]) -> None:
     receiver = Receiver()
     with receiver.listening() as address:
         apart(
@@ -269,7 +269,7 @@ def test_spans_of_redis_and_asyncpg_go_to_the_collector_when_asked_for(servers: 
     assert names.count(("asyncpg", "INSERT")) == 1
 
 
-def test_without_that_there_are_durations_and_no_spans(servers: tuple[Server, Server]) -> None:
+def test_without_otlp_there_are_durations_but_no_spans(servers: tuple[Server, Server]) -> None:
     receiver = Receiver()
     with receiver.listening() as address:
         done = apart(some_queries, *(server.url for server in servers), OTEL_EXPORTER_OTLP_ENDPOINT=address)

@@ -1,4 +1,4 @@
-"""/metrics: read back with prometheus_client's own parser, it says what was recorded."""
+"""What /metrics shows, read back with the parser of prometheus_client."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def parsed(text: bytes) -> Series:
-    """Every sample by its name and labels; fails when one stands there twice."""
+    """Every sample by its name and labels. Fails when a sample is there twice."""
     series: Series = {}
     for family in text_string_to_metric_families(text.decode()):
         for sample in family.samples:
@@ -33,7 +33,7 @@ def parsed(text: bytes) -> Series:
 
 
 def scraped(name: str, registry: CollectorRegistry | None = None) -> dict[frozenset[tuple[str, str]], float]:
-    """The samples of that name, by their labels."""
+    """The samples with this name, by their labels."""
     return {labels: value for (sample, labels), value in parsed(render(registry)).items() if sample == name}
 
 
@@ -41,7 +41,7 @@ def lines(name: str) -> list[str]:
     return [line for line in render(None).decode().splitlines() if re.match(rf"(# \w+ )?{name}\b", line)]
 
 
-def test_each_kind_is_written_as_prometheus_reads_it() -> None:
+def test_each_kind_is_written_in_the_format_of_prometheus() -> None:
     counter = Counter("sent_total", "Things sent.", unit="{thing}", attributes=(Attribute("side", ["buy"]),))
     UpDownCounter("waiting_things", "Things\nthat \\wait.", unit="{thing}").add(-2)
     Gauge("ratio", "A part.", unit="1").set(0.25)
@@ -70,7 +70,7 @@ def test_each_kind_is_written_as_prometheus_reads_it() -> None:
     ]
 
 
-def test_a_metric_without_series_is_not_there_at_all() -> None:
+def test_a_metric_without_series_is_not_written() -> None:
     Gauge("ratio", "A part.", unit="1")
     Counter("sent_total", "Things sent.", unit="{thing}", attributes=(Attribute("symbol"),))
 
@@ -78,7 +78,7 @@ def test_a_metric_without_series_is_not_there_at_all() -> None:
     assert lines("sent_total") == []
 
 
-def test_a_metric_of_another_service_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_metric_of_another_service_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     Counter("sent_total", "Things sent.", unit="{thing}", owner="gateway")
     monkeypatch.setattr(process, "service", "orchestrator")
 
@@ -101,12 +101,12 @@ def test_any_text_and_any_amount_are_read_back_as_they_were_recorded(value: str,
     except (UnicodeEncodeError, OverflowError):
         assert scraped("anything") == {}
     else:
-        # An integer is exact as long as it has 64 bits, and a float from there on.
+        # An integer that fits into 64 bits is exact. A larger one is a float.
         exact = isinstance(amount, int) and -(2**63) <= amount < 2**63
         assert scraped("anything") == {frozenset({("text", value)}): amount if exact else float(amount)}
 
 
-def test_quotes_and_newlines_in_a_label_forge_no_series() -> None:
+def test_quotes_and_newlines_in_a_label_cannot_forge_a_series() -> None:
     counter = Counter("sent_total", "Things sent.", unit="{thing}", attributes=(Attribute("text"),))
     forged = '"} 1\nsent_total{text="forged'
 
@@ -130,7 +130,7 @@ def test_drops_and_series_are_counted() -> None:
     assert series[frozenset({("metric", "took_seconds")})] == 1
 
 
-def test_a_callback_is_asked_once_a_scrape() -> None:
+def test_a_callback_is_called_once_per_scrape() -> None:
     asked = []
     Gauge("ratio", "A part.", unit="1").watch(lambda: asked.append(1) or len(asked))  # type: ignore[func-returns-value]
 
@@ -139,7 +139,7 @@ def test_a_callback_is_asked_once_a_scrape() -> None:
 
 
 class Sdk:
-    """What somebody else records through the OpenTelemetry API."""
+    """Another library that records through the OpenTelemetry API."""
 
     def __init__(self, *views: View) -> None:
         self.registry = CollectorRegistry()
@@ -152,7 +152,7 @@ def sdk() -> Sdk:
     return Sdk()
 
 
-def test_what_others_record_through_opentelemetry_stands_beside_ours(sdk: Sdk) -> None:
+def test_metrics_of_other_libraries_are_shown_too(sdk: Sdk) -> None:
     Counter("sent_total", "Things sent.", unit="{thing}").add(2)
     sdk.meter.create_counter("their.requests").add(3, {"code": "200"})
     sdk.meter.create_histogram("their.duration", unit="s", explicit_bucket_boundaries_advisory=[1.5]).record(0.5)
@@ -169,7 +169,7 @@ def test_what_others_record_through_opentelemetry_stands_beside_ours(sdk: Sdk) -
 
 
 @pytest.mark.parametrize("exposed", [True, False])
-def test_a_name_that_is_ours_is_never_written_twice(
+def test_a_declared_name_is_never_written_twice(
     sdk: Sdk, exposed: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Counter("sent_total", "Things sent.", unit="{thing}", owner="gateway").add(2)
@@ -186,13 +186,11 @@ def test_a_name_that_is_ours_is_never_written_twice(
     assert series.get(("sent_total", frozenset())) == (2 if exposed else None)
     assert series.get(("took_seconds_count", frozenset())) == (1 if exposed else None)
     assert text.count(b"# TYPE telemetry_series ") == 1
-    assert len(caplog.records) == 3  # one for each name, and not again at every scrape
+    assert len(caplog.records) == 3  # one per name, not one per scrape
     assert "sent_total was also recorded" in caplog.text
 
 
-def test_a_label_of_somebody_else_that_cannot_be_written_costs_only_that_metric(
-    sdk: Sdk, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_bad_label_in_another_library_removes_only_that_metric(sdk: Sdk, caplog: pytest.LogCaptureFixture) -> None:
     Counter("sent_total", "Things sent.", unit="{thing}").add(2)
     sdk.meter.create_counter("good").add(1)
     sdk.meter.create_counter("bad").add(1, {"text": "\ud800"})
@@ -202,10 +200,10 @@ def test_a_label_of_somebody_else_that_cannot_be_written_costs_only_that_metric(
     assert series["sent_total", frozenset()] == 2
     assert series["good_total", frozenset()] == 1
     assert not any(name == "bad_total" for name, _ in series)
-    assert "bad_total of somebody else cannot be written" in caplog.text
+    assert "bad_total of another library cannot be written" in caplog.text
 
 
-def test_an_exponential_histogram_of_somebody_else_does_not_cost_us_the_scrape(
+def test_an_exponential_histogram_of_another_library_does_not_fail_the_scrape(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     sdk = Sdk(View(instrument_type=SdkHistogram, aggregation=ExponentialBucketHistogramAggregation()))
@@ -213,4 +211,4 @@ def test_an_exponential_histogram_of_somebody_else_does_not_cost_us_the_scrape(
     sdk.meter.create_histogram("their.duration", unit="s").record(1)
 
     assert scraped("sent_total", sdk.registry) == {frozenset(): 2}
-    assert "what others recorded cannot be collected" in caplog.text
+    assert "metrics of other libraries cannot be collected" in caplog.text

@@ -1,4 +1,4 @@
-"""HTTP of an older FastAPI: opentelemetry-instrumentation-fastapi gives the same names, exactly once."""
+"""Request metrics with an older FastAPI: the same names as with a new one, and each request counts once."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.telemetry.test_sdk import get, small_app, values
 
 
 def an_older_fastapi(made: str) -> dict[str, Any]:
-    """`made` says which application: one of ours, one made before init, or one made after an init without it."""
+    """`made` says which application: one of ours, one created before init, or one created after an init without it."""
     http.has_native_telemetry = lambda: False
     host = "forged.example/metrics"
     if made == "gateway":
         from apps.execution_gateway.app import create
         from apps.execution_gateway.settings import Settings
 
-        app, host = create(Settings()), "127.0.0.1"  # it answers to no other
+        app, host = create(Settings()), "127.0.0.1"  # the gateway refuses requests for any other host
     elif made == "before":
         app = small_app()
         telemetry.init("execution_gateway", app)
@@ -36,7 +36,7 @@ def an_older_fastapi(made: str) -> dict[str, Any]:
 
 
 def small_app_of_the_module() -> FastAPI:
-    """As a module makes it that imports fastapi, and not FastAPI from it."""
+    """An application of a module with `import fastapi` instead of `from fastapi import FastAPI`."""
     import fastapi
 
     app = fastapi.FastAPI()
@@ -53,8 +53,8 @@ def small_app_of_the_module() -> FastAPI:
 DURATION = "http_server_request_duration_seconds_count"
 
 
-def test_our_gateway_on_an_older_fastapi_has_the_same_names_and_each_request_once() -> None:
-    # With traces: the instrumentation of redis or asyncpg, set up first, would fix the old conventions for all.
+def test_our_gateway_on_an_older_fastapi_has_the_same_names_and_counts_each_request_once() -> None:
+    # With traces, because the instrumentation of redis and asyncpg could set the old conventions for all of them.
     done = apart(an_older_fastapi, "gateway", OTEL_TRACES_EXPORTER="otlp", OTEL_BSP_SCHEDULE_DELAY="60000")
     series = parsed(done.answer["text"].encode())
 
@@ -66,7 +66,7 @@ def test_our_gateway_on_an_older_fastapi_has_the_same_names_and_each_request_onc
     assert not any(name.startswith("http_server_duration") for name, _ in series)
 
 
-def test_an_application_made_before_init_is_measured() -> None:
+def test_an_application_created_before_init_is_measured() -> None:
     series = parsed(apart(an_older_fastapi, "before").answer["text"].encode())
 
     assert values(series, DURATION, http_route="/orders/{order_id}", http_response_status_code="422") == [1]
@@ -75,7 +75,7 @@ def test_an_application_made_before_init_is_measured() -> None:
     assert sum(values(series, DURATION)) == 4
 
 
-def test_an_application_made_after_an_init_without_one_is_measured() -> None:
+def test_an_application_created_after_an_init_without_one_is_measured() -> None:
     done = apart(an_older_fastapi, "after", OTEL_EXPORTER_PROMETHEUS_PORT="0")
     series = parsed(done.answer["text"].encode())
 

@@ -1,4 +1,4 @@
-"""Counters, gauges and histograms: what is taken, what is dropped, what is shown."""
+"""Which records counters, gauges and histograms take, which they drop, and what they show."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ SIDE = Attribute("side", ["buy", "sell"])
 
 
 class Raising:
-    """A number that is none."""
+    """Claims to be a number, but raises when it is converted."""
 
     def __float__(self) -> float:
         raise ZeroDivisionError
 
 
 class RaisingAttributes(Mapping[str, str]):
-    """Attributes that cannot be read."""
+    """A mapping whose methods raise."""
 
     def __getitem__(self, name: str) -> str:
         raise ConnectionError
@@ -77,7 +77,7 @@ Record = Callable[[Any, Any], None]
 
 
 def recorders() -> dict[str, tuple[Record, Callable[[], Mapping[Any, Any]]]]:
-    """One instrument of each kind with the attributes symbol and side: how to record, and what it holds."""
+    """One instrument of each kind, with the attributes symbol and side: how to record, and how to read its values."""
     attributes = (Attribute("symbol"), Attribute("side", ["buy", "sell"]))
     counter = Counter("things_total", "Things.", unit="{thing}", attributes=attributes)
     up_down = UpDownCounter("things_open", "Things.", unit="{thing}", attributes=attributes)
@@ -121,7 +121,7 @@ def test_integers_stay_exact_beyond_what_a_float_can_hold() -> None:
     assert counter.values() == {(): 2**53 + 1}
 
 
-def test_a_counter_and_a_histogram_do_not_take_less_than_nothing(dropped: Drops) -> None:
+def test_a_counter_and_a_histogram_drop_negative_amounts(dropped: Drops) -> None:
     counter = Counter("things_total", "Things.", unit="{thing}")
     histogram = Histogram("things_seconds", "Things.", unit="s")
     up_down = UpDownCounter("things_open", "Things.", unit="{thing}")
@@ -218,13 +218,13 @@ def test_every_record_is_either_taken_or_counted_as_dropped(records: list[tuple[
     assert taken + after - before == len(records)
 
 
-def test_a_counter_of_closed_attributes_starts_at_zero_when_it_is_declared() -> None:
+def test_a_counter_with_closed_attributes_starts_at_zero_when_it_is_declared() -> None:
     counter = Counter("things_total", "Things.", unit="{thing}", attributes=(SIDE, Attribute("ok", ["yes", "no"])))
 
     assert counter.values() == {(side, ok): 0 for side in ("buy", "sell") for ok in ("yes", "no")}
 
 
-def test_a_counter_of_open_attributes_starts_at_zero_when_its_values_are_known() -> None:
+def test_a_counter_with_open_attributes_starts_at_zero_when_its_values_are_known() -> None:
     symbol = Attribute("symbol")
     counter = Counter("things_total", "Things.", unit="{thing}", attributes=(symbol, SIDE))
     histogram = Histogram("things_seconds", "Things.", unit="s", attributes=(symbol,), buckets=(1,))
@@ -239,7 +239,7 @@ def test_a_counter_of_open_attributes_starts_at_zero_when_its_values_are_known()
     assert later.values() == {("AAPL",): 0}
 
 
-def test_knowing_values_again_does_not_set_a_counter_back() -> None:
+def test_calling_know_again_does_not_reset_a_counter() -> None:
     symbol = Attribute("symbol")
     counter = Counter("things_total", "Things.", unit="{thing}", attributes=(symbol,))
     symbol.know(["AAPL"])
@@ -271,7 +271,7 @@ def test_a_removed_series_is_gone_and_can_come_back(dropped: Drops) -> None:
     assert dropped("things_current") == {"undeclared_value": 1, "missing_attribute": 1, "unreadable": 1}
 
 
-def test_replacing_sets_what_is_given_and_forgets_the_rest(dropped: Drops) -> None:
+def test_replace_sets_the_given_series_and_removes_the_others(dropped: Drops) -> None:
     gauge = Gauge("things_current", "Things.", unit="{thing}", attributes=(Attribute("symbol"),))
     gauge.replace({"AAPL": 1, "MSFT": 2})
 
@@ -284,7 +284,7 @@ def test_replacing_sets_what_is_given_and_forgets_the_rest(dropped: Drops) -> No
 
 
 @pytest.mark.parametrize("values", [None, 5, [("AAPL", 1)], RaisingAttributes()], ids=repr)
-def test_replacing_by_something_unreadable_changes_nothing(values: Any, dropped: Drops) -> None:
+def test_replace_with_something_unreadable_changes_nothing(values: Any, dropped: Drops) -> None:
     gauge = Gauge("things_current", "Things.", unit="{thing}", attributes=(Attribute("symbol"),))
     gauge.replace({"AAPL": 1})
 
@@ -294,7 +294,7 @@ def test_replacing_by_something_unreadable_changes_nothing(values: Any, dropped:
     assert dropped("things_current") == {"unreadable": 1}
 
 
-def test_a_reader_sees_the_old_series_or_the_new_ones_and_never_some_of_each() -> None:
+def test_a_reader_sees_the_old_series_or_the_new_ones_and_never_a_mix() -> None:
     gauge = Gauge("things_current", "Things.", unit="{thing}", attributes=(Attribute("symbol", limit=1000),))
     names = [f"S{number}" for number in range(200)]
     gauge.replace(dict.fromkeys(names, 0))
@@ -313,7 +313,7 @@ def test_a_reader_sees_the_old_series_or_the_new_ones_and_never_some_of_each() -
     writer.join()
 
 
-def test_past_the_limit_a_counter_adds_up_what_comes_later() -> None:
+def test_above_the_limit_a_counter_adds_later_values_up_as_other() -> None:
     counter = Counter("things_total", "Things.", unit="{thing}", attributes=(Attribute("symbol", limit=2),))
 
     for symbol in ("A", "B", "C", "D", "A"):
@@ -344,7 +344,7 @@ def test_a_metric_of_another_service_is_dropped_and_counted(monkeypatch: pytest.
     assert foreign.values() == {(): 1}
 
 
-def test_a_watched_gauge_asks_when_it_is_read() -> None:
+def test_a_watched_gauge_calls_its_callback_when_it_is_read() -> None:
     answers = iter([Decimal(1), Decimal("2.5"), Decimal("0.5")])
     gauge = Gauge("things_current", "Things.", unit="{thing}")
     gauge.watch(lambda: next(answers))
@@ -352,7 +352,7 @@ def test_a_watched_gauge_asks_when_it_is_read() -> None:
     assert [gauge.values()[()] for _ in range(3)] == [1, 2.5, 0.5]
 
 
-def test_a_watched_gauge_may_answer_with_observations(dropped: Drops) -> None:
+def test_a_callback_may_return_observations(dropped: Drops) -> None:
     gauge = Gauge("things_current", "Things.", unit="{thing}", attributes=(SIDE,))
     gauge.watch(lambda: [Observation(1, {"side": "buy"}), Observation(2, {"side": "hold"})])
 
@@ -370,7 +370,7 @@ def test_a_watched_gauge_may_answer_with_observations(dropped: Drops) -> None:
         ([5], "callback_failed"),
     ],
 )
-def test_a_callback_with_a_bad_answer_is_counted_and_shows_nothing(answer: Any, reason: str, dropped: Drops) -> None:
+def test_a_bad_answer_of_a_callback_is_counted_and_not_shown(answer: Any, reason: str, dropped: Drops) -> None:
     gauge = Gauge("things_current", "Things.", unit="{thing}")
     gauge.watch(lambda: answer)
 
@@ -378,7 +378,7 @@ def test_a_callback_with_a_bad_answer_is_counted_and_shows_nothing(answer: Any, 
     assert dropped("things_current") == {reason: 1}
 
 
-def test_a_callback_that_raises_is_counted_and_shows_nothing(dropped: Drops) -> None:
+def test_an_error_in_a_callback_is_counted_and_nothing_is_shown(dropped: Drops) -> None:
     def fail() -> float:
         raise ConnectionError("gone")
 
@@ -401,25 +401,25 @@ def test_a_histogram_counts_by_buckets_whose_bounds_are_inclusive() -> None:
 
 
 @pytest.mark.parametrize("buckets", [(1, 1), (2, 1), (1, math.inf), (math.nan,)])
-def test_buckets_must_rise_and_be_finite(buckets: tuple[float, ...]) -> None:
+def test_buckets_must_be_ascending_and_finite(buckets: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="finite and ascending"):
         Histogram("things_seconds", "Things.", unit="s", buckets=buckets)
 
 
 @pytest.mark.parametrize("name", ["Orders", "orders.total", "1st", "", "orders-total", "orders total", "örders"])
-def test_a_name_is_prometheus_s_way(name: str) -> None:
+def test_a_name_must_be_lower_case_letters_digits_and_underscores(name: str) -> None:
     with pytest.raises(ValueError, match="is not a metric name"):
         Counter(name, "Things.", unit="{thing}")
 
 
-def test_a_name_is_declared_once() -> None:
+def test_a_name_can_be_declared_only_once() -> None:
     Counter("things_total", "Things.", unit="{thing}")
 
     with pytest.raises(ValueError, match="things_total is declared twice"):
         Gauge("things_total", "Things.", unit="{thing}")
 
 
-def test_each_kind_is_the_api_s_own() -> None:
+def test_each_kind_is_a_subclass_of_the_opentelemetry_api() -> None:
     assert issubclass(Counter, metrics.Counter)
     assert issubclass(UpDownCounter, metrics.UpDownCounter)
     assert issubclass(Histogram, metrics.Histogram)

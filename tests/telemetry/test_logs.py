@@ -1,4 +1,4 @@
-"""One line an event: in UTC, with its level, service and logger, without secrets; text and JSON say the same."""
+"""The log has one line per event, in text or JSON, with the time in UTC and with secrets masked."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_line_has_time_level_service_logger_and_message() -> None:
     assert line("%d fills", 3) == "2020-03-09T14:30:00.123Z WARNING a-service a.module: 3 fills"
 
 
-def test_json_has_the_same_as_keys() -> None:
+def test_json_has_the_same_parts_as_keys() -> None:
     said = JsonFormatter("a-service", Secrets({})).format(record("%d fills", 3, error=raised(KeyError("x"))))
 
     fields = json.loads(said)
@@ -66,7 +66,7 @@ def test_json_has_the_same_as_keys() -> None:
     assert trace.endswith("\nKeyError: 'x'")
 
 
-def test_a_traceback_stays_in_its_line() -> None:
+def test_a_traceback_is_in_the_line_of_its_event() -> None:
     said = line("no book", error=raised(ValueError("two\nlines")))
 
     assert "\n" not in said
@@ -74,8 +74,15 @@ def test_a_traceback_stays_in_its_line() -> None:
     assert said.endswith("ValueError: two\\nlines")
 
 
+def test_a_stack_that_was_asked_for_is_in_the_line() -> None:
+    made = record("where")
+    made.stack_info = "Stack (most recent call last):\n  here"
+
+    assert LineFormatter("s", Secrets({})).format(made).endswith(": where Stack (most recent call last):\\n  here")
+
+
 @given(st.text())
-def test_whatever_is_said_is_one_line_that_moves_no_cursor(text: str) -> None:
+def test_every_message_is_one_line_without_control_characters(text: str) -> None:
     said = line("%s", text)
 
     assert len(said.splitlines()) == 1
@@ -84,22 +91,20 @@ def test_whatever_is_said_is_one_line_that_moves_no_cursor(text: str) -> None:
 
 
 @pytest.mark.parametrize(("message", "arguments"), [("%d fills", ("three",)), ("%s", ()), ("%s %s", (1,))])
-def test_a_message_that_does_not_fit_its_arguments_is_an_event_all_the_same(
-    message: str, arguments: tuple[object, ...]
-) -> None:
+def test_a_message_that_does_not_fit_its_arguments_is_still_logged(message: str, arguments: tuple[object, ...]) -> None:
     said = line(message, *arguments)
 
     assert said.split(": ", 1)[1].startswith((repr(message), message))
 
 
 class Unwritable:
-    """Cannot be written."""
+    """Raises when it is converted to text."""
 
     def __str__(self) -> str:
         raise RuntimeError
 
 
-def test_an_argument_that_cannot_be_written_is_an_event_all_the_same() -> None:
+def test_a_message_with_an_argument_that_cannot_be_written_is_still_logged() -> None:
     assert line("it is %s", Unwritable()).endswith("'it is %s' (its arguments do not fit)")
 
 
@@ -139,7 +144,7 @@ def test_a_password_in_an_address_or_a_pair_is_masked(said: str, shown: str) -> 
         ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=7,authorization=Basic%20hunter2", "sent Basic hunter2"),
     ],
 )
-def test_a_secret_of_the_environment_is_masked_wherever_it_stands(variable: str, value: str, said: str) -> None:
+def test_a_secret_from_the_environment_is_masked_everywhere(variable: str, value: str, said: str) -> None:
     assert "hunter" in masked(said)
     assert "hunter" not in masked(said, **{variable: value})
     assert "***" in masked(said, **{variable: value})
@@ -155,13 +160,12 @@ def test_a_secret_is_masked_in_an_exception_too() -> None:
 
 
 @pytest.mark.parametrize("piece", ["://", "://a:", "a:", "password", "password= ", "password ", "token='", "\n"])
-def test_a_line_of_a_megabyte_is_cut_and_takes_no_time(piece: str) -> None:
+@pytest.mark.timeout(20)  # patterns without limits take minutes
+def test_a_line_of_a_megabyte_is_cut(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
 
-    began = time.perf_counter()
     said = masked(text)
 
-    assert time.perf_counter() - began < 2
     assert len(said) < 3 * EVENT_CHARACTERS
     assert said.endswith(f" ... {len(text) - EVENT_CHARACTERS} characters are left out")
 
@@ -172,7 +176,7 @@ def test_no_half_of_a_secret_is_left_where_a_line_is_cut() -> None:
     assert "hunter2" not in masked(text, DB_PASSWORD="hunter2-and-more")  # noqa: S106
 
 
-def test_a_short_secret_does_not_riddle_every_line() -> None:
+def test_a_short_secret_is_not_masked_inside_words() -> None:
     environment = {"DB_PASSWORD": "a"}
 
     assert masked("a trade at the open", **environment) == "*** trade at the open"
@@ -195,14 +199,14 @@ def an_untidy_service() -> list[str]:
 
 
 def lines(log: str) -> list[tuple[str, str, str, str]]:
-    """Level, service, logger and message of each line in our format. Lines of another are not allowed."""
+    """Level, service, logger and message of each line. Fails when a line has another format."""
     found = [LINE.fullmatch(each) for each in log.splitlines()]
     assert all(found), log
     return [(each[2], each[3], each[4], each[5]) for each in found if each is not None]
 
 
 def test_everything_in_a_process_is_logged_once_and_in_one_form() -> None:
-    # What `apart` itself set up comes first; its lines have another form.
+    # `apart` has its own handler, which also writes every event, in another format.
     log = apart(an_untidy_service).log
     said = lines("\n".join(each for each in log.splitlines() if LINE.match(each)))
 
@@ -223,7 +227,7 @@ def ended(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_the_error_that_ends_a_process_is_one_line() -> None:
+def test_the_error_that_ends_a_process_is_logged_as_one_line() -> None:
     done = ended("raise KeyError('x')")
 
     assert done.returncode == 1
@@ -232,7 +236,7 @@ def test_the_error_that_ends_a_process_is_one_line() -> None:
     assert message.startswith("the process ends: KeyError Traceback (most recent call last):\\n")
 
 
-def test_a_sentence_that_ends_a_process_stays_a_sentence() -> None:
+def test_the_sentence_of_a_system_exit_is_printed_unchanged() -> None:
     done = ended("raise SystemExit('QTY=x: not a number')")
 
     assert (done.returncode, done.stderr) == (1, "QTY=x: not a number\n")
@@ -247,13 +251,13 @@ def test_a_sentence_that_ends_a_process_stays_a_sentence() -> None:
         ({"LOG_LEVEL": "CRITICAL"}, []),
     ],
 )
-def test_the_level_is_the_environments(environment: dict[str, str], levels: list[str]) -> None:
+def test_log_level_sets_the_level(environment: dict[str, str], levels: list[str]) -> None:
     speak = "for say in ('debug', 'info', 'warning'): getattr(logging.getLogger('apps'), say)('x')"
 
     assert [level for level, _, logger, _ in lines(ended(speak, **environment).stderr) if logger == "apps"] == levels
 
 
-def test_the_form_is_the_environments() -> None:
+def test_log_format_sets_the_format() -> None:
     said = json.loads(ended("logging.getLogger('apps').info('x')", LOG_FORMAT="json").stderr)
 
     assert (said["level"], said["service"], said["message"]) == ("INFO", "a-service", "x")
@@ -266,7 +270,9 @@ def test_the_form_is_the_environments() -> None:
         ("LOG_FORMAT", "xml", "LOG_FORMAT=xml is none of text, json: text is used"),
     ],
 )
-def test_a_setting_that_is_none_is_said_and_the_default_is_used(variable: str, value: str, said: str) -> None:
+def test_for_an_unknown_setting_a_warning_is_logged_and_the_default_is_used(
+    variable: str, value: str, said: str
+) -> None:
     [(level, _, _, message), (_, _, _, after)] = lines(
         ended("logging.getLogger('apps').info('x')", **{variable: value}).stderr
     )
@@ -274,7 +280,7 @@ def test_a_setting_that_is_none_is_said_and_the_default_is_used(variable: str, v
     assert (level, message, after) == ("WARNING", said, "x")
 
 
-def test_the_time_is_the_events_own() -> None:
+def test_the_time_is_that_of_the_event() -> None:
     before = time.time()
     said: dict[str, Any] = json.loads(ended("logging.getLogger('apps').info('x')", LOG_FORMAT="json").stderr)
 

@@ -1,4 +1,4 @@
-"""What the library promises to keep: its public names."""
+"""The public names of the library, which must not change by mistake."""
 
 import telemetry
 

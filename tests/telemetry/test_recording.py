@@ -1,4 +1,4 @@
-"""What becomes of a record that is wrong."""
+"""A wrong record is dropped, counted and logged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from telemetry import Counter
 from telemetry.recording import drops
 
 
-def test_a_dropped_record_is_said_once_a_minute_and_always_counted(
+def test_a_dropped_record_is_logged_once_a_minute_and_always_counted(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [1000.0]
@@ -22,7 +22,7 @@ def test_a_dropped_record_is_said_once_a_minute_and_always_counted(
         "a record of things_total was dropped (negative): -1 would make a counter go down"
     ]
 
-    counter.add(None)  # type: ignore[arg-type]  # another reason speaks for itself
+    counter.add(None)  # type: ignore[arg-type]  # another reason is logged separately
     clock[0] = 1060.0
     counter.add(-1)
 

@@ -1,4 +1,4 @@
-"""init() and shutdown(), each in a process of its own."""
+"""init() and shutdown(), each test in a new process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ORDER = {"symbol": "AAPL", "side": "buy", "status": "success"}
 
 
 def get(app: FastAPI, *paths: str, **headers: str) -> list[httpx.Response]:
-    """Asks the application, without a server."""
+    """Sends the requests to the application without a server."""
 
     async def ask() -> list[httpx.Response]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
@@ -42,7 +42,7 @@ def small_app() -> FastAPI:
 
 
 def values(series: Series, name: str, **labels: str) -> list[float]:
-    """The values of the series of that name that have these labels, among others."""
+    """The values of the series that have this name and at least these labels."""
     return [value for (sample, have), value in series.items() if sample == name and labels.items() <= set(have)]
 
 
@@ -64,7 +64,7 @@ def a_service_and_a_stranger() -> dict[str, Any]:
     }
 
 
-def test_init_serves_ours_and_theirs_and_measures_each_request_once() -> None:
+def test_init_serves_our_metrics_and_those_of_libraries_and_counts_each_request_once() -> None:
     done = apart(a_service_and_a_stranger, OTEL_SERVICE_NAME="from-the-environment")
     series = parsed(done.answer["text"].encode())
 
@@ -103,7 +103,7 @@ def a_service_that_is_told_to_be_silent() -> dict[str, Any]:
     }
 
 
-def test_off_means_off_and_metrics_still_answers() -> None:
+def test_with_the_sdk_disabled_nothing_is_recorded_and_metrics_still_answers() -> None:
     done = apart(a_service_that_is_told_to_be_silent, OTEL_SDK_DISABLED=" TRUE ", OTEL_TRACES_EXPORTER="otlp")
 
     assert done.answer["statuses"] == [200, 200]
@@ -126,7 +126,7 @@ def a_service_with_a_bad_environment() -> dict[str, Any]:
     return {"text": get(app, "/orders/1", "/metrics")[1].text}
 
 
-def test_what_cannot_be_set_up_is_said_and_takes_nothing_else_with_it() -> None:
+def test_a_part_that_cannot_be_set_up_is_logged_and_the_other_parts_work() -> None:
     done = apart(
         a_service_with_a_bad_environment,
         OTEL_TRACES_EXPORTER="otlp",
@@ -155,7 +155,7 @@ def a_process_without_an_application(port: str) -> dict[str, Any]:
     }
 
 
-def test_without_an_application_metrics_are_on_a_port_of_their_own() -> None:
+def test_without_an_application_metrics_have_their_own_port() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -182,7 +182,7 @@ def spans_for_nobody() -> float:
     return 0
 
 
-def test_a_dead_collector_and_a_taken_port_keep_no_process_from_ending() -> None:
+def test_a_process_ends_despite_a_dead_collector_and_a_port_in_use() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         address = f"127.0.0.1:{deaf.getsockname()[1]}"
         done = apart(

@@ -1,4 +1,4 @@
-"""The `recorded` fixture: it has the grammar of the call that it checks."""
+"""The `recorded` fixture."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_counters_and_histograms_count_since_the_test_began(earlier: None, recor
     assert recorded(order_placement_duration_seconds, symbol="NEVER", side="sell") == 0
 
 
-def test_a_gauge_is_what_it_is_and_none_when_it_is_not_there(recorded: Recorded) -> None:
+def test_a_gauge_has_its_present_value_or_none_without_a_series(recorded: Recorded) -> None:
     positions_current.replace({"AAPL": 7})
 
     assert recorded(positions_current, symbol="AAPL") == 7
@@ -37,6 +37,6 @@ def test_a_gauge_is_what_it_is_and_none_when_it_is_not_there(recorded: Recorded)
     assert recorded(positions_current, symbol="AAPL") is None
 
 
-def test_a_misspelt_attribute_is_an_error_of_the_test(recorded: Recorded) -> None:
+def test_a_misspelt_attribute_raises(recorded: Recorded) -> None:
     with pytest.raises(ValueError, match="orders_total has the attributes symbol, side, status"):
         recorded(orders_total, symbol="AAPL", side="buy")

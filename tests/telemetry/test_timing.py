@@ -1,4 +1,4 @@
-"""Timing blocks and functions."""
+"""Measuring how long blocks and functions take."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def test_a_block_is_timed_in_seconds(histogram: Histogram) -> None:
     assert histogram.values() == {("buy",): ([1, 0, 0], 1.0)}
 
 
-def test_a_block_that_raises_is_timed_too_and_its_error_goes_on(histogram: Histogram) -> None:
+def test_a_block_that_raises_is_timed_and_its_error_is_raised(histogram: Histogram) -> None:
     with pytest.raises(KeyError), histogram.time({"side": "buy"}):
         raise KeyError
 
     assert histogram.values() == {("buy",): ([1, 0, 0], 1.0)}
 
 
-def test_a_function_is_timed_at_each_call_and_keeps_its_name_and_answer(histogram: Histogram) -> None:
+def test_a_function_is_timed_at_each_call_and_keeps_its_name_and_result(histogram: Histogram) -> None:
     @histogram.time({"side": "buy"})
     def divide(one: int, by: int) -> float:
         """Divides."""
@@ -44,7 +44,7 @@ def test_a_function_is_timed_at_each_call_and_keeps_its_name_and_answer(histogra
     assert histogram.values() == {("buy",): ([2, 0, 0], 2.0)}
 
 
-async def test_a_coroutine_is_timed_until_it_ends_however_that_is(histogram: Histogram) -> None:
+async def test_a_coroutine_is_timed_until_it_returns_or_raises(histogram: Histogram) -> None:
     @histogram.time({"side": "buy"})
     async def work(fail: bool) -> str:
         await asyncio.sleep(0)
@@ -73,7 +73,7 @@ def test_a_function_that_calls_itself_is_timed_each_time(histogram: Histogram) -
 
     countdown(2)
 
-    # Three nested calls of 1, 3 and 5 ticks.
+    # Three nested calls, which take 1, 3 and 5 ticks.
     assert histogram.values() == {("buy",): ([1, 0, 2], 9.0)}
 
 
@@ -85,7 +85,7 @@ def test_wrong_attributes_do_not_disturb_the_block(histogram: Histogram) -> None
     assert histogram.values() == {}
 
 
-def test_a_histogram_counts_in_tests_from_their_beginning(recorded: Recorded) -> None:
+def test_recorded_counts_a_histogram_from_the_beginning_of_the_test(recorded: Recorded) -> None:
     histogram = Histogram("things_seconds", "Things.", unit="s")
 
     with histogram.time():

@@ -1,4 +1,4 @@
-"""A desk in an open market, on a real PostgreSQL."""
+"""A desk in an open market with a real PostgreSQL, and ways to make PostgreSQL or the venue fail."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ OpenDesk = Callable[..., Awaitable[Desk]]
 
 
 def order(symbol: str = "AAPL", side: str = "buy", qty: int = 10, **more: Any) -> OrderRequest:
-    """An order, as it comes in."""
+    """The request for an order."""
     return OrderRequest.model_validate({"symbol": symbol, "side": side, "qty": qty, **more})
 
 
 class GoingAway(Database):
-    """A PostgreSQL that is away while a test says so."""
+    """A database that is unavailable while `away` is set."""
 
     away = False
 
@@ -45,13 +45,13 @@ class GoingAway(Database):
 
 
 def set_away(desk: Desk, away: bool) -> None:
-    """Has PostgreSQL go away from the desk, or come back."""
+    """Makes PostgreSQL unavailable for the desk, or available again."""
     assert isinstance(desk.database, GoingAway)
     desk.database.away = away
 
 
 class Venue:
-    """A venue that passes everything on to the one that it is at the moment; a test may put another in its place."""
+    """Passes every call on to `real`. A test may replace `real` with another venue."""
 
     def __init__(self, real: Broker) -> None:
         self.real = real
@@ -79,7 +79,7 @@ V = TypeVar("V", bound=Venue)
 
 
 def put_between(desk: Desk, kind: Callable[[Broker], V]) -> V:
-    """Has the desk reach its venue through one of that kind."""
+    """Puts a venue of this kind between the desk and its venue, and returns it."""
     assert isinstance(desk.broker, Venue)
     between = kind(desk.broker.real)
     desk.broker.real = between
@@ -87,7 +87,7 @@ def put_between(desk: Desk, kind: Callable[[Broker], V]) -> V:
 
 
 def take_away(desk: Desk) -> None:
-    """Has the desk reach its venue directly again."""
+    """Removes the venue that `put_between` added."""
     assert isinstance(desk.broker, Venue)
     assert isinstance(desk.broker.real, Venue)
     desk.broker.real = desk.broker.real.real
@@ -95,7 +95,7 @@ def take_away(desk: Desk) -> None:
 
 @asynccontextmanager
 async def opened(url: str, **settings: Any) -> AsyncIterator[Desk]:
-    """A desk that has started, and follows no market by itself. Costs are 0 unless they are given."""
+    """A desk that has started, but does not follow a market. Slippage and fee are 0 unless given."""
     database = GoingAway(url, SCHEMA + paper_venue.SCHEMA)
     chosen = Settings(**{"slippage_bps": Decimal(0), "fee_per_share": Decimal(0), **settings})
     await database.open()
@@ -117,7 +117,7 @@ async def desk(database_url: str) -> AsyncIterator[Desk]:
 
 
 async def stored(desk: Desk, one: Order) -> Order:
-    """The order as it is in PostgreSQL."""
+    """The order as PostgreSQL has it now."""
     async with desk.database.connection() as connection:
         found = await ledger.find_order(connection, one.id)
     assert found is not None
@@ -125,7 +125,7 @@ async def stored(desk: Desk, one: Order) -> Order:
 
 
 async def shares(desk: Desk) -> dict[str, int]:
-    """Our own positions."""
+    """Our own positions: signed shares by symbol."""
     async with desk.database.connection() as connection:
         book, _ = await ledger.read_book(connection)
     return {symbol: position.shares for symbol, position in book.positions.items()}

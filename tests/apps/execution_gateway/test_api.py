@@ -1,4 +1,4 @@
-"""The endpoints: statuses, answers, and bad input that names the field."""
+"""The endpoints of the gateway: their status codes, their answers, and errors that name the bad field."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ORDER = {"symbol": "AAPL", "side": "buy", "qty": 10}
 
 
 def serving(desk: Desk) -> httpx.AsyncClient:
-    """A client of the desk's endpoints."""
+    """A client for the endpoints of this desk."""
     transport = httpx.ASGITransport(serve(desk, Settings()), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1/api/v1")
 
@@ -33,7 +33,7 @@ async def http(desk: Desk) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_an_order_is_created_once_and_shown(http: httpx.AsyncClient) -> None:
+async def test_an_order_is_created_once_and_can_be_read(http: httpx.AsyncClient) -> None:
     body = {**ORDER, "client_order_id": "mine"}
 
     created = await http.post("/orders", json=body)
@@ -94,7 +94,7 @@ async def test_bad_input_is_a_422_that_names_the_field(http: httpx.AsyncClient, 
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"qty": ' + b"1" * 5000 + b"}"])
-async def test_what_is_not_json_is_a_4xx(http: httpx.AsyncClient, body: bytes) -> None:
+async def test_a_body_that_is_not_json_is_a_4xx(http: httpx.AsyncClient, body: bytes) -> None:
     answer = await http.post("/orders", content=body, headers={"content-type": "application/json"})
 
     assert answer.status_code in (400, 413, 422)
@@ -119,7 +119,7 @@ async def test_another_order_with_the_same_client_order_id_is_a_409(http: httpx.
     assert answer.json()["detail"]["reason"] == "client_order_id"
 
 
-async def test_cancelling_is_a_200_once_a_409_after_and_a_404_for_an_order_that_is_not_there(
+async def test_cancelling_is_a_200_the_first_time_then_a_409_and_a_404_for_an_unknown_order(
     http: httpx.AsyncClient,
 ) -> None:
     resting = (await http.post("/orders", json={**ORDER, "order_type": "limit", "limit_price": "95"})).json()
@@ -158,14 +158,16 @@ async def test_the_breaker_is_shown_tripped_and_reset(http: httpx.AsyncClient) -
     [({"reason": "x"}, "by"), ({"by": "me"}, "reason"), ({"reason": "", "by": "me"}, "reason"),
      ({"reason": "x", "by": 5}, "by"), ({"reason": "x", "by": "me", "why": "x"}, "why")],
 )  # fmt: skip
-async def test_who_and_why_must_be_said(http: httpx.AsyncClient, path: str, body: object, field: str) -> None:
+async def test_a_breaker_change_needs_a_person_and_a_reason(
+    http: httpx.AsyncClient, path: str, body: object, field: str
+) -> None:
     answer = await http.post(path, json=body)
 
     assert answer.status_code == 422
     assert answer.json()["detail"][0]["loc"] == ["body", field]
 
 
-async def test_p_and_l_is_in_cents_and_adds_up(desk: Desk, http: httpx.AsyncClient) -> None:
+async def test_pnl_is_in_cents_and_adds_up(desk: Desk, http: httpx.AsyncClient) -> None:
     await desk.placement.place(order(qty=100))
     await desk.see(market({"AAPL": "99.5", "MSFT": 200}))
 
@@ -182,7 +184,7 @@ async def test_p_and_l_is_in_cents_and_adds_up(desk: Desk, http: httpx.AsyncClie
     }
 
 
-async def test_p_and_l_that_is_not_known_is_a_503(database_url: str) -> None:
+async def test_unknown_pnl_is_a_503(database_url: str) -> None:
     async with opened(database_url) as desk, serving(desk) as http:
         answer = await http.get("/pnl")
         reset = await http.post("/high-water-mark/reset", json={"reason": "x", "by": "me"})
@@ -191,7 +193,7 @@ async def test_p_and_l_that_is_not_known_is_a_503(database_url: str) -> None:
     assert "not known yet" in answer.json()["detail"]
 
 
-async def test_the_high_water_mark_is_reset_to_today_s_equity(desk: Desk, http: httpx.AsyncClient) -> None:
+async def test_the_high_water_mark_is_reset_to_the_present_equity(desk: Desk, http: httpx.AsyncClient) -> None:
     await desk.placement.place(order(qty=100))
     await desk.see(market({"AAPL": 90, "MSFT": 200}))
 
@@ -200,7 +202,7 @@ async def test_the_high_water_mark_is_reset_to_today_s_equity(desk: Desk, http: 
     assert answer.json() == {"before": "1000000.00", "after": "999000.00"}
 
 
-async def test_with_postgresql_away_every_endpoint_says_so(desk: Desk, http: httpx.AsyncClient) -> None:
+async def test_without_postgresql_every_endpoint_that_needs_it_is_a_503(desk: Desk, http: httpx.AsyncClient) -> None:
     set_away(desk, True)
     change = {"reason": "x", "by": "me"}
 

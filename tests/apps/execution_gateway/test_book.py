@@ -1,4 +1,4 @@
-"""The book's arithmetic, against an independent recomputation from the fills."""
+"""The arithmetic of the book, compared with an independent computation from the fills."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from apps.vocabulary import Side
 
 @dataclass(frozen=True)
 class Fill:
-    """One fill of one symbol."""
+    """A fill."""
 
     side: Side
     qty: int
@@ -30,7 +30,7 @@ fills = st.builds(Fill, st.sampled_from(Side), st.integers(1, 5000), prices, st.
 
 
 def recomputed(sequence: Sequence[Fill], last: Decimal) -> tuple[Fraction, Fraction, Fraction]:
-    """Realized, unrealized and cash flow, with exact fractions and the cost of all shares instead of an average."""
+    """Realized P&L, unrealized P&L and cash flow. Uses exact fractions, and a total cost instead of an average cost."""
     shares, paid = 0, Fraction(0)
     realized = cash = Fraction(0)
     for fill in sequence:
@@ -53,7 +53,7 @@ def recomputed(sequence: Sequence[Fill], last: Decimal) -> tuple[Fraction, Fract
 
 
 @given(st.lists(fills, max_size=30), prices)
-def test_realized_plus_unrealized_is_equity_less_initial_cash_to_the_cent(sequence: list[Fill], last: Decimal) -> None:
+def test_realized_plus_unrealized_is_equity_minus_initial_cash_to_the_cent(sequence: list[Fill], last: Decimal) -> None:
     position, cash, realized = Position(), Decimal(1_000_000), Decimal(0)
     for fill in sequence:
         position, gained = position.after(fill.side, fill.qty, fill.price)
@@ -68,7 +68,7 @@ def test_realized_plus_unrealized_is_equity_less_initial_cash_to_the_cent(sequen
     assert abs(Fraction(valuation.realized) - expected_realized) < Fraction(1, 200)
     assert abs(Fraction(valuation.unrealized) - expected_unrealized) < Fraction(1, 200)
     assert Fraction(cash) - 1_000_000 == flow
-    # An average cost has 28 digits: far more than cents, and not all of them.
+    # An average cost is rounded to 28 digits. That is far more exact than a cent, but not exact.
     assert abs(valuation.total - (valuation.equity - valuation.initial_cash)) < Decimal("1e-12")
 
 
@@ -86,7 +86,7 @@ def test_realized_plus_unrealized_is_equity_less_initial_cash_to_the_cent(sequen
         ((-15, 110), Side.BUY, 20, 120, (5, 120), -150),
     ],
 )
-def test_a_fill_closes_at_the_old_average_cost_and_opens_at_its_own_price(
+def test_a_fill_that_crosses_zero_closes_at_the_old_average_cost_and_opens_at_its_own_price(
     before: tuple[int, int], side: Side, qty: int, price: int, after: tuple[int, int], realized: int
 ) -> None:
     position = Position(before[0], Decimal(before[1]))

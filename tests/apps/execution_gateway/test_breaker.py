@@ -1,4 +1,4 @@
-"""The circuit breaker: every change is a row, the last one is the state, and only a person resets it."""
+"""The circuit breaker: each change is a row, the last row is the state, and only a person resets it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def test_it_is_open_before_its_first_change(desk: Desk, recorded: Recorded
     assert await changes(desk) == []
 
 
-async def test_a_change_is_stored_shown_and_counted(desk: Desk, recorded: Recorded) -> None:
+async def test_a_change_is_stored_counted_and_in_the_gauge(desk: Desk, recorded: Recorded) -> None:
     tripped = await desk.trip("fat finger", "ann")
     assert (tripped.state, tripped.reason, tripped.by) == (BreakerState.TRIPPED, "fat finger", "ann")
     assert tripped.at is not None
@@ -52,7 +52,7 @@ async def test_the_same_change_again_changes_nothing(desk: Desk, recorded: Recor
     assert recorded(circuit_breaker_resets_total) == 0
 
 
-async def test_trips_at_once_are_one_trip(desk: Desk, recorded: Recorded) -> None:
+async def test_several_trips_at_the_same_time_count_once(desk: Desk, recorded: Recorded) -> None:
     await asyncio.gather(*(desk.trip("a test", f"person {number}") for number in range(5)))
 
     assert len(await changes(desk)) == 1
@@ -81,7 +81,7 @@ async def test_the_gauge_follows_a_change_that_another_process_made(desk: Desk, 
     assert recorded(circuit_breaker_state) == 1
 
 
-async def test_a_loss_trips_it_once_a_trading_date(desk: Desk, recorded: Recorded) -> None:
+async def test_a_loss_trips_it_once_per_trading_date(desk: Desk, recorded: Recorded) -> None:
     await breaker.trip_for_loss(desk.database, MONDAY, "lost 6 %")
     assert recorded(circuit_breaker_state) == 1
     await desk.reset("seen", "ann")
@@ -99,9 +99,7 @@ async def test_a_loss_trips_it_once_a_trading_date(desk: Desk, recorded: Recorde
     assert recorded(circuit_breaker_trips_total, reason="daily_loss") == 2
 
 
-async def test_a_loss_while_it_is_tripped_already_does_not_trip_it_again_after_a_reset(
-    desk: Desk, recorded: Recorded
-) -> None:
+async def test_a_loss_while_it_was_tripped_does_not_trip_it_after_a_reset(desk: Desk, recorded: Recorded) -> None:
     await desk.trip("a test", "ann")
     await breaker.trip_for_loss(desk.database, MONDAY, "lost 6 %")
     await desk.reset("seen, and the loss too", "ann")

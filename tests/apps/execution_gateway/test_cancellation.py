@@ -1,4 +1,4 @@
-"""Orders that rest are cancelled by a client, by the close of the session, or by the breaker."""
+"""Resting orders are cancelled for a client, at the close of the session, or when the breaker is tripped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def place(desk: Desk, symbol: str, side: str, qty: int, limit: str | None 
     return placed
 
 
-async def test_a_client_cancels_what_rests(desk: Desk, recorded: Recorded) -> None:
+async def test_a_client_cancels_a_resting_order(desk: Desk, recorded: Recorded) -> None:
     resting = await place(desk, "AAPL", "buy", 10, "95")
 
     cancelled = await desk.cancel(resting.id, Cancellation.CLIENT)
@@ -38,11 +38,11 @@ async def test_a_client_cancels_what_rests(desk: Desk, recorded: Recorded) -> No
     assert recorded(order_cancellations_total, symbol="AAPL", side="buy", reason="client") == 1
 
 
-async def test_what_was_filled_before_stays_filled(database_url: str) -> None:
+async def test_shares_that_were_filled_before_a_cancellation_stay_filled(database_url: str) -> None:
     async with opened(database_url, max_shares_per_tick=4) as desk:
         await desk.see(market(PRICES))
         resting = await place(desk, "AAPL", "buy", 10)
-        await desk.broker.see(market(PRICES))  # the venue fills another part, and we have not seen it yet
+        await desk.broker.see(market(PRICES))  # the venue fills another part, which we have not booked yet
 
         cancelled = await desk.cancel(resting.id, Cancellation.CLIENT)
 
@@ -50,7 +50,7 @@ async def test_what_was_filled_before_stays_filled(database_url: str) -> None:
         assert await shares(desk) == {"AAPL": 8}
 
 
-async def test_what_has_ended_cannot_be_cancelled(desk: Desk, recorded: Recorded) -> None:
+async def test_an_order_that_has_ended_cannot_be_cancelled(desk: Desk, recorded: Recorded) -> None:
     filled = await place(desk, "AAPL", "buy", 10)
     resting = await place(desk, "AAPL", "buy", 10, "95")
     await desk.cancel(resting.id, Cancellation.CLIENT)
@@ -64,7 +64,7 @@ async def test_what_has_ended_cannot_be_cancelled(desk: Desk, recorded: Recorded
     assert recorded(order_cancellations_total, symbol="AAPL", side="buy", reason="client") == 1
 
 
-async def test_two_cancellations_at_once_count_once(desk: Desk, recorded: Recorded) -> None:
+async def test_several_cancellations_at_the_same_time_count_once(desk: Desk, recorded: Recorded) -> None:
     resting = await place(desk, "AAPL", "buy", 10, "95")
 
     answers = await asyncio.gather(
@@ -75,7 +75,7 @@ async def test_two_cancellations_at_once_count_once(desk: Desk, recorded: Record
     assert recorded(order_cancellations_total, symbol="AAPL", side="buy", reason="client") == 1
 
 
-async def test_the_close_of_the_session_cancels_everything_that_rests(desk: Desk, recorded: Recorded) -> None:
+async def test_the_close_of_the_session_cancels_every_resting_order(desk: Desk, recorded: Recorded) -> None:
     await place(desk, "AAPL", "buy", 10)
     buy, sell = await place(desk, "MSFT", "buy", 10, "195"), await place(desk, "AAPL", "sell", 10, "105")
     await desk.see(market(PRICES))
@@ -90,7 +90,9 @@ async def test_the_close_of_the_session_cancels_everything_that_rests(desk: Desk
     assert [recorded(open_orders, side=side) for side in ("buy", "sell")] == [0, 0]
 
 
-async def test_a_trip_cancels_what_adds_risk_and_leaves_what_reduces_it(desk: Desk, recorded: Recorded) -> None:
+async def test_a_trip_cancels_orders_that_add_risk_and_keeps_orders_that_reduce_it(
+    desk: Desk, recorded: Recorded
+) -> None:
     await place(desk, "AAPL", "buy", 10)
     adding = await place(desk, "MSFT", "buy", 10, "195")
     more = await place(desk, "AAPL", "buy", 1, "95")
@@ -108,7 +110,7 @@ async def test_a_trip_cancels_what_adds_risk_and_leaves_what_reduces_it(desk: De
     assert await shares(desk) == {}
 
 
-async def test_a_trip_cancels_what_would_cross_zero_together_with_what_stays(database_url: str) -> None:
+async def test_a_trip_cancels_an_order_that_would_cross_zero_after_the_orders_that_stay(database_url: str) -> None:
     async with opened(database_url, allow_short=True) as desk:
         await desk.see(market(PRICES))
         await place(desk, "AAPL", "buy", 100)

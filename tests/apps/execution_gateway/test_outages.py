@@ -1,4 +1,4 @@
-"""The whole gateway, as a process, with real servers that die, hang and come back; and data that is not its own."""
+"""The gateway as a process, with servers that die, hang and come back, and with data of other settings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ORDER = {"symbol": "AAPL", "side": "buy", "qty": 10}
 
 
 class Platform:
-    """A gateway with servers of its own; the test is its market."""
+    """A gateway with its own servers. The test plays the market."""
 
     def __init__(self, place: Path, stack: ExitStack) -> None:
         self.place = place
@@ -52,7 +52,7 @@ class Platform:
         asyncio.run(say())
 
     def place_order(self, **more: Any) -> httpx.Response:
-        """With a fresh quote, once the gateway has seen it."""
+        """Places an order after the gateway has seen a fresh quote."""
         self.tick()
         wait_until(lambda: self.gauge("equity_dollars") is not None, 5, "the gateway has seen the market")
         return self.http.post("/api/v1/orders", json={**ORDER, **more})
@@ -73,7 +73,7 @@ def platform() -> Iterator[Platform]:
         yield Platform(stack.enter_context(folder()), stack)
 
 
-def test_redis_killed_and_back_empty_leaves_a_tripped_breaker_tripped(platform: Platform) -> None:
+def test_the_breaker_stays_tripped_when_redis_is_killed_and_comes_back_empty(platform: Platform) -> None:
     assert platform.place_order().status_code == 201
     platform.http.post("/api/v1/circuit-breaker/trip", json={"reason": "a test", "by": "me"})
 
@@ -85,13 +85,13 @@ def test_redis_killed_and_back_empty_leaves_a_tripped_breaker_tripped(platform: 
     assert platform.health() == 200
 
     assert platform.gauge("circuit_breaker_state") == 1
-    # It follows the market again, and the breaker still speaks.
+    # The gateway follows the market again, and the breaker still refuses orders.
     wait_until(lambda: platform.place_order().json()["detail"]["reason"] == "breaker_tripped", 5, "the breaker speaks")
     assert platform.place_order(side="sell").status_code == 201
     platform.http.post("/api/v1/circuit-breaker/reset", json={"reason": "done", "by": "me"})
 
 
-def test_a_postgresql_that_hangs_holds_up_no_order_for_long_and_none_is_lost(platform: Platform) -> None:
+def test_a_postgresql_that_hangs_delays_no_order_for_long_and_no_order_is_lost(platform: Platform) -> None:
     assert platform.place_order(client_order_id="before").status_code == 201
     processes = [psutil.Process(platform.postgres.process.pid)]
     processes += processes[0].children(recursive=True)
@@ -118,7 +118,7 @@ def test_a_postgresql_that_hangs_holds_up_no_order_for_long_and_none_is_lost(pla
     assert orders.get("during") in (None, "failed")
 
 
-def test_postgresql_killed_and_back_keeps_every_accepted_order(platform: Platform) -> None:
+def test_every_accepted_order_is_kept_when_postgresql_is_killed_and_comes_back(platform: Platform) -> None:
     accepted = platform.place_order(client_order_id="accepted").json()
 
     platform.postgres.kill()
@@ -149,7 +149,7 @@ def test_postgresql_killed_and_back_keeps_every_accepted_order(platform: Platfor
         ),
     ],
 )
-def test_data_that_was_made_with_other_settings_is_refused_in_a_sentence(
+def test_data_of_other_settings_is_refused_with_a_sentence(
     service: str,
     made_with: dict[str, str],
     changed: dict[str, str],

@@ -1,4 +1,4 @@
-"""Every placement ends in exactly one status: in the answer, in the metrics, and in a real PostgreSQL."""
+"""Every placement ends in exactly one status, which is the same in the answer, the metrics and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from tests.apps.markets import TUESDAY, market
 def exactly_one(
     recorded: Recorded, status: PlacementStatus, symbol: str = "AAPL", side: str = "buy", times: int = 1
 ) -> Iterator[None]:
-    """Within the block, placements end in that status, that many times, and in no other."""
+    """Fails unless the block raises the count of this status by `times`, and of no other status."""
 
     def counts() -> Counter[str]:
         return Counter(
@@ -72,21 +72,21 @@ async def all_orders(desk: Desk) -> list[Order]:
 
 
 class Refusing(Venue):
-    """Takes nothing."""
+    """Refuses every order."""
 
     async def submit(self, order: Order) -> None:
         raise VenueRejected("not today")
 
 
 class Breaking(Venue):
-    """Fails before the order arrives."""
+    """Raises an error before the venue has the order."""
 
     async def submit(self, order: Order) -> None:
         raise ConnectionError("no route")
 
 
 class LosingTheAnswer(Venue):
-    """Takes the order, and its answer does not arrive."""
+    """Takes the order, but the answer is lost."""
 
     async def submit(self, order: Order) -> None:
         await self.real.submit(order)
@@ -94,7 +94,7 @@ class LosingTheAnswer(Venue):
 
 
 class Waiting(Venue):
-    """Takes the order when it is told to."""
+    """Takes the order only when the test allows it."""
 
     def __init__(self, real: Broker) -> None:
         super().__init__(real)
@@ -127,7 +127,7 @@ async def test_slippage_and_fees_are_recorded_for_every_part(database_url: str, 
         await desk.see(market({"AAPL": 100}))
         placed, _ = await desk.placement.place(order(qty=150))
         assert (placed.status, placed.filled_qty) == (OrderStatus.PARTLY_FILLED, 100)
-        await desk.see(market({"AAPL": "99"}))  # better than the quote at arrival, by 90.1 basis points
+        await desk.see(market({"AAPL": "99"}))  # 90.1 basis points better than the quote at arrival
 
         assert (await stored(desk, placed)).status is OrderStatus.FILLED
     assert recorded(order_fills_total, symbol="AAPL", side="buy") == 2
@@ -145,7 +145,7 @@ async def test_an_order_that_rests_is_accepted(desk: Desk, recorded: Recorded) -
     assert (placed.status, placed.filled_qty) == (OrderStatus.ACCEPTED, 0)
 
 
-async def test_a_refused_order_is_counted_by_reason_stored_and_still_timed(desk: Desk, recorded: Recorded) -> None:
+async def test_a_refused_order_is_counted_by_reason_and_stored_and_timed(desk: Desk, recorded: Recorded) -> None:
     with exactly_one(recorded, PlacementStatus.REJECTED), pytest.raises(Rejected) as refusal:
         await desk.placement.place(order(qty=5000))
 
@@ -156,7 +156,7 @@ async def test_a_refused_order_is_counted_by_reason_stored_and_still_timed(desk:
     assert (kept.status, kept.reason) == (OrderStatus.REJECTED, "order_size_limit")
 
 
-async def test_a_venue_that_refuses_is_a_rejection(desk: Desk, recorded: Recorded) -> None:
+async def test_an_order_that_the_venue_refuses_is_rejected(desk: Desk, recorded: Recorded) -> None:
     put_between(desk, Refusing)
 
     with exactly_one(recorded, PlacementStatus.REJECTED), pytest.raises(Rejected) as refusal:
@@ -169,7 +169,7 @@ async def test_a_venue_that_refuses_is_a_rejection(desk: Desk, recorded: Recorde
 
 
 @pytest.mark.parametrize("venue", [Breaking, LosingTheAnswer])
-async def test_an_error_of_ours_is_a_failure_and_the_order_does_not_fill_later_on(
+async def test_after_an_error_of_ours_the_order_has_failed_and_is_not_filled_later(
     venue: Callable[[Broker], Venue], database_url: str, recorded: Recorded
 ) -> None:
     async with opened(database_url, max_shares_per_tick=6) as desk:
@@ -185,13 +185,13 @@ async def test_an_error_of_ours_is_a_failure_and_the_order_does_not_fill_later_o
             await desk.catch_up()
 
         (kept,) = await all_orders(desk)
-        # What the venue filled before we gave up is ours all the same; the rest is not filled any more.
+        # Shares that the venue filled before our error are ours. The rest must not be filled.
         filled = 6 if venue is LosingTheAnswer else 0
         assert (kept.status, kept.filled_qty) == (OrderStatus.FAILED, filled)
         assert await shares(desk) == await desk.broker.shares() == ({"AAPL": 6} if filled else {})
 
 
-async def test_the_same_order_again_is_not_answered_before_it_is_known_what_became_of_it(
+async def test_a_repeated_order_gets_an_answer_only_when_the_outcome_of_the_first_is_known(
     desk: Desk, recorded: Recorded
 ) -> None:
     put_between(desk, Breaking)
@@ -209,7 +209,7 @@ async def test_the_same_order_again_is_not_answered_before_it_is_known_what_beca
     assert recorded(orders_total, symbol="AAPL", side="buy", status="success") == 0
 
 
-async def test_an_order_on_its_way_is_left_alone_meanwhile(desk: Desk, recorded: Recorded) -> None:
+async def test_resolving_does_not_touch_an_order_that_is_being_placed(desk: Desk, recorded: Recorded) -> None:
     slow = put_between(desk, Waiting)
     with exactly_one(recorded, PlacementStatus.SUCCESS):
         placing = asyncio.create_task(desk.placement.place(order()))
@@ -222,7 +222,7 @@ async def test_an_order_on_its_way_is_left_alone_meanwhile(desk: Desk, recorded:
     assert placed.status is OrderStatus.FILLED
 
 
-async def test_a_placement_that_is_cut_off_is_a_failure(desk: Desk, recorded: Recorded) -> None:
+async def test_a_cancelled_placement_has_failed(desk: Desk, recorded: Recorded) -> None:
     slow = put_between(desk, Waiting)
     with exactly_one(recorded, PlacementStatus.FAILED):
         placing = asyncio.create_task(desk.placement.place(order()))
@@ -236,7 +236,7 @@ async def test_a_placement_that_is_cut_off_is_a_failure(desk: Desk, recorded: Re
 
 
 @pytest.mark.parametrize("reached", [True, False])
-async def test_a_crash_on_the_way_is_counted_once_by_the_next_process_and_its_fills_are_booked_once(
+async def test_after_a_crash_the_next_process_counts_the_placement_once_and_books_its_fills_once(
     reached: bool, database_url: str, recorded: Recorded
 ) -> None:
     async with opened(database_url) as crashing:
@@ -245,7 +245,7 @@ async def test_a_crash_on_the_way_is_counted_once_by_the_next_process_and_its_fi
         placing = asyncio.create_task(crashing.placement.place(order()))
         await slow.arrived.wait()
         (pending,) = await all_orders(crashing)
-        if reached:  # the venue has filled it, and we have booked nothing
+        if reached:  # the venue has filled the order, and we have booked nothing
             await slow.real.submit(pending)
 
         status = PlacementStatus.SUCCESS if reached else PlacementStatus.FAILED
@@ -263,7 +263,7 @@ async def test_a_crash_on_the_way_is_counted_once_by_the_next_process_and_its_fi
         await asyncio.gather(placing, return_exceptions=True)
 
 
-async def test_an_order_that_the_venue_has_is_accepted_also_when_we_cannot_write_it_down(
+async def test_an_order_that_the_venue_has_is_accepted_even_if_we_cannot_store_that(
     desk: Desk, recorded: Recorded
 ) -> None:
     class ThenGone(Venue):
@@ -284,7 +284,7 @@ async def test_an_order_that_the_venue_has_is_accepted_also_when_we_cannot_write
     assert await shares(desk) == {"AAPL": 10}
 
 
-async def test_with_postgresql_away_what_adds_risk_is_refused_and_the_rest_fails(
+async def test_without_postgresql_orders_that_add_risk_are_refused_and_the_others_fail(
     desk: Desk, recorded: Recorded
 ) -> None:
     await desk.placement.place(order(qty=10))
@@ -306,7 +306,7 @@ async def test_with_postgresql_away_what_adds_risk_is_refused_and_the_rest_fails
     assert [o.status for o in await all_orders(desk)] == [OrderStatus.FILLED]
 
 
-async def test_before_the_book_was_ever_read_everything_may_add_risk(database_url: str) -> None:
+async def test_before_the_book_was_read_every_order_counts_as_adding_risk(database_url: str) -> None:
     async with opened(database_url) as desk:
         set_away(desk, True)
 
@@ -316,7 +316,7 @@ async def test_before_the_book_was_ever_read_everything_may_add_risk(database_ur
     assert refusal.value.reason is Rejection.BREAKER_UNKNOWN
 
 
-async def test_a_breaker_that_cannot_be_read_refuses_what_adds_risk_and_lets_the_rest_through(
+async def test_if_the_breaker_cannot_be_read_only_orders_that_add_risk_are_refused(
     desk: Desk, recorded: Recorded
 ) -> None:
     await desk.placement.place(order(qty=10))
@@ -330,7 +330,7 @@ async def test_a_breaker_that_cannot_be_read_refuses_what_adds_risk_and_lets_the
         await desk.placement.place(order(side="sell", qty=10))
 
 
-async def test_a_tripped_breaker_refuses_what_adds_risk_and_lets_what_reduces_it_through(
+async def test_a_tripped_breaker_refuses_orders_that_add_risk_and_passes_orders_that_reduce_it(
     desk: Desk, recorded: Recorded
 ) -> None:
     await desk.placement.place(order(qty=10))
@@ -348,7 +348,7 @@ async def test_a_tripped_breaker_refuses_what_adds_risk_and_lets_what_reduces_it
         await desk.placement.place(order())
 
 
-async def test_the_same_client_order_id_again_is_the_same_order_and_counts_once(desk: Desk, recorded: Recorded) -> None:
+async def test_a_repeated_client_order_id_is_the_same_order_and_counts_once(desk: Desk, recorded: Recorded) -> None:
     with exactly_one(recorded, PlacementStatus.SUCCESS):
         first, new = await desk.placement.place(order(client_order_id="mine"))
         again, new_again = await desk.placement.place(order(client_order_id="mine"))
@@ -358,7 +358,7 @@ async def test_the_same_client_order_id_again_is_the_same_order_and_counts_once(
     assert await shares(desk) == {"AAPL": 10}
 
 
-async def test_the_same_client_order_id_at_once_is_one_order(desk: Desk, recorded: Recorded) -> None:
+async def test_the_same_client_order_id_several_times_at_once_is_one_order(desk: Desk, recorded: Recorded) -> None:
     with exactly_one(recorded, PlacementStatus.SUCCESS):
         answers = await asyncio.gather(*(desk.placement.place(order(client_order_id="mine")) for _ in range(5)))
 
@@ -376,14 +376,16 @@ async def test_the_same_client_order_id_at_once_is_one_order(desk: Desk, recorde
         {"order_type": "limit", "limit_price": "100"},
     ],
 )
-async def test_a_client_order_id_belongs_to_one_order(desk: Desk, recorded: Recorded, other: dict[str, Any]) -> None:
+async def test_a_client_order_id_cannot_be_used_for_a_different_order(
+    desk: Desk, recorded: Recorded, other: dict[str, Any]
+) -> None:
     with exactly_one(recorded, PlacementStatus.SUCCESS):
         await desk.placement.place(order(client_order_id="mine"))
         with pytest.raises(ClientOrderIdConflict, match="'mine' belongs to another order"):
             await desk.placement.place(order(client_order_id="mine", **other))
 
 
-async def test_a_refused_order_again_answers_that_it_was_refused(desk: Desk, recorded: Recorded) -> None:
+async def test_a_repeated_order_that_was_refused_has_the_status_rejected(desk: Desk, recorded: Recorded) -> None:
     with exactly_one(recorded, PlacementStatus.REJECTED):
         with pytest.raises(Rejected):
             await desk.placement.place(order(qty=5000, client_order_id="mine"))
@@ -392,7 +394,7 @@ async def test_a_refused_order_again_answers_that_it_was_refused(desk: Desk, rec
     assert (again.status, again.reason, new) == (OrderStatus.REJECTED, "order_size_limit", False)
 
 
-async def test_two_orders_at_once_do_not_spend_the_same_cash(database_url: str, recorded: Recorded) -> None:
+async def test_orders_at_the_same_time_do_not_spend_the_same_cash(database_url: str, recorded: Recorded) -> None:
     async with opened(database_url, initial_cash=Decimal(1501)) as desk:
         await desk.see(market({"AAPL": 100}))
 
@@ -402,7 +404,7 @@ async def test_two_orders_at_once_do_not_spend_the_same_cash(database_url: str, 
     assert recorded(order_rejections_total, reason="insufficient_cash") == 3
 
 
-async def test_a_resting_buy_keeps_its_cash_until_it_ends(database_url: str) -> None:
+async def test_the_cash_of_a_resting_buy_is_reserved_until_the_order_ends(database_url: str) -> None:
     async with opened(database_url, initial_cash=Decimal(1500)) as desk:
         await desk.see(market({"AAPL": 100}))
         resting, _ = await desk.placement.place(order(order_type="limit", limit_price="95"))
@@ -416,7 +418,7 @@ async def test_a_resting_buy_keeps_its_cash_until_it_ends(database_url: str) -> 
         assert await shares(desk) == {"AAPL": 6}
 
 
-async def test_an_order_remembers_its_trading_date(desk: Desk) -> None:
+async def test_an_order_is_stored_with_its_trading_date(desk: Desk) -> None:
     await desk.see(market({"AAPL": 100}, date=TUESDAY))
 
     placed, _ = await desk.placement.place(order())

@@ -44,7 +44,7 @@ PRICES = {"AAPL": 100, "MSFT": 200, "XOM": 50}
 
 @pytest.fixture(autouse=True)
 def unknown() -> None:
-    """Gauges are what the last test left: forget them."""
+    """Removes the gauges' series, which would still have the values of the last test."""
     for gauge in (
         cash_dollars, daily_loss_ratio, daily_pnl_dollars, equity_dollars, equity_high_water_mark_dollars,
         gross_exposure_dollars, net_exposure_dollars, pnl_updated_timestamp_seconds, positions_total,
@@ -85,8 +85,8 @@ def test_the_loss_ratio_is_the_loss_over_start_of_day_equity(equity: int, start:
 async def test_every_figure_follows_the_book_and_the_quotes(database_url: str, recorded: Recorded) -> None:
     async with opened(database_url, fee_per_share="0.1", allow_short=True) as desk:
         await desk.see(market(PRICES))
-        await buy(desk, "AAPL", 100)  # 10 000 and a fee of 10
-        await sell(desk, "MSFT", 20)  # 4 000 short and a fee of 2
+        await buy(desk, "AAPL", 100)  # 10 000 dollars and a fee of 10
+        await sell(desk, "MSFT", 20)  # 4 000 dollars short and a fee of 2
         await sell(desk, "AAPL", 40)  # a fee of 4
 
         state = market({**PRICES, "AAPL": 110, "MSFT": 205})
@@ -106,7 +106,7 @@ async def test_every_figure_follows_the_book_and_the_quotes(database_url: str, r
     assert recorded(net_exposure_dollars) == 2_500
     assert recorded(start_of_day_equity_dollars) == 1_000_000
     assert recorded(daily_pnl_dollars) == 484
-    assert recorded(equity_high_water_mark_dollars) == 1_000_000  # the mark before this state
+    assert recorded(equity_high_water_mark_dollars) == 1_000_000  # the gauge has the mark from before this state
     assert recorded(pnl_updated_timestamp_seconds) == state.quotes["AAPL"].at
 
 
@@ -123,7 +123,7 @@ async def test_a_closed_position_has_no_series(desk: Desk, recorded: Recorded) -
     assert recorded(positions_total) == 1
 
 
-async def test_what_is_not_known_yet_is_not_shown(database_url: str, recorded: Recorded) -> None:
+async def test_a_figure_that_is_not_known_yet_has_no_series(database_url: str, recorded: Recorded) -> None:
     async with opened(database_url) as desk:
         await desk.catch_up()
         assert recorded(cash_dollars) == 1_000_000
@@ -137,17 +137,18 @@ async def test_what_is_not_known_yet_is_not_shown(database_url: str, recorded: R
         await buy(desk, "AAPL", 10)
     async with opened(database_url) as desk:
         equity_dollars.remove()
-        await desk.see(market({"MSFT": 200}))  # no quote of AAPL, which is held
+        await desk.see(market({"MSFT": 200}))  # there is a position in AAPL, but no quote
 
         assert recorded(equity_dollars) is None
         assert recorded(positions_current, symbol="AAPL") == 10
 
 
-async def test_p_and_l_is_as_old_as_the_oldest_quote_it_rests_on(desk: Desk, recorded: Recorded) -> None:
+async def test_the_time_of_pnl_is_the_time_of_the_oldest_quote_that_it_uses(desk: Desk, recorded: Recorded) -> None:
     old = market(PRICES, age=100)
     await desk.see(old)
     before = time.time()
-    assert (recorded(pnl_updated_timestamp_seconds) or 0) >= before - 5  # no position: when it was computed
+    # Without a position, it is the time of the computation.
+    assert (recorded(pnl_updated_timestamp_seconds) or 0) >= before - 5
 
     await desk.see(market(PRICES))
     await buy(desk, "AAPL", 10)
@@ -158,11 +159,13 @@ async def test_p_and_l_is_as_old_as_the_oldest_quote_it_rests_on(desk: Desk, rec
     assert recorded(pnl_updated_timestamp_seconds) == old.quotes["AAPL"].at
 
 
-async def test_start_of_day_equity_is_taken_at_the_open_at_the_previous_closes(desk: Desk, recorded: Recorded) -> None:
+async def test_start_of_day_equity_is_computed_at_the_open_with_the_previous_closes(
+    desk: Desk, recorded: Recorded
+) -> None:
     await buy(desk, "AAPL", 1000)
     await desk.see(market({**PRICES, "AAPL": 105}))
     await desk.see(market({**PRICES, "AAPL": 104}, is_open=False))
-    assert recorded(daily_pnl_dollars) == 4000  # not reset before the next open
+    assert recorded(daily_pnl_dollars) == 4000  # it is reset at the next open, not at the close
 
     await desk.see(market({**PRICES, "AAPL": 103}, date=TUESDAY, previous={**PRICES, "AAPL": 104}))
 
@@ -171,7 +174,7 @@ async def test_start_of_day_equity_is_taken_at_the_open_at_the_previous_closes(d
     assert recorded(daily_loss_ratio) == pytest.approx(1000 / 1_004_000)
 
 
-async def test_a_missed_open_gives_the_start_of_day_equity_that_the_open_would_have_given(
+async def test_start_of_day_equity_is_the_same_if_the_gateway_was_down_at_the_open(
     database_url: str, recorded: Recorded
 ) -> None:
     tuesday: dict[str, Any] = {"date": TUESDAY, "previous": {**PRICES, "AAPL": 104}}
@@ -187,20 +190,20 @@ async def test_a_missed_open_gives_the_start_of_day_equity_that_the_open_would_h
             await connection.execute("UPDATE gateway.account SET trading_date = '2020-03-09', start_of_day_equity = 1")
     start_of_day_equity_dollars.remove()
 
-    async with opened(database_url) as desk:  # as if it had been down at Tuesday's open
+    async with opened(database_url) as desk:  # the gateway was down at Tuesday's open
         await desk.see(market({**PRICES, "AAPL": 90}, **tuesday))
 
     assert at_the_open == 1_000_000 - 13 + 700 * 4
     assert recorded(start_of_day_equity_dollars) == at_the_open
 
 
-async def test_start_of_day_equity_counts_a_fill_that_was_not_booked_before_the_open(
+async def test_start_of_day_equity_includes_a_fill_that_was_not_booked_before_the_open(
     database_url: str, recorded: Recorded
 ) -> None:
     async with opened(database_url, fee_per_share="1", max_shares_per_tick=100) as desk:
         await desk.see(market(PRICES))
         await buy(desk, "AAPL", 200)
-        await desk.broker.see(market(PRICES))  # the venue fills the rest, and we crash
+        await desk.broker.see(market(PRICES))  # the venue fills the rest, and we crash before we book it
 
     async with opened(database_url) as desk:
         await desk.see(market({**PRICES, "AAPL": 110}, date=TUESDAY, previous={**PRICES, "AAPL": 110}))
@@ -208,7 +211,7 @@ async def test_start_of_day_equity_counts_a_fill_that_was_not_booked_before_the_
     assert recorded(start_of_day_equity_dollars) == 1_000_000 - 200 + 200 * 10
 
 
-async def test_an_old_state_of_the_market_starts_no_day(desk: Desk, recorded: Recorded) -> None:
+async def test_an_old_state_of_the_market_does_not_start_a_day(desk: Desk, recorded: Recorded) -> None:
     await buy(desk, "AAPL", 1000)
     await desk.see(market({**PRICES, "AAPL": 95}, date=TUESDAY, previous=PRICES))
     worst = recorded(daily_loss_ratio)
@@ -220,7 +223,7 @@ async def test_an_old_state_of_the_market_starts_no_day(desk: Desk, recorded: Re
     assert recorded(start_of_day_equity_dollars) == 1_000_000
 
 
-async def test_the_daily_loss_ratio_is_the_worst_of_the_date_survives_a_restart_and_ends_at_the_next_open(
+async def test_the_daily_loss_ratio_is_the_worst_of_the_date_and_survives_a_restart_and_is_reset_at_the_next_open(
     database_url: str, recorded: Recorded
 ) -> None:
     async with opened(database_url) as desk:
@@ -243,7 +246,7 @@ async def test_the_daily_loss_ratio_is_the_worst_of_the_date_survives_a_restart_
         assert recorded(daily_loss_ratio) == 0
 
 
-async def test_a_loss_while_postgresql_was_away_is_not_forgotten(desk: Desk, recorded: Recorded) -> None:
+async def test_a_loss_while_postgresql_was_unavailable_is_not_lost(desk: Desk, recorded: Recorded) -> None:
     await buy(desk, "AAPL", 1000)
     await buy(desk, "AAPL", 1000)
     await desk.see(market(PRICES))
@@ -280,7 +283,7 @@ async def test_a_daily_loss_over_the_limit_trips_the_breaker(
     assert recorded(circuit_breaker_trips_total, reason="daily_loss") == trips
 
 
-async def test_a_reset_holds_for_the_rest_of_the_date_and_the_next_date_trips_again(
+async def test_a_reset_holds_until_the_next_date_which_can_trip_the_breaker_again(
     desk: Desk, recorded: Recorded
 ) -> None:
     await buy(desk, "AAPL", 1000)
@@ -299,7 +302,7 @@ async def test_a_reset_holds_for_the_rest_of_the_date_and_the_next_date_trips_ag
     assert recorded(circuit_breaker_trips_total, reason="daily_loss") == 2
 
 
-async def test_the_high_water_mark_only_rises_survives_a_restart_and_is_reset_by_a_person(
+async def test_the_high_water_mark_only_rises_and_survives_a_restart_and_can_be_reset_by_a_person(
     database_url: str, recorded: Recorded
 ) -> None:
     async with opened(database_url) as desk:
@@ -324,7 +327,7 @@ async def test_the_high_water_mark_only_rises_survives_a_restart_and_is_reset_by
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_the_stored_book_equals_a_recomputation_from_the_stored_fills_to_the_cent(
+async def test_the_stored_book_equals_a_computation_from_the_stored_fills_to_the_cent(
     database_url: str, seed: int
 ) -> None:
     chance = random.Random(seed)  # noqa: S311

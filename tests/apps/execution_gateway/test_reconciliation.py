@@ -1,4 +1,4 @@
-"""Reconciliation: drift counts when two runs in a row agree on it."""
+"""Reconciliation: drift counts only if two runs in a row find it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.apps.execution_gateway.conftest import order, set_away
 
 
 class Book:
-    """A venue that says what it holds."""
+    """A venue that holds the shares that the test sets."""
 
     def __init__(self, **shares: int) -> None:
         self.held = shares
@@ -35,7 +35,7 @@ def venue() -> Book:
 
 @pytest.fixture
 def reconciliation(desk: Desk, venue: Book) -> Reconciliation:
-    return Reconciliation(desk.database, venue)  # type: ignore[arg-type]  # the one method that is asked
+    return Reconciliation(desk.database, venue)  # type: ignore[arg-type]  # it has the one method that is called
 
 
 async def test_books_that_agree_have_a_drift_of_zero_for_every_configured_symbol(
@@ -51,7 +51,7 @@ async def test_books_that_agree_have_a_drift_of_zero_for_every_configured_symbol
     assert (recorded(reconciliation_last_success_timestamp_seconds) or 0) == pytest.approx(time.time(), abs=5)
 
 
-async def test_a_symbol_that_a_client_made_up_has_no_drift(
+async def test_a_symbol_that_a_client_invented_has_no_series(
     desk: Desk, reconciliation: Reconciliation, recorded: Recorded
 ) -> None:
     with pytest.raises(Exception, match="NOPE is not quoted here"):
@@ -63,7 +63,7 @@ async def test_a_symbol_that_a_client_made_up_has_no_drift(
     assert recorded(reconciliation_drift_shares, symbol="NOPE") is None
 
 
-async def test_drift_counts_at_the_second_run_that_sees_it(
+async def test_drift_counts_from_the_second_run_that_finds_it(
     reconciliation: Reconciliation, venue: Book, recorded: Recorded
 ) -> None:
     venue.held = {"AAPL": 5, "MSFT": -3}
@@ -85,7 +85,7 @@ async def test_drift_that_changes_from_run_to_run_does_not_count(reconciliation:
         assert await reconciliation.run() == {}
 
 
-async def test_our_own_position_that_the_venue_does_not_know_is_drift(
+async def test_a_position_that_the_venue_does_not_have_is_drift(
     desk: Desk, reconciliation: Reconciliation, recorded: Recorded
 ) -> None:
     await desk.placement.place(order("AAPL", qty=10))
@@ -95,7 +95,7 @@ async def test_our_own_position_that_the_venue_does_not_know_is_drift(
     assert await reconciliation.run() == {"AAPL": -10}
 
 
-async def test_a_run_that_cannot_compare_is_counted_as_failed_and_keeps_what_was_shown(
+async def test_a_failed_run_is_counted_and_does_not_change_the_gauges(
     desk: Desk, reconciliation: Reconciliation, venue: Book, recorded: Recorded
 ) -> None:
     venue.held = {"AAPL": 5}
@@ -112,7 +112,7 @@ async def test_a_run_that_cannot_compare_is_counted_as_failed_and_keeps_what_was
     assert recorded(reconciliation_last_success_timestamp_seconds) == before
 
 
-async def test_the_desk_and_its_paper_venue_agree(desk: Desk) -> None:
+async def test_the_desk_and_the_paper_venue_have_no_drift(desk: Desk) -> None:
     await desk.placement.place(order("AAPL", qty=10))
     await desk.placement.place(order("XOM", qty=10))
     await desk.placement.place(order("XOM", "sell", 10))

@@ -67,7 +67,7 @@ def verdict(
         return refusal.reason
 
 
-def test_an_order_that_nothing_speaks_against_gets_the_quote_at_arrival() -> None:
+def test_an_order_that_passes_every_check_gets_the_quote_at_arrival() -> None:
     assert verdict(order("AAPL")) == 100
 
 
@@ -101,7 +101,7 @@ def test_price_collar(side: str) -> None:
     assert [limit("110.0001"), limit("89.9999")] == [Rejection.PRICE_COLLAR, Rejection.PRICE_COLLAR]
 
 
-def test_position_limit_counts_what_is_held_and_what_rests_on_the_same_side() -> None:
+def test_position_limit_counts_the_position_and_open_orders_of_the_same_side() -> None:
     held = holding({"AAPL": 1500}, resting("AAPL", Side.BUY, 300, filled=100))
 
     assert verdict(order(qty=300), held) == 100
@@ -109,30 +109,30 @@ def test_position_limit_counts_what_is_held_and_what_rests_on_the_same_side() ->
     assert verdict(order(qty=300), held, position_limit=199_999) is Rejection.POSITION_LIMIT
 
 
-def test_position_limit_holds_for_short_positions_too() -> None:
+def test_position_limit_applies_to_short_positions_too() -> None:
     assert verdict(order(side="sell", qty=2000), allow_short=True) == 100
     assert verdict(order(side="sell", qty=2000), allow_short=True, position_limit=199_999) is Rejection.POSITION_LIMIT
 
 
-def test_gross_exposure_limit_counts_every_position_with_its_sign_left_out() -> None:
-    held = holding({"MSFT": -250, "XOM": 1000, "GONE": 7})  # 50 000 + 50 000, and one without a quote
+def test_gross_exposure_limit_counts_absolute_position_values() -> None:
+    held = holding({"MSFT": -250, "XOM": 1000, "GONE": 7})  # 50 000 + 50 000 dollars, and a position without a quote
 
     assert verdict(order(qty=1000), held, gross_exposure_limit=200_000) == 100
     assert verdict(order(qty=1001), held, gross_exposure_limit=200_000) is Rejection.GROSS_EXPOSURE_LIMIT
 
 
-def test_gross_exposure_limit_counts_what_the_open_orders_of_other_symbols_may_become() -> None:
+def test_gross_exposure_limit_counts_the_open_orders_of_other_symbols() -> None:
     held = holding(
         {"MSFT": 100},
-        resting("MSFT", Side.BUY, 200, limit=190, filled=50),  # 250 MSFT: 50 000
-        resting("XOM", Side.SELL, 1000, limit=55),  # 1 000 XOM short: 50 000
+        resting("MSFT", Side.BUY, 200, limit=190, filled=50),  # 250 MSFT: 50 000 dollars
+        resting("XOM", Side.SELL, 1000, limit=55),  # 1 000 XOM short: 50 000 dollars
     )
 
     assert verdict(order(qty=1000), held, gross_exposure_limit=200_000) == 100
     assert verdict(order(qty=1001), held, gross_exposure_limit=200_000) is Rejection.GROSS_EXPOSURE_LIMIT
 
 
-def test_what_reduces_a_position_is_not_held_up_by_a_limit_that_is_exceeded() -> None:
+def test_an_order_that_reduces_a_position_passes_even_if_a_limit_is_exceeded() -> None:
     held = holding({"AAPL": 1900, "XOM": -1900})
     low: dict[str, Any] = {"position_limit": 1, "gross_exposure_limit": 1}
 
@@ -151,18 +151,18 @@ def test_insufficient_shares() -> None:
 
 def test_insufficient_cash_counts_slippage_fee_and_rounding() -> None:
     costs: dict[str, Any] = {"slippage_bps": Decimal(10), "fee_per_share": Decimal("0.01")}
-    needed = Decimal("1001.1") + Decimal("0.005")  # 10 x (100.10 + 0.01), and half a cent that rounding may cost
+    needed = Decimal("1001.1") + Decimal("0.005")  # 10 x (100.10 + 0.01), and half a cent for rounding
 
     assert verdict(order(), holding(cash=needed), **costs) == 100
     assert verdict(order(), holding(cash=needed - Decimal("0.0001")), **costs) is Rejection.INSUFFICIENT_CASH
 
 
-def test_insufficient_cash_leaves_what_open_buys_need() -> None:
+def test_insufficient_cash_reserves_the_cash_of_open_buys() -> None:
     limits = Settings(**FREE)
     waiting = (
         resting("MSFT", Side.BUY, 50, limit=190, filled=10),  # 40 x 190
         resting("XOM", Side.BUY, 100, arrival=50),  # a market order that fills in parts
-        resting("MSFT", Side.SELL, 50, limit=210),  # brings cash, but not yet
+        resting("MSFT", Side.SELL, 50, limit=210),  # a sell brings no cash before it is filled
     )
     needed = cost(40, Decimal(190), limits) + cost(100, Decimal(50), limits) + cost(10, Decimal(100), limits)
 
@@ -172,7 +172,7 @@ def test_insufficient_cash_leaves_what_open_buys_need() -> None:
     )
 
 
-def test_a_limit_order_needs_the_cash_that_its_limit_says() -> None:
+def test_a_limit_order_needs_cash_at_its_limit_price() -> None:
     limits = Settings(**FREE)
     request = order(order_type="limit", limit_price="105")
 
@@ -180,13 +180,13 @@ def test_a_limit_order_needs_the_cash_that_its_limit_says() -> None:
     assert verdict(request, holding(cash=cost(10, Decimal(105), limits) - 1)) is Rejection.INSUFFICIENT_CASH
 
 
-def test_breaker_tripped_and_breaker_unknown_refuse_what_adds_risk() -> None:
+def test_breaker_tripped_and_breaker_unknown_refuse_orders_that_add_risk() -> None:
     assert verdict(order(), tripped=True) is Rejection.BREAKER_TRIPPED
     assert verdict(order(), tripped=None) is Rejection.BREAKER_UNKNOWN
 
 
 @pytest.mark.parametrize("tripped", [True, None])
-def test_what_reduces_a_position_passes_the_breaker(tripped: bool | None) -> None:
+def test_an_order_that_reduces_a_position_passes_the_breaker(tripped: bool | None) -> None:
     held = holding({"AAPL": 10, "XOM": -10})
 
     assert verdict(order(side="sell", qty=10), held, tripped=tripped) == 100
@@ -201,7 +201,7 @@ def test_what_reduces_a_position_passes_the_breaker(tripped: bool | None) -> Non
         (10, 0, Side.SELL, 10, False),
         (10, 0, Side.SELL, 11, True),  # crosses zero
         (10, 0, Side.SELL, 25, True),
-        (10, 10, Side.SELL, 1, True),  # another sell rests already
+        (10, 10, Side.SELL, 1, True),  # another sell order is open
         (10, 4, Side.SELL, 6, False),
         (-10, 0, Side.SELL, 1, True),
         (-10, 0, Side.BUY, 10, False),
@@ -209,7 +209,7 @@ def test_what_reduces_a_position_passes_the_breaker(tripped: bool | None) -> Non
         (-10, 10, Side.BUY, 1, True),
     ],
 )
-def test_an_order_adds_risk_when_it_raises_the_position_or_crosses_zero(
+def test_an_order_adds_risk_if_it_raises_the_absolute_position_or_crosses_zero(
     held: int, waiting: int, side: Side, qty: int, adds: bool
 ) -> None:
     holdings = holding({"AAPL": held} if held else {}, *([resting("AAPL", side, waiting)] if waiting else []))
@@ -217,6 +217,6 @@ def test_an_order_adds_risk_when_it_raises_the_position_or_crosses_zero(
     assert holdings.adds_risk("AAPL", side, qty) is adds
 
 
-def test_the_breaker_speaks_before_the_limits() -> None:
+def test_the_breaker_is_checked_before_the_limits() -> None:
     assert verdict(order(qty=5000), tripped=True) is Rejection.BREAKER_TRIPPED
     assert verdict(order("TSLA"), tripped=True) is Rejection.UNKNOWN_SYMBOL

@@ -1,4 +1,4 @@
-"""Reading closes: every error names the file, the line and what is wrong."""
+"""Reading closes. Every error names the file, the line and what is wrong."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_an_error_says_where_and_what(tmp_path: Path, text: str | bytes, where: 
     assert what in str(error.value)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_file_names_it(tmp_path: Path) -> None:
     with pytest.raises(BadCloses, match=r"nowhere\.csv: cannot be read"):
         read_closes(tmp_path / "nowhere.csv")
 
@@ -70,7 +70,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     ("name", "first", "last"),
     [("crash-2020.csv", (2020, 1), (2020, 6)), ("calm-2017.csv", (2017, 1), (2017, 6))],
 )
-def test_the_closes_that_come_with_it_are_good(name: str, first: tuple[int, int], last: tuple[int, int]) -> None:
+def test_the_files_in_the_data_folder_can_be_replayed(name: str, first: tuple[int, int], last: tuple[int, int]) -> None:
     closes = read_closes(DATA / name)
 
     assert len(closes.symbols) == 20

@@ -60,7 +60,7 @@ logger = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def playing(clock: Replay, database_url: str, redis_url: str) -> AsyncIterator[Feed]:
-    """A feed that plays as the service has it."""
+    """Runs a feed and its repeated jobs, as the service does."""
     database = Database(database_url, SCHEMA)
     client = redis.asyncio.from_url(redis_url)
     await client.delete(KEY)
@@ -73,7 +73,7 @@ async def playing(clock: Replay, database_url: str, redis_url: str) -> AsyncIter
         await database.close()
 
 
-async def test_a_session_ticks_closes_and_a_restart_goes_on_where_it_was(
+async def test_a_session_ticks_and_closes_and_a_restart_continues_at_the_stored_point(
     database_url: str, redis_url: str, recorded: Recorded
 ) -> None:
     states: list[MarketState] = []
@@ -81,7 +81,7 @@ async def test_a_session_ticks_closes_and_a_restart_goes_on_where_it_was(
     async def watch() -> None:
         async with aclosing(follow(redis_url)) as followed:
             async for state in followed:
-                states.append(state)  # noqa: PERF401 - it never ends
+                states.append(state)  # noqa: PERF401 - the loop never ends
 
     async with playing(replay(), database_url, redis_url) as feed:
         async with background(watch()):
@@ -93,7 +93,7 @@ async def test_a_session_ticks_closes_and_a_restart_goes_on_where_it_was(
     assert closed is not None
 
     session = [state for state in states if state.open]
-    assert len(session) >= 4  # at least once a second, in two seconds
+    assert len(session) >= 4  # two seconds, with a tick at least once a second
     assert session[-1].quotes["AAPL"].price == CRASH.of(CRASH.dates.index(START))["AAPL"]
     assert session[0].previous_closes == CRASH.of(CRASH.dates.index(START) - 1)
     assert all(
@@ -115,7 +115,7 @@ async def test_a_session_ticks_closes_and_a_restart_goes_on_where_it_was(
     assert (again.trading_date, again.open, again.quotes) == (START, False, closed.quotes)
 
 
-async def test_after_the_last_day_it_says_so_and_stays_closed(
+async def test_after_the_last_day_the_replay_is_finished_and_the_market_stays_closed(
     database_url: str, redis_url: str, recorded: Recorded
 ) -> None:
     async with database_at(database_url) as database:
@@ -133,12 +133,14 @@ async def test_after_the_last_day_it_says_so_and_stays_closed(
         assert recorded(ticks_received_total, symbol="AAPL") == ticks
 
 
-async def test_the_market_goes_on_while_redis_and_postgresql_are_away(redis_url: str, recorded: Recorded) -> None:
+async def test_the_market_continues_while_redis_and_postgresql_are_unavailable(
+    redis_url: str, recorded: Recorded
+) -> None:
     class Away(Database):
-        """Is there for the start only."""
+        """A database that is available only at the start."""
 
         async def open(self) -> None:
-            """It has been opened."""
+            """Does nothing, because the database is open already."""
 
     database = Away("postgresql://nowhere", "")
     feed = Feed(replay(), "crash-2020.csv", database, redis.asyncio.from_url("unix:///nowhere/redis.sock"))
@@ -153,7 +155,7 @@ async def test_the_market_goes_on_while_redis_and_postgresql_are_away(redis_url:
     assert recorded(ticks_received_total, symbol="AAPL") == 2
 
 
-async def test_a_feed_that_falls_silent_is_not_connected_and_counts_its_return_and_the_gap(
+async def test_a_silent_feed_is_not_connected_and_then_counts_a_reconnect_and_a_gap(
     redis_url: str, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moment = 1000.0
@@ -176,7 +178,7 @@ async def test_a_feed_that_falls_silent_is_not_connected_and_counts_its_return_a
     assert recorded(tick_gaps_total) == 1
 
 
-async def test_a_new_date_starts_at_its_open(database_url: str, redis_url: str) -> None:
+async def test_a_new_trading_date_starts_at_its_open(database_url: str, redis_url: str) -> None:
     async with database_at(database_url) as database:
         await storage.load(database, "crash-2020.csv", replay())
         await storage.store(database, ReplayPoint(START, 11.9, 5.0))
@@ -195,7 +197,9 @@ async def test_a_new_date_starts_at_its_open(database_url: str, redis_url: str) 
         ("crash-2020.csv", Replay(CRASH, NEXT, None, 12), "now they are crash-2020.csv and 2020-03-10"),
     ],
 )
-async def test_a_place_in_another_replay_is_refused(database_url: str, file: str, clock: Replay, sentence: str) -> None:
+async def test_a_stored_point_of_another_replay_is_refused(
+    database_url: str, file: str, clock: Replay, sentence: str
+) -> None:
     async with database_at(database_url) as database:
         assert await storage.load(database, "crash-2020.csv", replay()) == ReplayPoint(START, 0.0, 0.0)
         await storage.store(database, ReplayPoint(NEXT, 3.5, 7.25))

@@ -1,4 +1,4 @@
-"""The replay's clock and prices."""
+"""The clock and the prices of the replay."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_first_row_is_only_the_previous_close() -> None:
         (DATES[3], DATES[2], "REPLAY_END=2020-03-04 is before REPLAY_START=2020-03-05"),
     ],
 )
-def test_a_date_that_cannot_be_replayed_is_refused_and_the_possible_ones_named(
+def test_a_date_that_cannot_be_replayed_is_refused_and_the_error_names_the_possible_dates(
     start: dt.date | None, end: dt.date | None, what: str
 ) -> None:
     with pytest.raises(BadCloses) as error:
@@ -59,7 +59,7 @@ def test_a_date_that_cannot_be_replayed_is_refused_and_the_possible_ones_named(
 
 
 @pytest.mark.parametrize(("day", "session"), [(12, 2), (30, 20), (100, 90), (200, 180), (3600, 3240)])
-def test_the_closed_period_is_the_end_of_the_day_ten_seconds_or_more(day: float, session: float) -> None:
+def test_the_last_ten_seconds_or_more_of_a_day_are_closed(day: float, session: float) -> None:
     clock = replay(day=day)
 
     assert clock.session_seconds == session
@@ -68,7 +68,7 @@ def test_the_closed_period_is_the_end_of_the_day_ten_seconds_or_more(day: float,
     assert not clock.is_open(at(session + 0.001))
 
 
-def test_prices_go_on_a_straight_line_from_the_previous_close_to_the_close() -> None:
+def test_prices_move_on_a_straight_line_from_the_previous_close_to_the_close() -> None:
     clock = replay()
 
     assert clock.prices(at(0)) == {"AAPL": 100, "XOM": 50}
@@ -84,7 +84,7 @@ def test_every_price_on_the_line_is_positive() -> None:
     assert all(clock.prices(at(seconds, DATES[3]))["XOM"] > 0 for seconds in range(0, 3240, 3))
 
 
-def test_the_clock_stops_at_the_close_and_at_the_open_and_says_what_is_left() -> None:
+def test_the_clock_stops_at_each_close_and_open_and_returns_the_rest_of_the_time() -> None:
     clock = replay()
 
     assert clock.after(at(3), 2) == (at(5), 0.0)
@@ -113,12 +113,12 @@ def test_every_open_and_every_close_is_played_however_long_the_steps_are(steps: 
     for date in {place.trading_date for place in seen}:
         assert at(0, date) in seen
     for place in seen:
-        if place.seconds > clock.session_seconds:  # closed: so the close itself was played, at its price
+        if place.seconds > clock.session_seconds:  # closed, so the close was played before, at its price
             close = at(clock.session_seconds, place.trading_date)
             assert close in seen
             assert clock.prices(close) == CLOSES.of(DATES.index(place.trading_date))
             assert clock.is_open(close)
-    # Two whole days and the last session are 26 s; what is about as long may be on either side of it.
+    # Two whole days and the last session take 26 s. Steps that add up to about 26 s may end before or after it.
     assert clock.is_finished(place) if played > 26.001 else played > 25.999 or not clock.is_finished(place)
 
 
@@ -128,7 +128,7 @@ def test_after_the_last_day_the_market_stays_closed() -> None:
     assert not clock.is_finished(place)
 
     place, left = clock.after(place, 1.0)
-    assert (place, clock.is_finished(place)) == (at(20, DATES[2]), False)  # the last tick is the close
+    assert (place, clock.is_finished(place)) == (at(20, DATES[2]), False)  # the last tick of the session is the close
     place, left = clock.after(place, left)
     assert clock.is_finished(place)
     assert clock.after(place, 1000) == (place, 0.0)
@@ -136,6 +136,6 @@ def test_after_the_last_day_the_market_stays_closed() -> None:
     assert clock.prices(place) == CLOSES.of(2)
 
 
-def test_a_day_is_long_enough_to_close() -> None:
+def test_a_day_must_be_long_enough_for_the_closed_period() -> None:
     with pytest.raises(ValueError, match="replay_day_seconds"):
         Settings(replay_day_seconds=11)

@@ -1,4 +1,4 @@
-"""From target weights to orders."""
+"""Computing orders from target weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PRICES = {"AAPL": Decimal(100), "MSFT": Decimal(300), "XOM": Decimal(50)}
 ALL = Decimal(1)
 
 
-def test_an_empty_book_buys_whole_shares_and_no_more_than_the_weight() -> None:
+def test_without_positions_it_buys_whole_shares_up_to_the_weight() -> None:
     assert orders_for(HALF, {}, PRICES, Decimal(1000), ALL) == [
         WantedOrder("AAPL", Side.BUY, 5),
         WantedOrder("MSFT", Side.BUY, 1),
@@ -33,11 +33,11 @@ def test_sells_come_first() -> None:
     ]
 
 
-def test_only_the_invested_part_of_equity_counts() -> None:
+def test_weights_are_parts_of_the_invested_equity_only() -> None:
     assert orders_for({"AAPL": ALL}, {}, PRICES, Decimal(1000), Decimal("0.98")) == [WantedOrder("AAPL", Side.BUY, 9)]
 
 
-def test_what_is_on_target_needs_no_order() -> None:
+def test_a_position_on_target_needs_no_order() -> None:
     assert orders_for(HALF, {"AAPL": 5, "MSFT": 1}, PRICES, Decimal(1000), ALL) == []
 
 
@@ -45,7 +45,7 @@ def test_a_short_position_is_bought_back() -> None:
     assert orders_for({}, {"XOM": -7}, PRICES, Decimal(1000), ALL) == [WantedOrder("XOM", Side.BUY, 7)]
 
 
-def test_a_symbol_without_a_price_is_an_error() -> None:
+def test_a_symbol_without_a_price_raises() -> None:
     with pytest.raises(KeyError):
         orders_for({"GONE": ALL}, {}, PRICES, Decimal(1000), ALL)
 

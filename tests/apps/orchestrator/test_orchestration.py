@@ -1,4 +1,4 @@
-"""Runs of the orchestrator: how each ends, what it submits, and what it does not do twice."""
+"""Runs of the orchestrator: how they end, what they submit, and what is not done twice."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ MARKET = market({"AAPL": 100, "MSFT": 200})
 
 
 def next_of(answers: list[T]) -> T:
-    """What is answered to one question after the other; the last answer stays."""
+    """The next of these answers. The last one is used again and again."""
     return answers[0] if len(answers) == 1 else answers.pop(0)
 
 
 class Services:
-    """A gateway and a signal service that say what a test wants them to."""
+    """A gateway and a signal service that answer what the test sets."""
 
     def __init__(self) -> None:
         self.targets: Any = {"trading_date": "2020-03-09", "weights": {"AAPL": "0.5", "MSFT": "0.5"}}
@@ -91,7 +91,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def create(database: Database, services: Services) -> AsyncIterator[Callable[[], Orchestration]]:
-    """Makes an orchestrator, as its service does at each start."""
+    """Creates an orchestrator, as its service does at each start."""
     transport = httpx.MockTransport(services)
     async with (
         httpx.AsyncClient(transport=transport, base_url="http://signals") as signals,
@@ -109,7 +109,7 @@ async def runs(database: Database) -> list[tuple[object, object]]:
     return [(run["result"], run["orders"]) for run in await last_runs(database, 10)]
 
 
-async def test_a_run_places_what_is_missing_and_is_recorded(
+async def test_a_run_places_the_missing_orders_and_is_recorded(
     orchestration: Orchestration, database: Database, services: Services, recorded: Recorded
 ) -> None:
     services.positions = [{"AAPL": {"shares": 20}, "OLD": {"shares": 0}}]
@@ -126,7 +126,7 @@ async def test_a_run_places_what_is_missing_and_is_recorded(
     assert await runs(database) == [("success", 2)]
 
 
-async def test_while_the_breaker_is_tripped_nothing_is_placed_and_what_was_wanted_counts_once_a_trading_date(
+async def test_with_a_tripped_breaker_nothing_is_placed_and_halted_orders_count_once_per_trading_date(
     orchestration: Orchestration, database: Database, services: Services, recorded: Recorded
 ) -> None:
     services.state = "TRIPPED"
@@ -151,7 +151,7 @@ async def test_while_the_breaker_is_tripped_nothing_is_placed_and_what_was_wante
         (httpx.Response(200, json={"status": "failed"}), "failed"),
     ],
 )
-async def test_a_run_with_an_order_that_is_not_accepted_has_failed_and_places_the_others(
+async def test_a_run_with_a_refused_order_has_failed_but_places_the_other_orders(
     orchestration: Orchestration,
     database: Database,
     services: Services,
@@ -169,7 +169,7 @@ async def test_a_run_with_an_order_that_is_not_accepted_has_failed_and_places_th
     assert await runs(database) == [("failed", 1)]
 
 
-async def test_a_run_that_failed_says_why_once_and_when_one_succeeds_again(
+async def test_each_reason_of_failed_runs_is_logged_once_and_so_is_the_next_success(
     orchestration: Orchestration, services: Services, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "apps")
@@ -195,7 +195,7 @@ async def test_a_run_that_failed_says_why_once_and_when_one_succeeds_again(
     assert success == "run 4 of 2020-03-09: 2 orders accepted"
 
 
-async def test_a_service_that_goes_and_comes_is_said_once(
+async def test_a_change_in_the_health_of_a_service_is_logged_once(
     orchestration: Orchestration, services: Services, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "apps")
@@ -209,7 +209,7 @@ async def test_a_service_that_goes_and_comes_is_said_once(
 
 
 @pytest.mark.parametrize("status", ["filled", "accepted", "partly_filled", "cancelled"])
-async def test_an_order_whose_answer_was_lost_is_sent_once_more_with_the_same_id(
+async def test_an_order_is_sent_once_more_with_the_same_id_if_its_answer_was_lost(
     orchestration: Orchestration, services: Services, recorded: Recorded, status: str
 ) -> None:
     def lose_the_first_answer(body: dict[str, Any]) -> httpx.Response:
@@ -226,7 +226,7 @@ async def test_an_order_whose_answer_was_lost_is_sent_once_more_with_the_same_id
     assert recorded(orders_submitted_total, result="accepted") == 2
 
 
-async def test_an_order_whose_answer_is_lost_twice_has_failed(
+async def test_an_order_has_failed_if_its_answer_was_lost_twice(
     orchestration: Orchestration, services: Services, recorded: Recorded
 ) -> None:
     def lose(body: dict[str, Any]) -> httpx.Response:
@@ -238,7 +238,7 @@ async def test_an_order_whose_answer_is_lost_twice_has_failed(
     assert recorded(orders_submitted_total, result="failed") == 2
 
 
-async def test_each_run_has_ids_of_its_own(orchestration: Orchestration, services: Services) -> None:
+async def test_each_run_uses_new_order_ids(orchestration: Orchestration, services: Services) -> None:
     await orchestration.run(MARKET)
     await orchestration.run(MARKET)
 
@@ -260,7 +260,7 @@ async def test_each_run_has_ids_of_its_own(orchestration: Orchestration, service
         ("pnl", {"equity": "a lot"}),
     ],
 )
-async def test_a_run_that_cannot_know_what_to_do_has_failed_and_is_counted(
+async def test_a_run_without_the_data_that_it_needs_has_failed_and_is_counted(
     orchestration: Orchestration, database: Database, services: Services, recorded: Recorded, field: str, value: object
 ) -> None:
     setattr(services, field, value)
@@ -272,7 +272,7 @@ async def test_a_run_that_cannot_know_what_to_do_has_failed_and_is_counted(
     assert await runs(database) == [("failed", 0)]
 
 
-async def test_an_order_that_fills_between_two_questions_is_not_ordered_again(
+async def test_a_fill_between_two_requests_does_not_lead_to_a_second_order(
     orchestration: Orchestration, services: Services
 ) -> None:
     resting = {"symbol": "AAPL", "side": "buy", "qty": 50, "filled_qty": 0}
@@ -284,7 +284,7 @@ async def test_an_order_that_fills_between_two_questions_is_not_ordered_again(
     assert services.wanted() == {("MSFT", "buy", 25): 1}
 
 
-async def test_a_session_is_worked_off_once_also_after_a_restart(
+async def test_a_session_has_one_successful_run_even_after_a_restart(
     orchestration: Orchestration, create: Callable[[], Orchestration], services: Services, recorded: Recorded
 ) -> None:
     await orchestration.see(MARKET)
@@ -299,7 +299,7 @@ async def test_a_session_is_worked_off_once_also_after_a_restart(
     assert MARKET.trading_date == MONDAY
 
 
-async def test_targets_of_the_last_session_are_waited_for_a_moment_and_then_a_failure(
+async def test_old_targets_are_a_failure_only_some_seconds_after_the_open(
     orchestration: Orchestration,
     database: Database,
     services: Services,
@@ -323,7 +323,7 @@ async def test_targets_of_the_last_session_are_waited_for_a_moment_and_then_a_fa
     assert recorded(orchestration_runs_total, result="success") == 1
 
 
-async def test_dependencies_are_asked_for_their_health(orchestration: Orchestration, recorded: Recorded) -> None:
+async def test_the_health_of_dependencies_is_in_the_metrics(orchestration: Orchestration, recorded: Recorded) -> None:
     await orchestration.watch_dependencies()
 
     assert recorded(dependency_available, dependency="signal-service") == 1

@@ -1,4 +1,4 @@
-"""The paper venue: parts, limits, slippage, fee, and a book of its own."""
+"""The paper venue: fills in parts, limit orders, slippage, fees, and its own book."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def wanted(side: Side = Side.BUY, qty: int = 10, limit: str | None = None, symbo
 
 
 class LosingTheAnswer(Database):
-    """A database that does what it is asked and, while a test says so, does not say that it did."""
+    """A database that runs every statement. While the test sets `losing`, it then raises as if the answer was lost."""
 
     losing = False
 
@@ -66,7 +66,7 @@ async def venue(url: str, **more: Any) -> AsyncIterator[PaperVenue]:
 
 @pytest.fixture
 async def broker(database_url: str) -> AsyncIterator[PaperVenue]:
-    """Fills 100 shares of an order at a tick, at 10 basis points and a cent a share, with AAPL at 100."""
+    """A venue with AAPL at 100. It fills 100 shares per tick, with 10 bp slippage and a fee of a cent per share."""
     async with venue(
         database_url, max_shares_per_tick=100, slippage_bps=Decimal(10), fee_per_share=Decimal("0.01")
     ) as started:
@@ -79,7 +79,9 @@ async def fills(broker: PaperVenue) -> list[tuple[int, Decimal, Decimal]]:
 
 
 @pytest.mark.parametrize(("side", "price"), [(Side.BUY, "100.1"), (Side.SELL, "99.9")])
-async def test_a_market_order_fills_at_once_at_the_quote_made_worse(broker: PaperVenue, side: Side, price: str) -> None:
+async def test_a_market_order_fills_at_once_at_the_quote_with_slippage(
+    broker: PaperVenue, side: Side, price: str
+) -> None:
     order = wanted(side)
 
     await broker.submit(order)
@@ -92,13 +94,13 @@ async def test_a_market_order_fills_at_once_at_the_quote_made_worse(broker: Pape
     assert await broker.shares() == {"AAPL": side.sign * 10}
 
 
-async def test_a_large_order_fills_in_parts_one_at_each_tick(broker: PaperVenue) -> None:
+async def test_a_large_order_fills_in_parts_with_one_part_per_tick(broker: PaperVenue) -> None:
     await broker.submit(wanted(qty=250))
     assert await fills(broker) == [(100, Decimal("100.1"), Decimal(1))]
 
     same = market({"AAPL": 101})
     assert await broker.see(same) is True
-    assert await broker.see(same) is False  # the same state again is no tick
+    assert await broker.see(same) is False  # the same state again is not a new tick
     assert await broker.see(market({"AAPL": 102})) is True
     assert await broker.see(market({"AAPL": 103})) is False
 
@@ -119,7 +121,7 @@ async def test_nothing_fills_while_the_market_is_closed(broker: PaperVenue) -> N
     assert len(await fills(broker)) == 1
 
 
-async def test_a_symbol_without_a_quote_and_a_venue_without_a_market_take_nothing(database_url: str) -> None:
+async def test_without_a_quote_or_without_a_market_an_order_is_refused(database_url: str) -> None:
     async with venue(database_url) as broker:
         with pytest.raises(VenueRejected):
             await broker.submit(wanted())
@@ -141,7 +143,7 @@ async def test_a_symbol_without_a_quote_and_a_venue_without_a_market_take_nothin
         (Side.SELL, "101", "105", "101"),
     ],
 )
-async def test_a_limit_order_rests_until_its_price_comes_and_fills_at_its_limit(
+async def test_a_limit_order_rests_until_the_quote_reaches_its_limit_and_fills_at_the_limit(
     broker: PaperVenue, side: Side, limit: str, then: str, filled_at: str | None
 ) -> None:
     await broker.submit(wanted(side, limit=limit))
@@ -155,14 +157,14 @@ async def test_a_limit_order_rests_until_its_price_comes_and_fills_at_its_limit(
 @pytest.mark.parametrize(
     ("side", "limit", "price"),
     [
-        (Side.BUY, "105", "100.1"),  # the quote and slippage
-        (Side.BUY, "100.05", "100.05"),  # never over its limit
+        (Side.BUY, "105", "100.1"),  # the quote with slippage
+        (Side.BUY, "100.05", "100.05"),  # never above the limit
         (Side.BUY, "100", "100"),
         (Side.SELL, "95", "99.9"),
         (Side.SELL, "99.95", "99.95"),
     ],
 )
-async def test_a_limit_order_that_meets_the_quote_fills_at_once_and_never_beyond_its_limit(
+async def test_a_limit_order_that_the_quote_has_reached_fills_at_once_and_never_beyond_its_limit(
     broker: PaperVenue, side: Side, limit: str, price: str
 ) -> None:
     await broker.submit(wanted(side, limit=limit))
@@ -180,7 +182,7 @@ async def test_the_same_order_again_changes_nothing(broker: PaperVenue) -> None:
     assert [qty for qty, _, _ in await fills(broker)] == [100, 50]
 
 
-async def test_after_a_cancellation_nothing_more_is_filled(broker: PaperVenue) -> None:
+async def test_after_a_cancellation_no_more_is_filled(broker: PaperVenue) -> None:
     order, other = wanted(qty=150), wanted(qty=150)
     await broker.submit(order)
     await broker.submit(other)
@@ -195,7 +197,7 @@ async def test_after_a_cancellation_nothing_more_is_filled(broker: PaperVenue) -
     assert [fill.qty for fill in executions if fill.order_id == other.id] == [100, 50]
 
 
-async def test_orders_rest_over_a_restart_and_are_known(database_url: str) -> None:
+async def test_resting_orders_are_kept_over_a_restart(database_url: str) -> None:
     order, ended = wanted(qty=150), wanted(qty=5)
     for start in range(2):
         async with venue(database_url, max_shares_per_tick=100, slippage_bps=0, fee_per_share=0) as broker:
@@ -214,7 +216,7 @@ async def test_orders_rest_over_a_restart_and_are_known(database_url: str) -> No
         assert await broker.shares() == {"AAPL": 155}
 
 
-async def test_a_cancellation_whose_answer_was_lost_is_not_filled_below_zero(database_url: str) -> None:
+async def test_a_cancelled_order_is_not_filled_if_the_answer_of_postgresql_was_lost(database_url: str) -> None:
     database = LosingTheAnswer(database_url, SCHEMA)
     await database.open()
     broker = PaperVenue(database, Settings(max_shares_per_tick=100))
@@ -232,7 +234,7 @@ async def test_a_cancellation_whose_answer_was_lost_is_not_filled_below_zero(dat
     await database.close()
 
 
-async def test_a_book_that_is_flat_again_has_no_position(broker: PaperVenue) -> None:
+async def test_a_closed_position_is_not_in_the_book(broker: PaperVenue) -> None:
     await broker.submit(wanted(Side.BUY, 10))
     await broker.submit(wanted(Side.SELL, 10))
 
@@ -246,7 +248,7 @@ async def test_a_book_that_is_flat_again_has_no_position(broker: PaperVenue) -> 
     slippage=st.decimals(0, 100, places=2),
     fee=st.decimals(0, "0.05", places=4),
 )
-async def test_buying_never_takes_more_than_the_risk_check_reckoned(
+async def test_buying_never_costs_more_than_the_risk_check_computed(
     database_url: str, qty: int, price: Decimal, slippage: Decimal, fee: Decimal
 ) -> None:
     limits = {"max_shares_per_tick": 100, "slippage_bps": slippage, "fee_per_share": fee}

@@ -1,4 +1,4 @@
-"""Signals: made at the open and every few seconds, stored, and counted."""
+"""Signals are made at the open and then every few seconds, stored, and counted."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def signals(database: Database, **settings: Any) -> Signals:
     return Signals(Settings(**settings), database)
 
 
-async def test_targets_are_made_stored_and_shown(database: Database, recorded: Recorded) -> None:
+async def test_targets_are_made_and_stored_and_in_the_metrics(database: Database, recorded: Recorded) -> None:
     made = signals(database)
 
     await made.make(market({"AAPL": 100, "MSFT": 200}))
@@ -59,7 +59,7 @@ async def test_targets_are_made_stored_and_shown(database: Database, recorded: R
     assert json.loads(row["weights"]) == {"AAPL": "0.5", "MSFT": "0.5"}
 
 
-async def test_they_are_made_at_the_open_then_every_few_seconds_and_never_while_it_is_closed(
+async def test_signals_are_made_at_the_open_and_every_few_seconds_but_not_while_the_market_is_closed(
     database: Database, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moment = 1000.0
@@ -83,7 +83,7 @@ async def test_they_are_made_at_the_open_then_every_few_seconds_and_never_while_
 
 async def test_momentum_looks_back_over_the_stored_closes(database: Database, recorded: Recorded) -> None:
     made = signals(database, strategy="momentum", momentum_days=2)
-    # (date, closes before it, prices on it): two dates back from Wednesday is what Tuesday had before it.
+    # (date, its previous closes, its prices). Two dates back from Wednesday are the previous closes of Tuesday.
     for number, (before, now) in enumerate([((100, 100), (90, 110)), ((90, 110), (95, 111)), ((95, 111), (96, 110))]):
         date = MONDAY + dt.timedelta(days=number)
         previous = dict(zip(("AAPL", "MSFT"), before, strict=True))
@@ -96,7 +96,7 @@ async def test_momentum_looks_back_over_the_stored_closes(database: Database, re
     assert recorded(target_weight_ratio, symbol="MSFT") == 0
 
 
-async def test_a_symbol_that_is_gone_has_no_weight_any_more(database: Database, recorded: Recorded) -> None:
+async def test_a_symbol_that_is_no_longer_quoted_has_no_weight(database: Database, recorded: Recorded) -> None:
     made = signals(database)
     await made.make(market({"AAPL": 100, "GONE": 1}))
 
@@ -106,7 +106,9 @@ async def test_a_symbol_that_is_gone_has_no_weight_any_more(database: Database, 
     assert recorded(target_weight_ratio, symbol="GONE") is None
 
 
-async def test_without_quotes_there_are_no_signals_and_that_is_counted(database: Database, recorded: Recorded) -> None:
+async def test_without_quotes_there_are_no_signals_and_a_failure_is_counted(
+    database: Database, recorded: Recorded
+) -> None:
     made = signals(database)
 
     await made.make(market({}))
@@ -115,7 +117,7 @@ async def test_without_quotes_there_are_no_signals_and_that_is_counted(database:
     assert recorded(signal_generation_failures_total, reason="no_quotes") == 1
 
 
-async def test_when_they_cannot_be_stored_the_last_targets_stand_and_it_is_counted(
+async def test_if_storing_fails_the_last_targets_stay_and_a_failure_is_counted(
     database: Database, recorded: Recorded
 ) -> None:
     made = signals(database)
