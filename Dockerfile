@@ -4,7 +4,7 @@ WORKDIR /build
 COPY infra/setup/uv.txt ./
 RUN pip install --no-cache-dir --require-hashes -r uv.txt
 COPY pyproject.toml requirements.lock ./
-# The lock is for everything, tests and tools included: as a constraint it gives versions and hashes only to what runs here.
+# The lock also covers tests and tools. As a constraint it gives versions and hashes only to what runs here.
 RUN uv venv /venv && \
     uv pip install --python /venv --no-cache --require-hashes --constraints requirements.lock \
         -r pyproject.toml --group platform $(grep -o '^pyyaml==[^ ]*' requirements.lock)

@@ -1,4 +1,4 @@
-"""A failure that is told to the person at the terminal as one sentence, without a traceback."""
+"""A failure that is shown at the terminal as one sentence, without a traceback."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Failure(Exception):
 
 
 def last_lines(log: Path, lines: int = 15) -> str:
-    """The end of a log, indented, for a message that has already named the file."""
+    """The end of a log, indented, for a message that names the file before."""
     try:
         text = log.read_text(errors="replace")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What many tests need: servers of their own, and a real gateway in an open market."""
+"""Fixtures for many tests: their own servers, and a real gateway in an open market."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from tests.servers import Server, both, folder
 from tests.services import Service, running
 from tests.waiting import wait_until
 
-# The same examples everywhere: what is red here is red there. No folder with examples beside the sources, and no
-# time limit on a machine that has other things to do. `HYPOTHESIS_PROFILE=search` looks for new ones.
+# The same examples on every machine, so that a failure is the same everywhere. No database of examples beside the
+# sources, and no time limit, because the machine may be busy. `HYPOTHESIS_PROFILE=search` looks for new ones.
 settings.register_profile("same", database=None, deadline=None, derandomize=True)
 settings.register_profile("search", database=None, deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
-# Every server of a test is on this machine, whatever proxy leads out of it.
+# Every server of a test is on this machine, so no proxy must be used.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Before `-m` chooses: it goes by the marks."""
+    """Marks the tests before `-m` selects by the marks."""
     for item in items:
         marks.add(item)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Around all of a test: a fixture could not, those of a session and of a module are made before its own."""
+    """Wraps the whole test. A fixture could not: fixtures of the session and of the module are made before it."""
     with marks.running(item):
         return (yield)
 

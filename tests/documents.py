@@ -1,4 +1,4 @@
-"""What the documents tell a reader to run, to read and to set."""
+"""The commands, code blocks and settings in the documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mark `server`: who gets it by itself, and that nobody starts a server without it.
+"""The mark `server`: which tests get it automatically, and that no other test starts a server.
 
 `make check` leaves out what is marked, and so needs Python alone.
 """
@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-# Whoever uses one of these, also through other fixtures, uses a server.
+# A test that uses one of these fixtures, directly or through another one, uses a server.
 FIXTURES = frozenset({"servers", "database_url", "redis_url", "gateway"})
 
 _unmarked: list[str] = []
 
 
 def add(item: pytest.Item | Any) -> None:
-    """Marks a test by what it uses, and by what it is."""
+    """Marks a test by its fixtures and by its other marks."""
     uses = FIXTURES.intersection(getattr(item, "fixturenames", ()))
     if uses or item.get_closest_marker("integration") or item.get_closest_marker("drill"):
         item.add_marker(pytest.mark.server)
@@ -26,7 +26,7 @@ def add(item: pytest.Item | Any) -> None:
 
 @contextmanager
 def running(item: pytest.Item | Any) -> Iterator[None]:
-    """Remembers, while the test and the set-up of its fixtures run, that it is not marked."""
+    """Remembers, while a test and the set-up of its fixtures run, whether the test is unmarked."""
     _unmarked[:] = [] if item.get_closest_marker("server") else [item.nodeid]
     try:
         yield
@@ -35,7 +35,7 @@ def running(item: pytest.Item | Any) -> Iterator[None]:
 
 
 def starts(what: str) -> None:
-    """Called by whoever starts a server for tests."""
+    """Called before a server is started for a test. Raises RuntimeError in a test that is not marked."""
     if _unmarked:
         raise RuntimeError(
             f"{_unmarked[0]} starts {what} and is not marked: write `@pytest.mark.server` above it, "

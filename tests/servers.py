@@ -41,7 +41,7 @@ class Server:
 @contextmanager
 def _running(command: list[str], log: Path, user: str | None = None) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("ab") as output:
-        # Without root's groups: a program that only others may read is closed to them.
+        # Without the groups of root, which would close a program to this user that "others" may read.
         group = None if user is None else pwd.getpwnam(user).pw_gid
         process = subprocess.Popen(
             command,
@@ -75,7 +75,7 @@ def folder() -> Iterator[Path]:
 
 @contextmanager
 def postgres_server(place: Path) -> Iterator[Server]:
-    """PostgreSQL with its data in that folder; the same folder again is the same database."""
+    """PostgreSQL with its data in that folder. The same folder again gives the same database."""
     marks.starts("PostgreSQL")
     data, sockets = place / "postgres", place / "sockets"
     postgres.prepare(data, sockets)

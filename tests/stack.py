@@ -65,11 +65,11 @@ class Stack:
         return any(line.split(" ", 1)[-1].startswith("Ready") for line in self.output().splitlines())
 
     def output(self) -> str:
-        """What `up` has said so far."""
+        """The output of `up` so far."""
         return self._log.read_text(errors="replace")
 
     def _stop(self) -> list[str]:
-        """Asks it to stop as Ctrl-C does; returns the processes that are left, which should be none."""
+        """Stops it as Ctrl-C does. Returns the processes that are left, which should be none."""
         family = psutil.Process(self.process.pid).children(recursive=True) if self.process.poll() is None else []
         self.process.send_signal(signal.SIGTERM)
         try:

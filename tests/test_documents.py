@@ -1,4 +1,4 @@
-"""The documents are true: what they tell a reader to run runs, links lead somewhere, tables say what the code says."""
+"""The documents are true: their commands run, their links lead somewhere, their tables agree with the code."""
 
 from __future__ import annotations
 

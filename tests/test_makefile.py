@@ -1,4 +1,4 @@
-"""What the commands do, as far as `make -n` tells: the quick check builds nothing, and the full one is all of them."""
+"""What the make targets do, by `make -n`: the quick check builds nothing, and the full one includes all checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waits for a condition, and says which one did not come true."""
+"""Waits for a condition, and names the condition that did not come true."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def wait_until(condition: Callable[[], T], seconds: float, what: str, every: float = 0.05) -> T:
-    """The first true answer; raises TimeoutError, which names `what`, when none comes in time."""
+    """Returns the first true answer. Raises TimeoutError, which names `what`, when none comes in time."""
     deadline = time.monotonic() + seconds
     while True:
         answer = condition()

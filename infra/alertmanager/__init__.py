@@ -1,1 +1,1 @@
-"""Who is told of what fires: Alertmanager's configuration, and where it sends to on this machine."""
+"""The configuration of Alertmanager, and where it sends pages on this machine."""

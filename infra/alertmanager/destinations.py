@@ -1,4 +1,4 @@
-"""Where pages go: writes Alertmanager's configuration with the local pager wherever a secret file is missing.
+"""Writes Alertmanager's configuration. A destination whose secret file is missing goes to the local pager.
 
 A secret's content is never read: the rendered configuration names the file.
 """
@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 ENVIRONMENT = "ALERTMANAGER_SECRETS"
-# By kind of destination: the key that names its secret file, and what the real one is called.
+# For each kind of destination: the key that names its secret file, and the name of the real service.
 CHANNELS = {
     "pagerduty_configs": ("routing_key_file", "PagerDuty"),
     "slack_configs": ("api_url_file", "Slack"),
@@ -20,24 +20,24 @@ CHANNELS = {
 
 
 class DestinationsError(Exception):
-    """A sentence for whoever started the platform."""
+    """The destinations cannot be set up. The message is for the person who started the platform."""
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """Alertmanager's configuration, and for people: where each "receiver/channel" goes."""
+    """The text of Alertmanager's configuration, and where each "receiver/channel" goes, to show it to people."""
 
     text: str
     destinations: dict[str, str]
 
 
 def secrets_folder(root: Path, environment: Mapping[str, str]) -> Path:
-    """The folder that ALERTMANAGER_SECRETS names, which must be there, or else ./secrets, which may be missing."""
+    """The folder in ALERTMANAGER_SECRETS, which must exist. Without the variable: ./secrets, which may be missing."""
     named = environment.get(ENVIRONMENT)
     if not named:
         return root / "secrets"
     if not Path(named).is_dir():
-        # To page nobody because of a misspelled path would be noticed too late.
+        # With a misspelled path nobody would be paged, and nobody would notice in time.
         raise DestinationsError(f"{ENVIRONMENT} names {named}, which is not a folder.")
     return Path(named)
 

@@ -1,1 +1,1 @@
-"""What the containers of docker-compose.yml need before they start."""
+"""Prepares what the containers of docker-compose.yml need before they start."""

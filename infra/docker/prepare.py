@@ -20,7 +20,7 @@ def write_alertmanager(folder: Path, secrets_folder: Path, pager_url: str) -> di
     """Writes config.yml into the folder and returns where pages go."""
     unreadable = [file.name for file in secrets_folder.iterdir() if not os.access(file, os.R_OK)]
     if unreadable:
-        # Alertmanager, too, runs as a user who is nobody on the host: it would find out at the first page.
+        # Alertmanager runs as a user without rights on the host. It would fail only at the first page.
         names = ", ".join(sorted(unreadable))
         raise destinations.DestinationsError(f"In the secrets' folder {names} cannot be read by others: chmod o+r.")
     rendered = destinations.render(ALERTMANAGER, secrets_folder, pager_url)
@@ -29,12 +29,12 @@ def write_alertmanager(folder: Path, secrets_folder: Path, pager_url: str) -> di
 
 
 def write_password(folder: Path) -> bool:
-    """Makes `password`, which the server reads, and `pgpass`, which its clients read. False when they are there."""
+    """Creates `password` for the server and `pgpass` for its clients. Returns False when they exist."""
     password = folder / "password"
     if password.exists():
         return False
     value = secrets.token_urlsafe(32)
-    # `password` last: where it is, `pgpass` is whole. Clients refuse a `pgpass` that others than its owner may read.
+    # `password` is written last: if it exists, `pgpass` is complete. Clients refuse a `pgpass` that others may read.
     for file, text in ((folder / "pgpass", f"*:*:*:postgres:{value}\n"), (password, value)):
         unfinished = file.with_suffix(".new")
         unfinished.unlink(missing_ok=True)

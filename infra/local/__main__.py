@@ -1,4 +1,4 @@
-"""`python -m infra.local`: the command line. `make` calls it; --help says what it can do."""
+"""`python -m infra.local`: the command line that `make` calls. `--help` lists the commands."""
 
 from __future__ import annotations
 

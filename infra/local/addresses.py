@@ -1,4 +1,4 @@
-"""Who listens where: the usual ports, free ones for tests, and which of them somebody else has already taken."""
+"""Which process listens on which port: the usual ports, free ports for tests, and ports that are already in use."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ PORTS: Mapping[str, int] = {
     "alertmanager": 9093,
     "pager": 9099,
 }
-# Below every system's range of ports for outgoing connections, so that none of these takes one between choice and use.
+# Below the range that systems use for outgoing connections: such a connection could take a port that was just chosen.
 _FREE_FROM, _FREE_TO = 15000, 32000
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """The port of every listener, and the sockets' addresses."""
+    """The port of every process that listens, and the addresses of the sockets."""
 
     ports: Mapping[str, int]
     supervisor: str
@@ -59,7 +59,7 @@ def free_ports() -> dict[str, int]:
 
 
 def taken(port: int) -> bool:
-    """Asked both ways: on macOS a listener on all addresses does not stop another on this one from being opened."""
+    """Whether somebody listens there. Binding alone does not tell: macOS allows it beside one on all addresses."""
     with socket.socket() as client:
         client.settimeout(1)
         if client.connect_ex((HOST, port)) == 0:
@@ -85,7 +85,7 @@ def taken_sentence(name: str, port: int, held_by: str | None) -> str:
 
 
 def holder(port: int) -> str | None:
-    """The process that listens on the port, as far as this user may know."""
+    """The process that listens on the port. None when this user may not know it."""
     try:
         connections = psutil.net_connections(kind="tcp")
     except psutil.AccessDenied:

@@ -1,4 +1,4 @@
-"""Renders what Prometheus and Alertmanager read: the committed files, with this run's ports and destinations."""
+"""Writes the configuration of Prometheus and Alertmanager: the committed files with the ports of this run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write_prometheus(folder: Path, addresses: Addresses) -> Path:
             group["targets"] = [here[usual] for usual in group["targets"]]
         (folder / "targets" / source.name).write_text(yaml.safe_dump(groups))
     configuration = folder / "prometheus.yml"
-    # The runbooks' address, which goes into every page, is on the pager.
+    # Every page carries the address of the runbooks, and the pager serves them.
     usual, own = f"http://{HOST}:{PORTS['pager']}", addresses.url("pager")
     configuration.write_text(configuration.read_text().replace(usual, own))
     return configuration

@@ -9,12 +9,12 @@ import xmlrpc.client
 from pathlib import Path
 from typing import Any
 
-# What a supervisor that is gone, or is just going, answers with.
+# The errors of a supervisor that has ended or is about to end.
 GONE = (OSError, http.client.HTTPException)
 
 
 class Control:
-    """One supervisor, by its socket. A name is a process's, as in `infra.local.processes`."""
+    """One supervisor, by its socket. The names of processes are those of `infra.local.processes`."""
 
     def __init__(self, socket: str | Path) -> None:
         self._path = str(socket)
@@ -29,7 +29,7 @@ class Control:
 
     def hold_down(self, name: str) -> None:
         """Kills the process with -9, and it stays down until `release`."""
-        # Frozen first, so that it never sees the supervisor's stop signal: it is to die as in a crash.
+        # The process is frozen first, so that it does not see the stop signal. It must die as in a crash.
         self._ask("signalProcess", name, "STOP")
         self._ask("stopProcess", name, False)
         self._ask("signalProcess", name, "KILL")
@@ -44,7 +44,7 @@ class Control:
         self._ask("startProcess", name, False)
 
     def stop(self, name: str) -> None:
-        """Asks the process to stop, and does not wait until it has."""
+        """Asks the process to stop. Does not wait until it has stopped."""
         self._ask("stopProcess", name, False)
 
     def state(self, name: str) -> str:
@@ -52,7 +52,7 @@ class Control:
         return str(self._ask("getProcessInfo", name)["statename"])
 
     def pid(self, name: str) -> int:
-        """0 while it does not run."""
+        """The process id, or 0 while it does not run."""
         return int(self._ask("getProcessInfo", name)["pid"])
 
     def all(self) -> list[dict[str, Any]]:
@@ -63,7 +63,7 @@ class Control:
         self._ask("shutdown")
 
     def _ask(self, method: str, *arguments: object) -> Any:
-        # A connection for each question: one that is kept would not survive a supervisor that was restarted.
+        # Each question has its own connection. A connection that is kept breaks when the supervisor is restarted.
         with xmlrpc.client.ServerProxy("http://supervisor", transport=_Transport(self._path)) as proxy:
             return getattr(proxy.supervisor, method)(*arguments)
 

@@ -1,4 +1,4 @@
-"""The folder with everything that outlives a run: its parts, the lock on it, and where its sockets are."""
+"""The data folder, which outlives a run: its parts, its lock, and the place of its sockets."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pathlib import Path
 
 from infra.failure import Failure
 
-# A socket's path holds about 100 bytes (macOS: 103). The longest name below the folder, PostgreSQL's, has 24, and
-# supervisor's has as many while it is being made.
+# The path of a socket may have about 100 bytes (macOS: 103). The longest name below the folder has 24: PostgreSQL's
+# socket, and supervisor's while it is being created.
 _LONGEST_SOCKET_FOLDER = 103 - 24
 
 
 @dataclass(frozen=True)
 class DataFolder:
-    """One of them: `.local/data` for `make up`, a temporary one for each test."""
+    """A data folder: `.local/data` for `make up`, and a temporary one for each test."""
 
     root: Path
 
@@ -31,7 +31,7 @@ class DataFolder:
 
     @property
     def run(self) -> Path:
-        """What is written anew by each run: rendered configuration, addresses, process ids."""
+        """Files that each run writes again: rendered configuration, addresses, process ids."""
         return self.root / "run"
 
     @property
@@ -64,7 +64,7 @@ class DataFolder:
         if "%" in str(self.root):
             raise Failure(f"{self.root} has a % in it, which supervisor takes for its own: use another folder.")
         self.root.mkdir(parents=True, exist_ok=True)
-        # As root, PostgreSQL runs as another user and must reach its part: it may pass through, but not look around.
+        # For root, PostgreSQL runs as another user, who must pass through to its part but may not list the folder.
         mode = 0o711 if os.geteuid() == 0 else 0o700
         self.root.chmod(mode)
         for folder in (self.run, self.sockets, self.logs):
@@ -75,7 +75,7 @@ class DataFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Held for as long as `up` runs; the system lets go of it however `up` ends."""
+        """A lock that is held while `up` runs. The system releases it however `up` ends."""
         with self._lock_file().open("a+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The processes' logs: followed across rotation and truncation, and which lines somebody at a terminal needs."""
+"""Follows the logs of the processes, across rotation and truncation, and chooses the lines that a terminal shows."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from infra.local.data_folder import DataFolder
 from infra.local.processes import NAMES
 
 _LAST_LINES = 10
-_LAST_BYTES = 64 * 1024  # enough for them, also where a file has grown to 10 MB
+_LAST_BYTES = 64 * 1024  # enough for the last lines, without reading a file of 10 MB
 _TEXT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING|ERROR|CRITICAL) ")
 _QUIET = ("DEBUG", "INFO")
 
 
 class Log:
-    """One file from its end on; so many of its last lines come first."""
+    """Follows one file from its end. `last` of the lines before the end come first."""
 
     def __init__(self, path: Path, last: int = 0) -> None:
         self._path = path
@@ -34,10 +34,10 @@ class Log:
             self._rest = b"".join(before[-last:]) if last else b""
 
     def lines(self) -> list[str]:
-        """The lines that were written since the last call; one that has no end yet is kept for the next."""
+        """The lines that were written since the last call. A line without an end is kept for the next call."""
         self._read()
         if self._replaced():
-            self._read()  # what was added to the old file after the first look
+            self._read()  # lines may have been added to the old file meanwhile
             self._shut()
             self._file = _opened(self._path)
             self._read()
@@ -45,7 +45,7 @@ class Log:
         return [_text(line) for line in lines]
 
     def close(self) -> list[str]:
-        """The lines that are left, also a last one that has no end."""
+        """The remaining lines, including a last line without an end."""
         left = self.lines() + ([_text(self._rest)] if self._rest else [])
         self._rest = b""
         self._shut()
@@ -56,11 +56,11 @@ class Log:
             return
         if os.fstat(self._file.fileno()).st_size < self._file.tell():
             self._file.seek(0)
-            self._rest += b"\n" if self._rest else b""  # its end was cut off, and what comes now is another line
+            self._rest += b"\n" if self._rest else b""  # the file was truncated: the end of that line is lost
         self._rest += self._file.read()
 
     def _replaced(self) -> bool:
-        """Whether another file has the name now, or the first one."""
+        """Whether the name now belongs to another file, or to a file at all for the first time."""
         try:
             there = self._path.stat()
         except FileNotFoundError:
@@ -74,7 +74,7 @@ class Log:
 
 
 class Logs:
-    """Those of several processes, each line after its process's name, as `docker compose up` shows them."""
+    """Follows several processes. Each line has the name of its process before it, as in `docker compose up`."""
 
     def __init__(
         self, data: DataFolder, names: Sequence[str], last: int = 0, wanted: Callable[[str], bool] = lambda line: True
@@ -91,7 +91,7 @@ class Logs:
 
 
 def alarming(line: str) -> bool:
-    """Warnings and worse, in both formats of our services. What is in neither comes from a crash."""
+    """Whether a line is a warning or worse, in either log format. A line in neither format comes from a crash."""
     return _level(line) not in _QUIET
 
 
@@ -110,7 +110,7 @@ def follow(data: DataFolder, names: Sequence[str]) -> None:
     except KeyboardInterrupt:
         pass
     except BrokenPipeError:
-        # Whoever read has gone, as `head` does; Python would complain when it flushes at its end.
+        # The reader has ended, as `head` does. Without this, Python complains when it flushes at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     finally:
         logs.close()

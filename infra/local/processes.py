@@ -1,4 +1,4 @@
-"""The processes of the platform: the one place that knows how each is started, and when it is ready."""
+"""The processes of the platform: how each is started, and how to ask whether it is ready."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra.local.data_folder import DataFolder
 from infra.local.readiness import Probe
 from infra.setup.installation import BIN, ROOT
 
-# The folder in apps/, which is the process's name, and the name of its job in Prometheus.
+# The folder in apps/, which is also the name of the process, and the job in Prometheus.
 SERVICES = {
     "orchestrator": "orchestrator",
     "execution_gateway": "execution-gateway",
@@ -27,7 +27,7 @@ NAMES = (*STORES, *SERVICES, "pager", "prometheus", "alertmanager", "collector")
 
 @dataclass(frozen=True)
 class Process:
-    """How one of them is started, asked whether it is ready, and stopped."""
+    """How a process is started, how it is asked whether it is ready, and how it is stopped."""
 
     name: str
     command: list[str]
@@ -38,14 +38,14 @@ class Process:
 
 
 def processes(addresses: Addresses, data: DataFolder, settings: Mapping[str, str]) -> list[Process]:
-    """In the order in which they are started; none waits for another, each bears that another is not there yet."""
+    """All processes in the order of their start. None waits for another: each copes with one that is not there yet."""
     return [
         Process(
             "postgres",
             postgres.command(data.part("postgres"), data.postgres_sockets),
             readiness.postgres(data.postgres_sockets),
             user=postgres.system_user(),
-            stop_signal="INT",  # "fast": does not wait for clients to leave
+            stop_signal="INT",  # "fast" shutdown: does not wait until clients disconnect
         ),
         Process(
             "redis", redis_server.command(data.part("redis"), data.redis_socket), readiness.redis(data.redis_socket)
@@ -59,7 +59,7 @@ def processes(addresses: Addresses, data: DataFolder, settings: Mapping[str, str
 
 
 def _uvicorn(application: str, port: int) -> list[str]:
-    # One worker, whatever WEB_CONCURRENCY says: several would take turns in answering for /metrics.
+    # One worker, whatever WEB_CONCURRENCY says: of several workers, each scrape would see another one.
     return [
         str(Path(sys.executable).with_name("uvicorn")),
         *("--factory", application, "--host", HOST, "--port", str(port), "--workers", "1", "--no-access-log"),
@@ -97,7 +97,7 @@ def _prometheus(addresses: Addresses, configuration: Path, data: Path) -> Proces
             str(BIN / "prometheus"),
             f"--config.file={configuration}",
             f"--web.listen-address={addresses.target('prometheus')}",
-            f"--web.external-url={addresses.url('prometheus')}",  # in links of pages; else the machine's own name
+            f"--web.external-url={addresses.url('prometheus')}",  # else links in pages have the machine's name
             f"--storage.tsdb.path={data}",  # kept for 15 days, Prometheus's own default
             "--web.enable-otlp-receiver",
             "--enable-feature=exemplar-storage",

@@ -1,4 +1,4 @@
-"""Asks each process whether it is ready. A probe answers with what is still missing; empty means ready."""
+"""Asks each process whether it is ready. A probe answers with what is still missing, and with "" when it is ready."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra.local import postgres as postgres_server
 
 Probe = Callable[[], str]
 _SECONDS = 2.0
-# A proxy that the environment names has no business with addresses of this machine.
+# A proxy from the environment must not be used for addresses of this machine.
 _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
 
@@ -59,7 +59,7 @@ def postgres(sockets: Path) -> Probe:
 
 
 def jobs_are_up(prometheus_url: str, jobs: Iterable[str], since: float) -> Probe:
-    """That the first scrape of each job has come all the way. Samples of an earlier run are still within look-back:
+    """Whether the first scrape of each job is in Prometheus. Samples of an earlier run are still within look-back:
     only what was scraped since this one began counts.
     """
 

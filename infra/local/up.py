@@ -1,4 +1,4 @@
-"""`make up` and `make clean-data`: what is checked and prepared before anything starts, and what is said after it."""
+"""`make up` and `make clean-data`: checks and prepares everything before the start, and says where to look after it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _run(data: DataFolder, ports: Mapping[str, int], settings: ReplaySettings, s
     destinations = _prepare(data, listening)
 
     def when_stored() -> None:
-        # Not before: a file that does not exist, say, has stored nothing that would fit no others.
+        # Recorded only now: if the start fails earlier, nothing is stored yet, and other settings may still be used.
         replay_settings.record(data.root, settings)
 
     def when_ready(seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Says what happens to the processes: which one died, was restarted, was stopped, or could not stay up."""
+"""Reports what happens to the processes: which one died, was restarted, was stopped, or could not stay up."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DEATHS = 3
 
 
 class Watch:
-    """Compares what supervisor says of each process with what it said before."""
+    """Compares the state of each process with its state at the last look."""
 
     def __init__(self, data: DataFolder) -> None:
         self._data = data
@@ -22,7 +22,7 @@ class Watch:
         self._deaths: Counter[str] = Counter()
 
     def look(self, states: Iterable[Mapping[str, Any]]) -> list[str]:
-        """The sentences that are due."""
+        """A sentence for each change since the last look."""
         sentences = []
         for now in states:
             before = self._before.get(now["name"])
@@ -32,11 +32,11 @@ class Watch:
         return sentences
 
     def forget(self) -> None:
-        """After everything was started anew on purpose."""
+        """Forgets the last look. Called after everything was restarted on purpose."""
         self._before.clear()
 
     def hopeless(self) -> list[str]:
-        """Those that are left down or have died so often that, at the start, waiting for them is no use."""
+        """Processes that are left down, or that died so often that waiting for them at the start is no use."""
         down = [name for name, state in self._before.items() if state["statename"] == "FATAL"]
         return down or [name for name, deaths in self._deaths.items() if deaths >= _DEATHS]
 

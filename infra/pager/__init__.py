@@ -1,1 +1,1 @@
-"""Stands in for Slack and PagerDuty on a machine that has neither, and is the dead man's switch."""
+"""The pager: stands in for Slack and PagerDuty where there is neither, and is the dead man's switch."""

@@ -1,4 +1,4 @@
-"""The pager's addresses: what each channel sends to, and where people and programs read."""
+"""The endpoints of the pager: those that the channels send to, and those that people and programs read."""
 
 import asyncio
 import json
@@ -23,12 +23,12 @@ from infra.pager.pages import Notification, Page
 logger = logging.getLogger(__name__)
 Body = dict[str, Any]
 
-# PagerDuty's own limit, up to which Alertmanager sends: a page that is refused for its size is lost.
+# PagerDuty's limit. Alertmanager sends up to it, and a page that is refused for its size is lost.
 BODY_BYTES = 512 * 1024
 
 
 class Pager:
-    """What is answered at each address."""
+    """Answers the requests to each endpoint."""
 
     def __init__(self, journal: Journal, switch: DeadMansSwitch) -> None:
         self._journal = journal
@@ -36,7 +36,7 @@ class Pager:
 
     def take_slack(self, body: Body) -> PlainTextResponse:
         self._journal.add(_read(slack.read, body))
-        return PlainTextResponse("ok")  # Slack's own answer; Alertmanager takes any other for an error
+        return PlainTextResponse("ok")  # as Slack answers: Alertmanager takes anything else for an error
 
     def take_pagerduty(self, body: Body) -> dict[str, str]:
         self._journal.add(_read(pagerduty.read, body))
@@ -47,7 +47,7 @@ class Pager:
         return {"status": "ok"}
 
     def take_watchdog(self, body: Body) -> dict[str, str]:
-        # "resolved" is Alertmanager's word for a Watchdog that Prometheus no longer sends: no beat.
+        # A resolved Watchdog is no beat: Alertmanager resolves it when Prometheus no longer sends it.
         if _read(webhook.read, body).status == "firing":
             self._switch.beat()
         return {"status": "ok"}
@@ -101,11 +101,11 @@ def create(
 
 
 def _read(read: Callable[[Body], Notification], body: Body) -> Notification:
-    """What cannot be read is answered with a 422 that names the field."""
+    """Reads a notification. Raises `RequestValidationError`, which becomes a 422 that names the field."""
     try:
         json.dumps(body, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        # JSON can spell half a character; no file and no answer of ours can hold it.
+        # JSON can contain half of a surrogate pair, which no file and no answer can hold.
         raise RequestValidationError(
             [{"type": "unicode", "loc": ("body",), "msg": "text is not valid Unicode"}]
         ) from None
@@ -124,7 +124,7 @@ async def _watch(switch: DeadMansSwitch) -> None:
             await asyncio.to_thread(switch.check)
             failing = False
         except OSError:
-            if not failing:  # once, and not at every try
+            if not failing:  # only once, not at every try
                 logger.exception("the dead man's switch cannot write its page, and tries on")
             failing = True
         await asyncio.sleep(1)

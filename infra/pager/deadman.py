@@ -1,4 +1,4 @@
-"""The dead man's switch: when Watchdog's beats stop, the pager itself says so."""
+"""The dead man's switch: adds a page of its own when the beats of Watchdog stop."""
 
 import threading
 import time
@@ -8,17 +8,17 @@ from datetime import UTC, datetime
 from infra.pager.journal import Journal
 from infra.pager.pages import Alert, Notification, Status
 
-# Beats come every 10 s: four of them lost in a row is no hiccup of the network.
+# Beats come every 10 s. Four missing beats are more than a short fault of the network.
 SILENCE_SECONDS = 45.0
 
 
 class DeadMansSwitch:
-    """Hears the beats, and writes into the journal when they stop and when they are back."""
+    """Takes the beats, and writes to the journal when they stop and when they are back."""
 
     def __init__(
         self, journal: Journal, now: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
     ) -> None:
-        """Silence is measured on a steady clock: one that is set forward must not page."""
+        """`steady` is a monotonic clock: a wall clock that is set forward must not page."""
         self._journal = journal
         self._now = now
         self._steady = steady

@@ -1,4 +1,4 @@
-"""The journal of pages: a file to which lines are only ever added, each on disk before its sender is answered."""
+"""The journal of pages: an append-only file. Each page is on disk before its sender gets an answer."""
 
 import logging
 import math
@@ -31,7 +31,7 @@ class Journal:
         with self._lock:
             moment = self._now()
             if self._pages and moment <= self._pages[-1].received_at:
-                # Whoever asks for what came since the last page must see the next, also when the clock was set back.
+                # Times must rise, also when the clock is set back: readers ask for what came after the last page.
                 moment = math.nextafter(self._pages[-1].received_at, math.inf)
             page = Page(received_at=moment, **dict(notification))
             self._write(page.model_dump_json().encode() + b"\n")
@@ -59,7 +59,7 @@ class Journal:
                 raise OSError(f"only {written} of {len(line)} bytes of a page could be written")
             os.fsync(self._file)
         except OSError:
-            # Half a line would spoil the next one. The sender gets a 500 and tries again.
+            # Half a line would spoil the next line. The sender gets a 500 and tries again.
             os.ftruncate(self._file, size)
             raise
 

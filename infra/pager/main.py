@@ -1,4 +1,4 @@
-"""The pager as `uvicorn --factory infra.pager.main:app --port 9099` starts it."""
+"""The factory that `uvicorn --factory infra.pager.main:app --port 9099` calls."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from telemetry import set_up_logging
 
 
 def app() -> FastAPI:
-    """Reads PAGER_DATA, the folder of the journal, and ALLOWED_HOSTS, the names by which it may be asked."""
+    """Reads PAGER_DATA, the folder of the journal, and ALLOWED_HOSTS, the host names that the pager answers to."""
     set_up_logging("pager")
     hosts = [name.strip() for name in os.environ.get("ALLOWED_HOSTS", "").split(",") if name.strip()]
     return create(Path(os.environ.get("PAGER_DATA", ".local/data/pager")), hosts=hosts or OWN_HOSTS)

@@ -14,13 +14,13 @@ ALERTS = TypeAdapter(list[AlertmanagerAlert])
 
 
 class Payload(BaseModel):
-    """What is wrong; the details are whatever the sender's template makes of it."""
+    """The payload of an event. The template of the sender decides what the details are."""
 
     custom_details: Any = None
 
 
 class Event(BaseModel):
-    """What PagerDuty demands of an event, and what we read of it."""
+    """The fields of an event that PagerDuty demands, and the fields that are read here."""
 
     routing_key: str
     event_action: Literal["trigger", "acknowledge", "resolve"]
@@ -36,13 +36,13 @@ def read(body: dict[str, Any]) -> Notification:
         receiver=str(details.get("receiver", "pagerduty")) if isinstance(details, dict) else "pagerduty",
         status="resolved" if event.event_action == "resolve" else "firing",
         alerts=_alerts(details),
-        # The key is a secret, also in a test of a real one against this pager.
+        # The key is a secret, and somebody may test a real key against this pager.
         body={**body, "routing_key": "(left out)"},
     )
 
 
 def _alerts(details: object) -> list[Alert]:
-    """The template writes JSON in a JSON string; an event in another shape is kept, without alerts."""
+    """The alerts, which the template writes as JSON in a JSON string. Empty for an event in another shape."""
     try:
         if not isinstance(details, dict):
             raise TypeError("custom_details is no object")

@@ -1,4 +1,4 @@
-"""What a page is, whichever channel brought it."""
+"""Pages, notifications and alerts, in one form for all channels."""
 
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ Channel = Literal["pagerduty", "slack", "webhook", "deadman"]
 
 
 class Alert(BaseModel):
-    """One alert of a notification, with what the channel says of it."""
+    """One alert of a notification, as far as the channel describes it."""
 
     name: str
     labels: dict[str, str]
@@ -18,7 +18,7 @@ class Alert(BaseModel):
 
 
 class Notification(BaseModel):
-    """What a channel brought."""
+    """What a channel sent."""
 
     channel: Channel
     receiver: str
@@ -28,6 +28,6 @@ class Notification(BaseModel):
 
 
 class Page(Notification):
-    """A notification with the moment, in unix seconds, at which it was written down."""
+    """A notification with the time of its writing, in unix seconds."""
 
     received_at: float

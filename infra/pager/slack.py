@@ -1,4 +1,4 @@
-"""Reads what Alertmanager sends to Slack, as our template in infra/alertmanager/config.yml words it."""
+"""Reads what Alertmanager sends to Slack, in the form of our template in infra/alertmanager/config.yml."""
 
 import logging
 import re
@@ -14,7 +14,7 @@ RUNBOOK = re.compile(r"<([^|>]+)\|Runbook>")
 
 
 class Attachment(BaseModel):
-    """Alertmanager puts everything into one of these."""
+    """An attachment. Alertmanager puts the whole message into one."""
 
     title: str = ""
     text: str = ""
@@ -44,7 +44,7 @@ def read(body: dict[str, Any]) -> Notification:
     return Notification(
         channel="slack",
         receiver=receivers[0] if receivers else "slack",
-        # What cannot be read counts as firing: better looked at once too often.
+        # A message that cannot be read counts as firing, so that somebody looks at it.
         status="resolved" if alerts and all(alert.status == "resolved" for alert in alerts) else "firing",
         alerts=alerts,
         body=body,

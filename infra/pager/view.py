@@ -1,4 +1,4 @@
-"""The pages as a person reads them: plain HTML, newest first."""
+"""Renders the pages for people: plain HTML, newest first."""
 
 import json
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ def pages_html(pages: list[Page], last_beat: float | None, beating: bool) -> str
 
 
 def runbooks_html() -> str:
-    """The runbooks with an anchor at each heading, which is what an alert's runbook_url leads to."""
+    """The runbooks, with the anchor at each heading that the runbook_url of an alert leads to."""
     lines = []
     for line in RUNBOOKS.read_text(encoding="utf-8").splitlines():
         if line.startswith("## "):
@@ -71,7 +71,7 @@ def _article(page: Page) -> str:
 def _alert(alert: Alert) -> str:
     labels = ", ".join(f"{key}={value}" for key, value in sorted(alert.labels.items()) if key != "alertname")
     runbook = alert.annotations.get("runbook_url", "")
-    # Anything else than these could be a script.
+    # Any other address could run a script.
     link = f'<p><a href="{escape(runbook)}">Runbook</a></p>' if runbook.startswith(("https://", "http://", "/")) else ""
     return (
         f'<section class="{alert.status}"><h3>{escape(alert.name)} <span class="labels">{escape(labels)}</span></h3>'

@@ -1,4 +1,4 @@
-"""Reads what Alertmanager sends to a webhook."""
+"""Reads the notifications that Alertmanager sends to a webhook."""
 
 from typing import Any
 

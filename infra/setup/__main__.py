@@ -1,4 +1,4 @@
-"""`python -m infra.setup`: builds what is missing; `make setup` calls it when `.venv` is there."""
+"""`python -m infra.setup`: builds the programs that are missing. `make setup` calls it once `.venv` is made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from infra.setup import installation
 
 
 def main() -> int:
-    # The same for SIGTERM as for Ctrl-C: the build that is under way is ended, and leaves nothing behind.
+    # SIGTERM does the same as Ctrl-C: the running build ends and leaves nothing behind.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         installation.set_up()

@@ -1,4 +1,4 @@
-"""`make setup`: builds the Go programs into .local/bin when they are missing or what they are made from has changed."""
+"""`make setup`: builds the Go programs into .local/bin when they are missing or when their sources have changed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OLDEST_GO = (1, 26)
 
 @dataclass(frozen=True)
 class Build:
-    """One module of `infra/setup/go`, or the collector: what comes out, how, and from what."""
+    """The build of one module of `infra/setup/go`, or of the collector: its programs, commands and inputs."""
 
     title: str
     usually: str
@@ -44,8 +44,8 @@ class Build:
         return BIN / f"{self.programs[0]}.stamp"
 
     def fingerprint(self) -> str:
-        """Changes with every input, with the commands and with the kind of machine."""
-        commands = str(self.commands).replace(str(ROOT), "")  # a checkout may be moved
+        """A hash of the inputs, the commands and the kind of machine."""
+        commands = str(self.commands).replace(str(ROOT), "")  # so that a checkout can be moved
         digest = hashlib.sha256(f"{platform.system()} {platform.machine()} {commands}".encode())
         for path in self.inputs:
             digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -65,7 +65,7 @@ def module_version(go_mod: str, module: str) -> str:
 
 
 def prometheus_version(module: str) -> str:
-    """Prometheus numbers its module otherwise: 3.13.5 is published as v0.313.5."""
+    """The version of Prometheus. Its Go module has another number: 3.13.5 is published as v0.313.5."""
     _, minor, patch = module.split(".")
     return f"{int(minor) // 100}.{int(minor) % 100}.{patch}"
 
@@ -108,7 +108,7 @@ def builds() -> list[Build]:
             "2 min",
             [f"{prometheus}/cmd/prometheus", f"{prometheus}/cmd/promtool"],
             f"-X {common}.Version={prometheus_release}",
-            # Files and fixed addresses are all the discovery that is used; every cloud's would double the build.
+            # Only files and fixed addresses are used for discovery. That of all clouds would double the build.
             "netgo,remove_all_sd",
         ),
         builder,
@@ -119,7 +119,7 @@ def builds() -> list[Build]:
 def collector(builder: Build) -> Build:
     distribution = yaml.safe_load(BUILDER_CONFIGURATION.read_text())["dist"]
     sources, output = ROOT / distribution["output_path"], LOCAL / "build" / "collector"
-    # The builder would compile, too, but silently: done by ourselves, it can be seen to go on.
+    # The builder could also compile, but without any output. Compiled here, the progress can be shown.
     generate = (str(BIN / "builder"), "--skip-compilation", "--config", str(BUILDER_CONFIGURATION))
     compile_ = ("go", "build", "-C", str(sources), "-v", "-tags", distribution["build_tags"], "-ldflags", "-s -w")
     return Build(
@@ -134,7 +134,7 @@ def collector(builder: Build) -> Build:
 
 
 def go_refusal(version_line: str | None) -> str:
-    """Why this Go cannot be used, and what to do; empty when it can. `None`: there is none."""
+    """Why this Go cannot be used, and what to do. Empty when it can. `None` means that there is no Go."""
     needed = f"Go {OLDEST_GO[0]}.{OLDEST_GO[1]} or newer is needed to build Prometheus, Alertmanager and the collector"
     then = "install it from go.dev/dl (macOS: brew install go) and run the same command again."
     if version_line is None:
@@ -148,13 +148,13 @@ def go_refusal(version_line: str | None) -> str:
 
 
 def go_environment() -> dict[str, str]:
-    """Makes a build the same everywhere: versions only from go.mod and go.sum, no C compiler, no settings of a user."""
+    """Makes builds the same everywhere: versions only from go.mod and go.sum, no C compiler, no user settings."""
     own = {"GOFLAGS": "-mod=readonly -trimpath", "GOWORK": "off", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
     return {**os.environ, **own}
 
 
 def set_up() -> None:
-    """Builds what is missing. A build that fails or is stopped leaves what was installed before as it was."""
+    """Builds what is missing. A build that fails or is stopped does not change what is installed."""
     with _one_at_a_time():
         BIN.mkdir(parents=True, exist_ok=True)
         wanted = [build for build in builds() if not build.installed()]
@@ -207,7 +207,7 @@ def _check_go() -> None:
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Two set-ups at once would build into the same folders: the second waits, and then has nothing to do."""
+    """Lets only one set-up run, because two would build into the same folders. The second waits."""
     LOCAL.mkdir(exist_ok=True)
     with (LOCAL / "setup.lock").open("w") as lock:
         try:

@@ -1,4 +1,4 @@
-"""Runs one long command with its output in a log file, and shows meanwhile how long it has been running."""
+"""Runs long commands with their output in a log file, and shows how long they have been running."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from infra.failure import Failure, last_lines
 
-# Without a terminal (a CI log) the line cannot be rewritten: one now and then is enough to show that it is alive.
+# Without a terminal, as in a CI log, the line cannot be rewritten. A new one now and then shows that it is alive.
 _EVERY_SECONDS_WITHOUT_TERMINAL = 20.0
 
 
@@ -29,7 +29,7 @@ def run(
     environment: Mapping[str, str],
     detail: Callable[[Path], str] | None = None,
 ) -> None:
-    """Runs the commands one after the other. One that fails is a Failure, which names the log and quotes its end."""
+    """Runs the commands one after the other. Raises `Failure` when one fails; it names the log and quotes its end."""
     log.parent.mkdir(parents=True, exist_ok=True)
     line = _Line(f"{title} (usually {usually})")
     with log.open("wb") as output:

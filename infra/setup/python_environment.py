@@ -1,4 +1,4 @@
-"""Makes `.venv` from requirements.lock. The machine's own Python runs it, with nothing but the standard library."""
+"""Makes `.venv` from requirements.lock. Runs on the Python of the machine and needs only the standard library."""
 
 import hashlib
 import importlib.util
@@ -16,9 +16,9 @@ LOCK = ROOT / "requirements.lock"
 UV = ROOT / "infra" / "setup" / "uv.txt"
 
 
-# Quoted: Pythons that are too old for the project must still be able to read this file to be told so.
+# The types are quoted, because a Python that is too old for the project must be able to run this and be told so.
 def refusal(version: "tuple[int, int]", missing_modules: "list[str]") -> str:
-    """Why this Python cannot be used, and what to do; empty when it can."""
+    """Why this Python cannot be used, and what to do. Empty when it can."""
     name = "Python {}.{}".format(*version)
     if version < (3, 11):
         return (
@@ -46,7 +46,7 @@ def installed() -> bool:
 
 
 def usable() -> bool:
-    """Whether the `.venv` that is there runs, was made here (its programs name their folder) and by this Python."""
+    """Whether `.venv` runs, and was made by this Python and here: its programs contain the path of their folder."""
     try:
         made_here = str(VENV) in (VENV / "pyvenv.cfg").read_text()
         asked = [str(PYTHON), "-c", "import sys, pip; print(sys.version)"]

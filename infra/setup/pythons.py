@@ -1,4 +1,4 @@
-"""`make pythons`: the tests that start no server, on each Python of this machine that can run the project."""
+"""`make pythons`: runs the tests that start no server on each Python of this machine that can run the project."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from infra.setup.python_environment import LOCK, VENV
 
 Version = tuple[int, int]
 OLDEST = (3, 11)
-# One of these that is not there is said: tests that did not run are not to be taken for tests that passed.
+# A version that is missing is named, so that nobody takes tests that did not run for tests that passed.
 WANTED: tuple[Version, ...] = ((3, 11), (3, 12), (3, 13), (3, 14))
 _ASK = "import sys; print(*sys.version_info[:2], sys.version_info.releaselevel, sys.executable, sep='\\n')"
 
 
 def folders(environment: Mapping[str, str], home: Path) -> list[Path]:
-    """Where Pythons are looked for, the likeliest first."""
+    """The folders to search for Pythons, the likeliest first."""
     path = [Path(folder) for folder in environment.get("PATH", "").split(os.pathsep) if folder]
     pyenv = sorted((home / ".pyenv" / "versions").glob("*/bin"), key=_numbers, reverse=True)
     return list(dict.fromkeys([*path, *pyenv, Path("/usr/local/bin"), Path("/usr/bin")]))
 
 
 def candidates(places: Iterable[Path]) -> list[Path]:
-    """Every `python3.N` that is new enough, by its name alone."""
+    """Every `python3.N` in these folders whose name says that it is new enough."""
     found = []
     for place in places:
         for program in sorted(place.glob("python3.*")):
@@ -43,7 +43,7 @@ def candidates(places: Iterable[Path]) -> list[Path]:
 
 
 def ask(program: Path) -> tuple[Version, Path] | None:
-    """Which Python it is. None when it does not run, as a pyenv shim without its version, or is not released yet."""
+    """Its version and path. None for a pre-release, and when it does not run, as a pyenv shim without its version."""
     try:
         done = subprocess.run([program, "-c", _ASK], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -55,7 +55,7 @@ def ask(program: Path) -> tuple[Version, Path] | None:
 
 
 def on_this_machine(programs: Iterable[Path]) -> dict[Version, Path]:
-    """The first of each version that runs."""
+    """The first program of each version that runs."""
     found: dict[Version, Path] = {}
     for program in programs:
         answer = ask(program)
@@ -65,7 +65,7 @@ def on_this_machine(programs: Iterable[Path]) -> dict[Version, Path]:
 
 
 def said(found: Mapping[Version, Path], own: Version) -> list[str]:
-    """A line for each Python: where it is, or that it is not there."""
+    """A line for each wanted version: its path, or that it is missing."""
     lines = []
     for version in sorted({*WANTED, *found, own}):
         if version == own:

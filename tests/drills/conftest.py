@@ -1,4 +1,4 @@
-"""One stack for all drills, on a calm market: whatever pages was caused by a drill."""
+"""One stack for all drills, on a calm market, so that a drill has caused every page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.stack import Stack
 
 @pytest.fixture(scope="session")
 def running_platform() -> Iterator[Platform]:
-    # Surroundings that must not matter: a proxy that leads nowhere, and a number of workers meant for others.
+    # Variables that must have no effect: a proxy that leads nowhere, and a number of workers for other programs.
     surroundings = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9", "WEB_CONCURRENCY": "2"}
     surroundings |= {"NO_PROXY": "", "no_proxy": ""}
     replay = {"REPLAY_FILE": "calm-2017.csv", "REPLAY_START": "2017-01-04"}

@@ -1,4 +1,4 @@
-"""What a drill measured, said to whoever watches and written into the report."""
+"""Prints what a drill measured, and writes it into the report."""
 
 from __future__ import annotations
 

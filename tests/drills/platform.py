@@ -1,4 +1,4 @@
-"""A running stack as a drill sees it: pages, Prometheus's answers, orders, and whether all is well."""
+"""A running stack for drills: its pages, queries to Prometheus, orders, and whether all is well."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Platform:
         return [float(at) for at, _ in result[0]["values"]]
 
     def firing(self) -> set[str]:
-        """The alerts that Prometheus holds for firing or pending, Watchdog left out."""
+        """The alerts that are firing or pending in Prometheus, without Watchdog."""
         alerts = self.get("prometheus", "/api/v1/alerts")["data"]["alerts"]
         return {alert["labels"]["alertname"] for alert in alerts} - {"Watchdog"}
 
@@ -132,7 +132,7 @@ class Platform:
         return found
 
     def wait_until_well(self, seconds: float, since: float = 0.0) -> float:
-        """How many seconds it took until there were no problems any more, by what was seen after `since`."""
+        """Waits until there are no problems, by what was seen after `since`. Returns the seconds that it took."""
         started = time.monotonic()
         try:
             wait_until(lambda: not self.problems(since), seconds, "all is well", every=0.2)

@@ -1,4 +1,4 @@
-"""Recomputes losses and P&L from the file of closes and the fills in PostgreSQL, with none of the platform's code."""
+"""Recomputes losses and P&L from the file of closes and the fills in PostgreSQL, without code of the platform."""
 
 from __future__ import annotations
 

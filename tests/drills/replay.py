@@ -1,4 +1,4 @@
-"""Replays trading dates in a stack of its own, and holds pages and P&L against the independent recomputation."""
+"""Replays trading dates in a stack of its own, and compares pages and P&L with the independent recomputation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CASH = Fraction(1_000_000)
 
 @dataclass(frozen=True)
 class Verdict:
-    """What paged, what should have, and the P&L of both sides in cents."""
+    """The dates that paged, the dates that should have paged, and the P&L of both sides in cents."""
 
     paged: list[str]
     expected: list[str]
@@ -37,7 +37,7 @@ class Verdict:
 
 
 def replay(file: str, start: str, end: str, day_seconds: int, say: Callable[[str], None]) -> Verdict:
-    """Runs from the open of `start` to the close of `end`; a person resets the breaker when it has paged."""
+    """Runs from the open of `start` to the close of `end`. Resets the breaker after its page, as a person would."""
     closes = recomputation.read_closes(DATA / file)
     dates = [date for date in sorted(closes) if start <= date <= end]
     settings = {
@@ -91,7 +91,7 @@ def _reset_when_paged(platform: Platform, since: float) -> None:
 
 
 def _wait_for_last_page(platform: Platform, since: float) -> None:
-    """Whatever the last session did has reached the pager once the breaker's and the loss's state are both told."""
+    """Waits until the last states of the breaker and of the loss have reached the pager."""
 
     def told() -> bool:
         ratio = platform.query("max(daily_loss_ratio)")[0][1]

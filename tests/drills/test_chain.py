@@ -1,4 +1,4 @@
-"""From a condition to a page: things are broken for real; the pager says what arrived, and that nothing else did."""
+"""From a condition to its page: a process is really broken, and exactly the expected pages reach the pager."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def test_a_breaker_trip_pages_within_ten_seconds_ten_times(
     to_page, to_resolution = [], []
     began = time.time()
     for number in range(10):
-        # A resolution follows a scrape: without a pause of its own each trip would fall into the same phase of the five
-        # seconds between two scrapes, and the worst one might not be seen.
+        # Each trip has another pause. Without it every trip would come at the same time after a scrape, because a
+        # resolution follows a scrape, and the worst case might not be seen.
         time.sleep(number * 0.5)
         tripped = time.time()
         platform.trip(f"drill {number}")
@@ -103,7 +103,7 @@ def test_a_killed_collector_is_exactly_one_page(
     platform.control.hold_down("collector")
     page = platform.wait_for_page("CollectorDown", "firing", killed, 30)
     say(record_property, "collector killed to page", [page.received_at - killed])
-    # Long enough for ServiceUnreachable and everything that ages to have wanted to speak.
+    # Long enough for ServiceUnreachable and the alerts on age to fire, if they were not muted.
     time.sleep(max(0.0, killed + 40 - time.time()))
     released = time.time()
     platform.control.release("collector")

@@ -1,4 +1,4 @@
-"""Prometheus is away while a page stands: a restart changes nothing, and the price of a longer absence is bounded."""
+"""Prometheus is away while an alert fires: a restart changes no page, and a longer absence has a limited price."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every process is killed with -9, one after the other: all is well again soon, and no accepted order is lost."""
+"""Every process is killed with -9, one after the other. All is well again soon, and no accepted order is lost."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PROGRAMS = (
 
 
 class Trader:
-    """Places an order of one share after the other, and remembers what was accepted."""
+    """Places orders of one share, one after the other, and remembers which were accepted."""
 
     def __init__(self, platform: Platform) -> None:
         self._url = f"{platform.url('execution_gateway')}/api/v1/orders"
