@@ -78,7 +78,8 @@ def test_a_warning_is_shown_with_the_name_of_who_gives_it(stack: Stack) -> None:
     refused = httpx.post(f"{stack.addresses['pager']}/slack", json={})
 
     assert refused.status_code == 422
-    wait_until(lambda: re.search(r"^pager +\| .*Refused: ", stack.output(), re.MULTILINE), 10, "it is shown")
+    line = r"^pager +\| \d{4}-\d\d-\d\dT[\d:.]+Z WARNING pager infra\.pager\.app: refused what cannot be read: "
+    wait_until(lambda: re.search(line, stack.output(), re.MULTILINE), 10, "it is shown")
 
 
 def test_a_process_can_be_held_down_and_started_again(stack: Stack) -> None:
