@@ -36,7 +36,9 @@ def _address_like(example: str, *schemes: str) -> AfterValidator:
         try:
             parts = urlsplit(address)
             hosts = parts.netloc.rpartition("@")[2].split(",")  # PostgreSQL allows several hosts
-            whole = not parts.fragment and "@" not in parts.path  # otherwise urlsplit ended the password too early
+            whole = (
+                not parts.fragment and "@" not in parts.path + parts.query
+            )  # otherwise urlsplit ended the password too early
             known = parts.scheme in schemes and whole and all(urlsplit(f"//{host}").port != 0 for host in hosts)
         except ValueError:
             known = False

@@ -62,21 +62,22 @@ class Secrets:
 
 
 def _secrets_in(name: str, value: str) -> Iterator[str]:
-    if "://" in value:
-        yield from _passwords(value)
-    elif name.upper().endswith("HEADERS"):  # OTEL_EXPORTER_OTLP_HEADERS: name=value,name=value
+    if name.upper().endswith("HEADERS"):  # OTEL_EXPORTER_OTLP_HEADERS: name=value,name=value
         for pair in value.split(","):
             secret = pair.partition("=")[2].strip()
-            yield from filter(None, (secret, unquote(secret)))
+            if len(secret) > 3:  # a shorter one is the number of a tenant, and no key
+                yield from (secret, unquote(secret))
     elif _SECRET_VARIABLE.search(name) and value.strip():
         yield value.strip()
+    if "://" in value:
+        yield from _passwords(value)
 
 
 def _passwords(address: str) -> Iterator[str]:
     try:
         parts = urlsplit(address)
         # urlsplit ends a password at an unescaped / or #. The rest of it is then in the path or in the fragment.
-        well_formed = parts.port != 0 and not parts.fragment and "@" not in parts.path
+        well_formed = parts.port != 0 and not parts.fragment and "@" not in parts.path + parts.query
         password = parts.password if well_formed else None
         queried = [value for name, value in parse_qsl(parts.query) if name == "password"]
     except ValueError:

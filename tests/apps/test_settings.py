@@ -30,6 +30,8 @@ def test_a_wrong_setting_ends_the_process_with_a_sentence_that_names_it(monkeypa
         ("DATABASE_URL", "postgresql://user:hunter2@host:port/trading"),
         ("DATABASE_URL", "postgresql://user:hunter2@[host/trading"),
         ("DATABASE_URL", ""),
+        ("DATABASE_URL", "postgresql://user:12?hunter2@host:5432/trading"),
+        ("REDIS_URL", "redis://:12?hunter2@host:6379"),
         ("REDIS_URL", "localhost:6379"),
         ("REDIS_URL", "http://:hunter2@host:6379"),
         ("REDIS_URL", "redis://:hunter/2@host:6379"),

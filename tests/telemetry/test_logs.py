@@ -137,7 +137,10 @@ def test_a_password_in_an_address_or_a_pair_is_masked(said: str, shown: str) -> 
         ("DATABASE_URL", "postgresql://user:hunter/2@host/trading", "Port could not be cast to integer: 'hunter'"),
         ("DATABASE_URL", "postgresql://user:12#hunter2@host/trading", "invalid hunter2@host"),
         ("DATABASE_URL", "postgresql://user@host/trading?password=hunter2", "hunter2 is wrong"),
+        ("DATABASE_URL", "postgresql://user:12?hunter2@host/x", "bad query field: 'hunter2@host/x'"),
         ("REDIS_URL", "redis://:hunter2@host", "AUTH hunter2"),
+        ("PGPASSWORD", "ab://hunter2", "refused ab://hunter2"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x-origin=https://a.b,x-team=hunter2", "header hunter2 refused"),
         ("REDIS_URL", "redis://:p@hunter/2@host", "Error -2 connecting to hunter:6379"),
         ("PGPASSWORD", "hunter2", "'hunter2'"),
         ("SLACK_TOKEN", "hunter2", "(hunter2)"),
@@ -174,6 +177,12 @@ def test_no_half_of_a_secret_is_left_where_a_line_is_cut() -> None:
     text = "x" * (EVENT_CHARACTERS - 10) + " hunter2-and-more " + "x" * 100_000
 
     assert "hunter2" not in masked(text, DB_PASSWORD="hunter2-and-more")  # noqa: S106
+
+
+def test_the_number_of_a_tenant_is_no_secret() -> None:
+    environment = {"OTEL_EXPORTER_OTLP_HEADERS": "X-Scope-OrgID=1"}
+
+    assert masked("run 1 of 127.0.0.1", **environment) == "run 1 of 127.0.0.1"
 
 
 def test_a_short_secret_is_not_masked_inside_words() -> None:
