@@ -15,7 +15,9 @@ import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from types import TracebackType
+from typing import TextIO
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 logger = logging.getLogger(__name__)
@@ -25,6 +27,7 @@ FORMATS = ("text", "json")
 MASK = "***"
 EVENT_CHARACTERS = 32 * 1024
 """The most characters of a message, and of a traceback, that are logged."""
+_LAST_CHARACTERS = 8 * 1024  # of those, because a traceback ends with the error
 
 # Characters that end a line or move the cursor of a terminal: C0, DEL, C1 and the line ends of Unicode.
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
@@ -34,10 +37,15 @@ _SECRET_VARIABLE = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|KEY|CREDENTIALS|HE
 # Matches up to the last @ of the word, because an unescaped / or @ may be part of the password. The lengths have
 # limits: without them a long line of "://" takes minutes.
 _IN_ADDRESS = re.compile(r"(?<=://)([^\s:@/]{0,100}):\S{0,400}@")
+# A quoted value may contain escaped quotes. One without its closing quote was cut, and is masked to its end.
+_QUOTED = r"(?:\\{1,3}|b)?(?:\"(?:[^\"\\]|\\.){0,4000}\"?|'(?:[^'\\]|\\.){0,4000}'?)"
+_NAME_ENDS = r"(?:\\{0,3}['\"])?\s{0,9}"
 _IN_PAIR = re.compile(
-    r"(?i)\b(pass(?:word|wd)?|pwd|secret|token|api[_-]?key|routing_key|authorization)\b"
-    r"(['\"]?\s{0,9}[=:]\s{0,9})((?:bearer|basic)\s{1,9})?(\"[^\"]{0,400}\"|'[^']{0,400}'|[^\s,;&'\"]+)"
+    r"(?i)\b((?:\w{0,40}_|pg)?(?:pass(?:word|wd)?|pwd|secret|token|api[_-]?key|routing_key))\b"
+    rf"({_NAME_ENDS}[=:]\s{{0,9}})({_QUOTED}|[^\s,;&'\"]+)"
 )
+# The value of this header has several words. Without quotes, it goes to the end of the line.
+_IN_HEADER = re.compile(rf"(?i)\b((?:proxy-)?authorization)\b({_NAME_ENDS}[=:,]\s{{0,9}})({_QUOTED}|[^\r\n]+)")
 
 
 class Secrets:
@@ -51,14 +59,21 @@ class Secrets:
         self._known = re.compile(rf"(?<!\w)(?:{words})(?!\w)") if words else None
 
     def masked(self, text: str) -> str:
-        """The text with every secret replaced by `***`, cut after `EVENT_CHARACTERS`."""
-        text, left_out = text[: 2 * EVENT_CHARACTERS], len(text) - EVENT_CHARACTERS
+        """The text with every secret replaced by `***`. Of more than `EVENT_CHARACTERS`, the middle is left out."""
+        left_out = len(text) - EVENT_CHARACTERS
+        if left_out <= 0:
+            return self._mask(text)
+        # More is masked than is kept, because half a secret would not be found.
+        first = EVENT_CHARACTERS - _LAST_CHARACTERS
+        head = self._mask(text[: 2 * first])[:first]
+        tail = self._mask(text[-2 * _LAST_CHARACTERS :])[-_LAST_CHARACTERS:]
+        return f"{head} ... {left_out} characters are left out ... {tail}"
+
+    def _mask(self, text: str) -> str:
         text = _IN_ADDRESS.sub(rf"\1:{MASK}@", text)
+        text = _IN_HEADER.sub(rf"\1\2{MASK}", text)
         text = _IN_PAIR.sub(rf"\1\2{MASK}", text)
-        if self._known is not None:
-            text = self._known.sub(MASK, text)
-        # The cut comes after the masking, because half a secret would not be found.
-        return text if left_out <= 0 else f"{text[:EVENT_CHARACTERS]} ... {left_out} characters are left out"
+        return text if self._known is None else self._known.sub(MASK, text)
 
 
 def _secrets_in(name: str, value: str) -> Iterator[str]:
@@ -117,10 +132,9 @@ class LineFormatter(logging.Formatter):
             "logger": record.name,
             "message": self._secrets.masked(_message(record)),
         }
-        if record.exc_info and record.exc_info[0] is not None:
-            fields["exception"] = self._secrets.masked(self.formatException(record.exc_info))
-        elif record.stack_info:
-            fields["exception"] = self._secrets.masked(record.stack_info)
+        error = self.formatException(record.exc_info) if record.exc_info and record.exc_info[0] else None
+        if traces := "\n".join(filter(None, (error, record.stack_info))):
+            fields["exception"] = self._secrets.masked(traces)
         return fields
 
 
@@ -136,7 +150,33 @@ def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception:  # the arguments may not fit the message, or may raise: the event must be logged anyway
-        return f"{record.msg!r} (its arguments do not fit)"
+        return f"{_shown(record.msg)} (its arguments do not fit)"
+
+
+def _shown(message: object) -> str:
+    try:
+        return repr(message)
+    except Exception:
+        return f"a {type(message).__name__} that cannot be written"
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes to stderr. An event that cannot be formatted becomes a line that says so."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name of logging
+        kind = sys.exc_info()[0]
+        said = logging.LogRecord(
+            logger.name,
+            logging.ERROR,
+            record.pathname,
+            record.lineno,
+            "an event of %s cannot be written: %s in %s, line %s",
+            (record.name, kind and kind.__name__, record.pathname, record.lineno),
+            None,
+        )
+        with suppress(Exception):  # stderr itself may be closed
+            self.stream.write(self.format(said) + self.terminator)
+            self.flush()
 
 
 def set_up_logging(service_name: str) -> None:
@@ -154,7 +194,7 @@ def set_up_logging(service_name: str) -> None:
     level, level_problem = _chosen("LOG_LEVEL", "INFO", LEVELS)
     form, format_problem = _chosen("LOG_FORMAT", "text", FORMATS)
     formatter = JsonFormatter if form == "json" else LineFormatter
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
     handler.setFormatter(formatter(service_name.replace("_", "-"), Secrets(os.environ)))
     root = logging.getLogger()
     for before in [each for each in root.handlers if isinstance(each.formatter, LineFormatter)]:
@@ -168,9 +208,11 @@ def set_up_logging(service_name: str) -> None:
         theirs = logging.getLogger(name)
         theirs.handlers.clear()
         theirs.propagate = True
+        theirs.setLevel(max(theirs.level, root.level))
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
+    sys.unraisablehook = _log_unraisable
     for problem in filter(None, (level_problem, format_problem)):
         logger.warning("%s", problem)
 
@@ -199,3 +241,14 @@ def _log_uncaught_in_thread(arguments: threading.ExceptHookArgs) -> None:
             arguments.exc_type.__name__,
             exc_info=(arguments.exc_type, arguments.exc_value, arguments.exc_traceback),
         )
+
+
+def _log_unraisable(arguments: sys.UnraisableHookArgs) -> None:
+    """An error in a finalizer, such as `__del__`. Python would print its traceback over several lines."""
+    error = arguments.exc_value
+    logger.error(
+        "%s: %s",
+        arguments.err_msg or "an error that no code can catch",
+        arguments.exc_type.__name__,
+        exc_info=error and (type(error), error, arguments.exc_traceback),
+    )

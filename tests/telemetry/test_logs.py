@@ -81,6 +81,15 @@ def test_a_stack_that_was_asked_for_is_in_the_line() -> None:
     assert LineFormatter("s", Secrets({})).format(made).endswith(": where Stack (most recent call last):\\n  here")
 
 
+def test_a_traceback_and_a_stack_are_both_in_the_line() -> None:
+    made = record("where", error=raised(KeyError("x")))
+    made.stack_info = "Stack (most recent call last):\n  here"
+
+    said = LineFormatter("s", Secrets({})).format(made)
+
+    assert said.endswith("KeyError: 'x'\\nStack (most recent call last):\\n  here")
+
+
 @given(st.text())
 def test_every_message_is_one_line_without_control_characters(text: str) -> None:
     said = line("%s", text)
@@ -103,9 +112,12 @@ class Unwritable:
     def __str__(self) -> str:
         raise RuntimeError
 
+    __repr__ = __str__
+
 
 def test_a_message_with_an_argument_that_cannot_be_written_is_still_logged() -> None:
     assert line("it is %s", Unwritable()).endswith("'it is %s' (its arguments do not fit)")
+    assert line(Unwritable()).endswith(": a Unwritable that cannot be written (its arguments do not fit)")
 
 
 @pytest.mark.parametrize(
@@ -120,6 +132,16 @@ def test_a_message_with_an_argument_that_cannot_be_written_is_still_logged() -> 
         ("{'password': 'hunter2'}", "{'password': ***}"),
         ("PGPASSWORD is not it, but Password: hunter2", "PGPASSWORD is not it, but Password: ***"),
         ("Authorization: Bearer hunter2", "Authorization: ***"),
+        ("Authorization: Token hunter2", "Authorization: ***"),
+        ('authorization: Digest username="u", response="hunter2"', "authorization: ***"),
+        ("[(b'authorization', b'ApiKey hunter2'), (b'a', b'b')]", "[(b'authorization', ***), (b'a', b'b')]"),
+        ("{'Proxy-Authorization': 'Basic hunter2', 'a': 'b'}", "{'Proxy-Authorization': ***, 'a': 'b'}"),
+        ("access_token=hunter2&client_secret=hunter2", "access_token=***&client_secret=***"),
+        ("DB_PASSWORD=hunter2 PGPASSWORD=hunter2", "DB_PASSWORD=*** PGPASSWORD=***"),
+        (r"""{"password": "hun\"hunter2", "a": 1}""", '{"password": ***, "a": 1}'),
+        (r"""{\"password\": \"hunter2\"}""", r"""{\"password\": ***"""),
+        ('{"token": "hunter2 which is cut he', '{"token": ***'),
+        ("compass: north, bypass=1", "compass: north, bypass=1"),
         ("api_key=hunter2, token = 'hun ter2'", "api_key=***, token = ***"),
         ("a host:port@x is none, user@host neither", "a host:port@x is none, user@host neither"),
         ("http://127.0.0.1:8002/health answers 503", "http://127.0.0.1:8002/health answers 503"),
@@ -170,13 +192,22 @@ def test_a_line_of_a_megabyte_is_cut(piece: str) -> None:
     said = masked(text)
 
     assert len(said) < 3 * EVENT_CHARACTERS
-    assert said.endswith(f" ... {len(text) - EVENT_CHARACTERS} characters are left out")
+    assert f" ... {len(text) - EVENT_CHARACTERS} characters are left out ... " in said
+
+
+def test_a_long_traceback_keeps_its_end_because_the_error_is_there() -> None:
+    said = line("no book", error=raised(ValueError("x" * EVENT_CHARACTERS + " in the end")))
+
+    assert "no book Traceback (most recent call last):" in said
+    assert said.endswith(" in the end")
 
 
 def test_no_half_of_a_secret_is_left_where_a_line_is_cut() -> None:
     text = "x" * (EVENT_CHARACTERS - 10) + " hunter2-and-more " + "x" * 100_000
 
     assert "hunter2" not in masked(text, DB_PASSWORD="hunter2-and-more")  # noqa: S106
+    text = "x" * 100_000 + " hunter2-and-more " + "x " * (4 * 1024 - 5)
+    assert "more" not in masked(text, DB_PASSWORD="hunter2-and-more")  # noqa: S106
 
 
 def test_the_number_of_a_tenant_is_no_secret() -> None:
@@ -249,6 +280,33 @@ def test_the_sentence_of_a_system_exit_is_printed_unchanged() -> None:
     done = ended("raise SystemExit('QTY=x: not a number')")
 
     assert (done.returncode, done.stderr) == (1, "QTY=x: not a number\n")
+
+
+def test_an_error_in_a_finalizer_is_logged_as_one_line() -> None:
+    code = "class A:\n def __del__(self): raise KeyError('x')\na = A()\ndel a"
+
+    [(level, _, name, message)] = lines(ended(code).stderr)
+
+    assert (level, name) == ("ERROR", "telemetry.logs")
+    assert message.startswith("an error that no code can catch: KeyError Traceback (most recent call last):\\n")
+
+
+def test_an_event_that_cannot_be_written_is_said_in_one_line() -> None:
+    record = "{'name': 'apps', 'levelno': 30, 'msg': 'x', 'created': 1e30}"
+    code = f"logging.getLogger('apps').handle(logging.makeLogRecord({record}))"
+
+    [(level, _, name, message)] = lines(ended(code).stderr)
+
+    assert (level, name) == ("ERROR", "telemetry.logs")
+    assert message.startswith("an event of apps cannot be written: ")
+
+
+def test_log_level_counts_for_the_server_too() -> None:
+    code = "import uvicorn; uvicorn.Config('x:y'); telemetry.set_up_logging('a')\n"
+    code += "for name in ('uvicorn', 'uvicorn.error', 'uvicorn.access'): logging.getLogger(name).warning('x')"
+
+    assert lines(ended(code, LOG_LEVEL="ERROR").stderr) == []
+    assert len(lines(ended(code).stderr)) == 3
 
 
 @pytest.mark.parametrize(
