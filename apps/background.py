@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,6 +21,11 @@ logger = logging.getLogger(__name__)
 
 AWAY = (Unavailable, *UNAVAILABLE, redis.RedisError)
 """Errors that mean PostgreSQL or Redis is unavailable. All other errors are logged with their traceback."""
+STREAKS_A_MINUTE = 5
+REASONS = 20
+"""How many different reasons are logged while a job keeps failing."""
+# Numbers, addresses in memory, UUIDs and other hexadecimal ids.
+_VARYING = re.compile(r"0x[0-9a-f]+|\b(?=[a-f-]*\d)[0-9a-f]{6,}(-[0-9a-f]{4,})*\b|\d+", re.IGNORECASE)
 
 
 def described(error: BaseException) -> str:
@@ -30,8 +36,9 @@ def described(error: BaseException) -> str:
 class Duty:
     """A job that is repeated. One failure does not stop it: the next attempt may succeed.
 
-    While it keeps failing, each reason is logged once. Reasons that differ only in their numbers count as the same.
-    The first success after a failure is logged too.
+    While it keeps failing, each reason is logged once. Reasons that differ only in numbers and ids count as the same.
+    The first success after a failure is logged too. Of a job that fails and works in turn, only the first
+    `STREAKS_A_MINUTE` are logged in a minute, and then how many were not.
 
     Example: `await Duty("reconciling", logger).attempt(reconciliation.run)`.
     """
@@ -42,6 +49,9 @@ class Duty:
         self._failures = 0
         self._failing_since = 0.0
         self._said: set[str] = set()
+        self._logged: deque[float] = deque(maxlen=STREAKS_A_MINUTE)  # when the last streaks began
+        self._quiet = False
+        self._not_logged = 0
 
     async def attempt(self, work: Callable[[], Awaitable[object]]) -> bool:
         """Does the work once. Returns whether it succeeded. Raises only when it is cancelled."""
@@ -56,25 +66,35 @@ class Duty:
     def failed(self, reason: str, error: Exception | None = None) -> None:
         """Notes a failure. `error` is the exception, if there was one."""
         if self._failures == 0:
-            self._failing_since = time.monotonic()
+            self._begin_streak()
         self._failures += 1
-        alike = re.sub(r"\d+", "0", reason)
-        if alike in self._said:
+        alike = _VARYING.sub("0", reason)
+        if self._quiet or alike in self._said or len(self._said) == REASONS:
             return
         self._said.add(alike)
+        before = f" ({self._not_logged} earlier times it failed and worked again)" if self._not_logged else ""
+        self._not_logged = 0
         if error is None or isinstance(error, AWAY):
-            self._logger.warning("%s fails: %s", self._name, reason)
+            self._logger.warning("%s fails: %s%s", self._name, reason, before)
         else:
-            self._logger.error("%s fails: %s", self._name, reason, exc_info=error)
+            self._logger.error("%s fails: %s%s", self._name, reason, before, exc_info=error)
 
     def succeeded(self) -> None:
         """Notes a success."""
-        if self._failures:
+        if self._failures and not self._quiet:
             lasted = time.monotonic() - self._failing_since
             times = "1 failure" if self._failures == 1 else f"{self._failures} failures"
             self._logger.info("%s works again, after %s in %.1f s", self._name, times, lasted)
-            self._failures = 0
-            self._said.clear()
+        self._failures = 0
+        self._said.clear()
+
+    def _begin_streak(self) -> None:
+        self._failing_since = time.monotonic()
+        self._quiet = len(self._logged) == STREAKS_A_MINUTE and self._failing_since - self._logged[0] < 60
+        if self._quiet:
+            self._not_logged += 1
+        else:
+            self._logged.append(self._failing_since)
 
 
 async def every(seconds: float, duty: Duty, work: Callable[[], Awaitable[object]]) -> None:

@@ -36,11 +36,12 @@ class NotYet(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run ended, how many of its orders were accepted, and the reason if it did not succeed."""
+    """How a run ended, how many of its orders were accepted, and the reason and error if it did not succeed."""
 
     result: RunResult
     accepted: int
     why: str = ""
+    error: Exception | None = None
 
 
 class Orchestration:
@@ -110,15 +111,17 @@ class Orchestration:
                 ended = await self._place_orders(state, number)
             except NotYet as reason:
                 ended = Ended(RunResult.FAILED, 0, str(reason))
-            except Exception as error:  # every failed run must be counted, or nobody notices it
+            except httpx.HTTPError as error:
                 ended = Ended(RunResult.FAILED, 0, described(error))
+            except Exception as error:  # every failed run must be counted, or nobody notices it
+                ended = Ended(RunResult.FAILED, 0, described(error), error)
         orchestration_runs_total.add(1, {"result": ended.result})
         if ended.result is RunResult.SUCCESS:
             orchestration_last_success_timestamp_seconds.set(time.time())
             self._running.succeeded()
             logger.info("run %d of %s: %d orders accepted", number, state.trading_date, ended.accepted)
         else:
-            self._running.failed(f"run {number} of {state.trading_date} {ended.result}: {ended.why}")
+            self._running.failed(f"run {number} of {state.trading_date} {ended.result}: {ended.why}", ended.error)
         await storage.end_run(self._database, number, ended.result, ended.accepted)
         return ended.result
 

@@ -61,6 +61,10 @@ class Signals:
         if not state.open or not (new_date or time.monotonic() >= self._next):
             return
         self._next = time.monotonic() + self._settings.signal_seconds
+        if not state.quotes:
+            signal_generation_failures_total.add(1, {"reason": SignalFailure.NO_QUOTES})
+            self._making.failed("no symbol has a quote")
+            return
         # If this fails, the last targets stay in use, and their age is in the metrics.
         if not await self._making.attempt(lambda: self.make(state)):
             signal_generation_failures_total.add(1, {"reason": SignalFailure.STORAGE})
@@ -69,9 +73,6 @@ class Signals:
 
     async def make(self, state: MarketState) -> None:
         """Turns the quotes of a state into targets, and stores them."""
-        if not state.quotes:
-            signal_generation_failures_total.add(1, {"reason": SignalFailure.NO_QUOTES})
-            return
         strategy = self._settings.strategy
         with signal_generation_duration_seconds.time({"strategy": strategy}):
             weights = await self._weigh(strategy, state)

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 import redis
 
-from apps.background import AWAY, Duty, background, every
+from apps.background import AWAY, REASONS, STREAKS_A_MINUTE, Duty, background, every
 from tests.waiting import until
 
 logger = logging.getLogger("a.service")
@@ -86,6 +86,46 @@ async def test_reasons_that_differ_only_in_numbers_count_as_the_same(caplog: pyt
     lines = await said(caplog, OSError("port 40001"), OSError("port 40002"))
 
     assert lines == [("WARNING", "booking fails: OSError: port 40001")]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("<Pool at 0x7fb1c0>", "<Pool at 0x12ee0a>"),
+        ("order 3f2b8c1e-9d41-4e8c-a7c2-51d7e0a9b3f4", "order a0000000-0000-4000-8000-00000000000b"),
+        ("object deadbeef1", "object 1feedface"),
+    ],
+)
+async def test_reasons_that_differ_only_in_an_id_count_as_the_same(
+    caplog: pytest.LogCaptureFixture, one: str, other: str
+) -> None:
+    assert len(await said(caplog, OSError(one), OSError(other))) == 1
+
+
+async def test_reasons_without_end_are_not_logged_without_end(caplog: pytest.LogCaptureFixture) -> None:
+    reasons = [OSError("x" * number) for number in range(100)]
+
+    assert len(await said(caplog, *reasons)) == REASONS
+
+
+async def test_of_work_that_fails_and_works_in_turn_a_few_lines_a_minute_are_logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr("apps.background.time.monotonic", lambda: clock[0])
+    duty, work = Duty("booking", logger), Failing(*[OSError("away"), None] * 11)
+    for _ in range(20):
+        await duty.attempt(work)
+    assert len(caplog.records) == 2 * STREAKS_A_MINUTE
+
+    clock[0] += 60
+    for _ in range(2):
+        await duty.attempt(work)
+
+    assert [record.getMessage() for record in caplog.records[2 * STREAKS_A_MINUTE :]] == [
+        "booking fails: OSError: away (5 earlier times it failed and worked again)",
+        "booking works again, after 1 failure in 0.0 s",
+    ]
 
 
 @pytest.mark.parametrize(

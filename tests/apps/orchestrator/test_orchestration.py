@@ -59,7 +59,7 @@ class Services:
                     self.targets if isinstance(self.targets, httpx.Response) else httpx.Response(200, json=self.targets)
                 )
             case "GET", "/api/v1/pnl":
-                return httpx.Response(200, json=self.pnl)
+                return self.pnl if isinstance(self.pnl, httpx.Response) else httpx.Response(200, json=self.pnl)
             case "GET", "/api/v1/positions":
                 return httpx.Response(200, json=next_of(self.positions))
             case "GET", "/api/v1/circuit-breaker":
@@ -193,6 +193,20 @@ async def test_each_reason_of_failed_runs_is_logged_once_and_so_is_the_next_succ
     )
     assert again.startswith("the session's run works again, after 3 failures in ")
     assert success == "run 4 of 2020-03-09: 2 orders accepted"
+
+
+async def test_a_run_that_fails_for_an_error_of_ours_is_logged_with_its_traceback(
+    orchestration: Orchestration, services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    services.pnl = {"equity": None}
+    await orchestration.run(MARKET)
+    services.pnl = httpx.Response(503)
+    await orchestration.run(MARKET)
+
+    assert [(record.levelname, bool(record.exc_info)) for record in caplog.records] == [
+        ("ERROR", True),
+        ("WARNING", False),
+    ]
 
 
 async def test_a_change_in_the_health_of_a_service_is_logged_once(

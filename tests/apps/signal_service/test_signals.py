@@ -111,7 +111,7 @@ async def test_without_quotes_there_are_no_signals_and_a_failure_is_counted(
 ) -> None:
     made = signals(database)
 
-    await made.make(market({}))
+    await made.see(market({}))
 
     assert made.targets is None
     assert recorded(signal_generation_failures_total, reason="no_quotes") == 1
