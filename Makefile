@@ -46,7 +46,7 @@ check: venv
 	$(VENV)/mypy
 	$(VENV)/lint-imports
 	@rm -rf .local/coverage
-	$(VENV)/coverage run -m pytest -m "not server"
+	$(VENV)/coverage run -m pytest -m "not server" -n auto --dist worksteal
 	@$(VENV)/coverage combine -q
 	$(VENV)/coverage report
 

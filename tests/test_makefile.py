@@ -18,7 +18,7 @@ def test_check_needs_python_alone() -> None:
         "ruff check",
         "mypy",
         "lint-imports",
-        'coverage run -m pytest -m "not server"',
+        'coverage run -m pytest -m "not server" -n auto --dist worksteal',
         "coverage combine -q",
         "coverage report",
     ]

@@ -124,6 +124,7 @@ class Environment:
     def tests_pass(self) -> bool:
         print(f"Testing on {_name(self.version)}.", flush=True)
         tests: list[str | Path] = [self.program, "-m", "pytest", "-q", "-m", "not server", "-p", "no:cacheprovider"]
+        tests += ["-n", "auto", "--dist", "worksteal"]
         return subprocess.run(tests, cwd=ROOT, check=False).returncode == 0
 
 

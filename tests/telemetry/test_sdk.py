@@ -193,6 +193,6 @@ def test_a_process_ends_despite_a_dead_collector_and_a_port_in_use() -> None:
             OTEL_EXPORTER_PROMETHEUS_PORT=address.partition(":")[2],
         )
 
-    assert 1.5 < done.exit_seconds < 3
+    assert 1.5 < done.exit_seconds < 6  # the SDK alone takes 8 s and more
     assert "spans were left unsent after 2000 ms" in done.log
     assert "/metrics could not be set up" in done.log
