@@ -5,7 +5,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +80,14 @@ def create(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        watching = asyncio.create_task(_watch(switch))
-        yield
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
-        journal.close()
+        with closing(journal):
+            watching = asyncio.create_task(_watch(switch))
+            try:
+                yield
+            finally:
+                watching.cancel()
+                with suppress(asyncio.CancelledError):
+                    await watching
 
     app = guarded("pager", lifespan, hosts, BODY_BYTES)
     app.post("/slack")(pager.take_slack)
@@ -123,8 +125,9 @@ async def _watch(switch: DeadMansSwitch) -> None:
         try:
             await asyncio.to_thread(switch.check)
             failing = False
-        except OSError:
+        except Exception:
+            # Whatever it is: a switch that has ended would be silent, and its silence looks like health.
             if not failing:  # only once, not at every try
-                logger.exception("the dead man's switch cannot write its page, and tries on")
+                logger.exception("the dead man's switch cannot do its check, and tries on")
             failing = True
         await asyncio.sleep(1)

@@ -234,18 +234,58 @@ def test_a_page_is_logged_with_the_names_of_its_alerts(tmp_path: Path, caplog: p
     journal.close()
 
 
-async def test_a_journal_that_cannot_be_written_is_said_once(
-    tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("fault", [OSError("no space left"), RuntimeError("can't start new thread")])
+async def test_a_dead_mans_switch_that_fails_tries_on_and_that_is_said_once(
+    tmp_path: Path,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Exception,
 ) -> None:
     checks: list[float] = []
 
-    def full(_: DeadMansSwitch) -> None:
+    def fail(_: DeadMansSwitch) -> None:
         checks.append(clock())
-        raise OSError("no space left")
+        raise fault
 
-    monkeypatch.setattr(DeadMansSwitch, "check", full)
+    monkeypatch.setattr(DeadMansSwitch, "check", fail)
     app = create(tmp_path, clock, clock)
     async with app.router.lifespan_context(app):
         await until(lambda: len(checks) >= 2, "two checks")
 
-    assert caplog.text.count("cannot write its page") == 1
+    assert caplog.text.count("cannot do its check") == 1
+    assert str(fault) in caplog.text
+
+
+async def test_a_dead_mans_switch_that_fails_again_after_a_good_check_says_it_again(
+    tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = iter([RuntimeError("first"), None, RuntimeError("second")])
+
+    def sometimes(_: DeadMansSwitch) -> None:
+        if fault := next(faults, None):
+            raise fault
+
+    monkeypatch.setattr(DeadMansSwitch, "check", sometimes)
+    app = create(tmp_path, clock, clock)
+    async with app.router.lifespan_context(app):
+        await until(lambda: caplog.text.count("cannot do its check") == 2, "said twice")
+
+
+async def test_the_journal_is_closed_at_the_end_whatever_happened(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[Journal] = []
+    close = Journal.close
+
+    def noted(journal: Journal) -> None:
+        closed.append(journal)
+        close(journal)
+
+    monkeypatch.setattr(Journal, "close", noted)
+    app = create(tmp_path, clock, clock)
+    with pytest.raises(RuntimeError, match="it burns"):
+        async with app.router.lifespan_context(app):
+            raise RuntimeError("it burns")
+
+    assert len(closed) == 1
