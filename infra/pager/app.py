@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from apps.guard import OWN_HOSTS, guarded
 from infra.pager import pagerduty, slack, view, webhook
 from infra.pager.deadman import DeadMansSwitch
-from infra.pager.journal import Journal
+from infra.pager.journal import Journal, Unreadable
 from infra.pager.pages import Notification, Page
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,7 @@ Body = dict[str, Any]
 
 # PagerDuty's limit. Alertmanager sends up to it, and a page that is refused for its size is lost.
 BODY_BYTES = 512 * 1024
+NESTED = "the body is nested too deeply"
 
 
 class Pager:
@@ -35,15 +36,15 @@ class Pager:
         self._switch = switch
 
     def take_slack(self, body: Body) -> PlainTextResponse:
-        self._journal.add(_read(slack.read, body))
+        self._keep(_read(slack.read, body))
         return PlainTextResponse("ok")  # as Slack answers: Alertmanager takes anything else for an error
 
     def take_pagerduty(self, body: Body) -> dict[str, str]:
-        self._journal.add(_read(pagerduty.read, body))
+        self._keep(_read(pagerduty.read, body))
         return {"status": "success", "message": "Event processed", "dedup_key": str(body.get("dedup_key", ""))}
 
     def take_webhook(self, body: Body) -> dict[str, str]:
-        self._journal.add(_read(webhook.read, body))
+        self._keep(_read(webhook.read, body))
         return {"status": "ok"}
 
     def take_watchdog(self, body: Body) -> dict[str, str]:
@@ -66,6 +67,12 @@ class Pager:
 
     def runbooks(self) -> str:
         return view.runbooks_html()
+
+    def _keep(self, notification: Notification) -> None:
+        try:
+            self._journal.add(notification)
+        except Unreadable:
+            raise _refusal("nesting", NESTED) from None
 
 
 def create(
@@ -108,15 +115,20 @@ def _read(read: Callable[[Body], Notification], body: Body) -> Notification:
         json.dumps(body, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         # JSON can contain half of a surrogate pair, which no file and no answer can hold.
-        raise RequestValidationError(
-            [{"type": "unicode", "loc": ("body",), "msg": "text is not valid Unicode"}]
-        ) from None
+        raise _refusal("unicode", "text is not valid Unicode") from None
+    except RecursionError:
+        raise _refusal("nesting", NESTED) from None
     try:
         return read(body)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         logger.warning("refused what cannot be read: %d problems, the first: %s", len(problems), problems[0])
         raise RequestValidationError([{**problem, "loc": ("body", *problem["loc"])} for problem in problems]) from error
+
+
+def _refusal(kind: str, sentence: str) -> RequestValidationError:
+    logger.warning("refused what cannot be kept: %s", sentence)
+    return RequestValidationError([{"type": kind, "loc": ("body",), "msg": sentence}])
 
 
 async def _watch(switch: DeadMansSwitch) -> None:

@@ -15,6 +15,10 @@ from infra.pager.pages import Notification, Page
 logger = logging.getLogger(__name__)
 
 
+class Unreadable(Exception):
+    """A page that could not be read again at the next start."""
+
+
 class Journal:
     """The pages in memory, and their file."""
 
@@ -28,13 +32,14 @@ class Journal:
         logger.info("%d pages are in %s", len(self._pages), path)
 
     def add(self, notification: Notification) -> Page:
+        """Writes a page. Raises `Unreadable`, and writes nothing, if it could not be read again."""
         with self._lock:
             moment = self._now()
             if self._pages and moment <= self._pages[-1].received_at:
                 # Times must rise, also when the clock is set back: readers ask for what came after the last page.
                 moment = math.nextafter(self._pages[-1].received_at, math.inf)
             page = Page(received_at=moment, **dict(notification))
-            self._write(page.model_dump_json().encode() + b"\n")
+            self._write(_line(page))
             self._pages.append(page)
             names = ", ".join(sorted({alert.name for alert in page.alerts})) or "alerts that cannot be read"
             logger.info("page %d by %s, %s: %s", len(self._pages), page.channel, page.status, names)
@@ -76,3 +81,13 @@ class Journal:
             except ValidationError as error:
                 logger.warning("%s: line %d is not a page and is left out: %s", path, number, error.errors()[0]["msg"])
         return pages
+
+
+def _line(page: Page) -> bytes:
+    try:
+        line = page.model_dump_json().encode()
+        # Pydantic reads less nesting than it writes.
+        Page.model_validate_json(line)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable from error
+    return line + b"\n"

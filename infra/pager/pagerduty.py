@@ -47,6 +47,6 @@ def _alerts(details: object) -> list[Alert]:
         if not isinstance(details, dict):
             raise TypeError("custom_details is no object")
         return [alert.page_alert() for alert in ALERTS.validate_json(json.loads(details["alerts"]))]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         logger.warning("A PagerDuty event whose alerts cannot be read is kept without them: %r", error)
         return []

@@ -1,5 +1,6 @@
 """How the pager reads what each channel brings."""
 
+import json
 import logging
 
 import pytest
@@ -25,7 +26,17 @@ def test_pagerdutys_key_is_not_stored() -> None:
 
 
 @pytest.mark.parametrize(
-    "details", [None, {}, {"alerts": "[{"}, {"alerts": 7}, {"alerts": '"[{}]"'}, {"error": "too large"}]
+    "details",
+    [
+        None,
+        {},
+        {"alerts": "[{"},
+        {"alerts": 7},
+        {"alerts": '"[{}]"'},
+        {"alerts": "[" * 100_000},
+        {"alerts": json.dumps("[" * 1000 + "]" * 1000)},
+        {"error": "too large"},
+    ],
 )
 def test_a_pagerduty_event_whose_alerts_cannot_be_read_is_kept_without_them_and_that_is_said(
     details: object, caplog: pytest.LogCaptureFixture

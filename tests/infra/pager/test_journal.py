@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.pager.journal import Journal
+from infra.pager.journal import Journal, Unreadable
 from infra.pager.pages import Notification
 
 PAGE = Notification(channel="webhook", receiver="ops", status="firing", alerts=[], body={"text": "it burns"})
@@ -36,6 +36,25 @@ def test_pages_are_read_again_at_the_next_start_oldest_first(tmp_path: Path) -> 
         (100.0, "firing"),
         (101.0, "resolved"),
     ]
+
+
+def test_a_page_that_could_not_be_read_again_is_refused_and_not_written(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    kept, refused = 0, 0
+    for depth in range(1, 300):
+        nested: list[object] = []
+        for _ in range(depth):
+            nested = [nested]
+        try:
+            journal.add(PAGE.model_copy(update={"body": {"nested": nested}}))
+            kept += 1
+        except Unreadable:
+            refused += 1
+
+    assert kept > 100
+    assert refused > 0
+    assert Journal(tmp_path).since() == journal.since()
+    assert len(journal.since()) == kept
 
 
 def test_since_gives_only_what_came_later(tmp_path: Path) -> None:

@@ -175,6 +175,45 @@ async def test_text_that_is_not_unicode_is_refused_and_the_pages_stay(client: ht
     assert len(await pages(client)) == 1
 
 
+def nested(depth: int) -> str:
+    """A body for every channel, as text: `json.dumps` could not write the deepest."""
+    body = {**payloads.pagerduty(), **payloads.webhook(), "text": "it burns"}
+    return json.dumps({**body, "deep": "HERE"}).replace('"HERE"', "[" * depth + "]" * depth)
+
+
+@pytest.mark.parametrize("address", ["/slack", "/pagerduty", "/webhook"])
+async def test_what_is_nested_a_hundred_levels_deep_is_kept_and_read_at_the_next_start(
+    client: httpx.AsyncClient, tmp_path: Path, address: str
+) -> None:
+    answer = await client.post(address, content=nested(100), headers={"content-type": "application/json"})
+
+    assert answer.is_success
+    assert len(await pages(client)) == len(Journal(tmp_path).since()) == 1
+
+
+@pytest.mark.parametrize("address", ["/slack", "/pagerduty", "/webhook"])
+@pytest.mark.parametrize("depth", [250, 260, 500])
+async def test_what_is_nested_too_deeply_to_be_read_at_the_next_start_is_refused(
+    client: httpx.AsyncClient, tmp_path: Path, address: str, depth: int
+) -> None:
+    answer = await client.post(address, content=nested(depth), headers={"content-type": "application/json"})
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == [{"type": "nesting", "loc": ["body"], "msg": "the body is nested too deeply"}]
+    assert await pages(client) == []
+    assert (tmp_path / "pages.jsonl").read_bytes() == b""
+
+
+@pytest.mark.parametrize("address", ["/slack", "/pagerduty", "/webhook", "/watchdog"])
+@pytest.mark.parametrize("depth", [970, 1000, 100_000])
+async def test_no_depth_is_an_error_of_the_pager(client: httpx.AsyncClient, address: str, depth: int) -> None:
+    answer = await client.post(address, content=nested(depth), headers={"content-type": "application/json"})
+
+    # FastAPI answers a 400 to what Python cannot read. A heartbeat is not kept, so that its depth does not matter.
+    assert answer.status_code in ((200, 400, 422) if address == "/watchdog" else (400, 422))
+    assert await pages(client) == []
+
+
 def test_importing_it_starts_nothing_and_what_is_called_keeps_its_pages_where_it_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
