@@ -19,8 +19,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-OWN_HOSTS = ("127.0.0.1", "localhost", "[::1]")
-"""The names of this machine for clients on this machine."""
+from apps.hosts import OWN_HOSTS
+
 BODY_BYTES = 64 * 1024
 PROBLEMS = 10
 ANSWER_BYTES = 4 * 1024

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings
 
+from apps.hosts import OWN_HOSTS, hosts_from
+
 Chosen = TypeVar("Chosen", bound=BaseSettings)
 
 
@@ -65,11 +67,11 @@ class ServiceSettings(BaseSettings):
     database_url: PostgresAddress = "postgresql://postgres@127.0.0.1:5432/trading"
     redis_url: RedisAddress = "redis://127.0.0.1:6379/0"
     allowed_hosts: str = Field(
-        default="127.0.0.1,localhost,[::1]",
+        default=",".join(OWN_HOSTS),
         description="host names that the service answers to, separated by commas",
     )
 
     @property
     def hosts(self) -> list[str]:
         """`allowed_hosts` as a list."""
-        return [name.strip() for name in self.allowed_hosts.split(",") if name.strip()]
+        return hosts_from(self.allowed_hosts)

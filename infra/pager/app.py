@@ -14,7 +14,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from pydantic import ValidationError
 
-from apps.guard import OWN_HOSTS, guarded
+from apps.guard import guarded
+from apps.hosts import OWN_HOSTS
 from infra.pager import pagerduty, slack, view, webhook
 from infra.pager.deadman import DeadMansSwitch
 from infra.pager.journal import Journal, Unreadable

@@ -6,6 +6,7 @@ import pytest
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
+from apps.hosts import OWN_HOSTS
 from apps.settings import ServiceSettings, load
 
 
@@ -76,3 +77,11 @@ def test_allowed_hosts_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("ALLOWED_HOSTS", "gateway, 127.0.0.1,")
 
     assert load(ServiceSettings).hosts == ["gateway", "127.0.0.1"]
+
+
+@pytest.mark.parametrize("text", ["", " , "])
+def test_without_a_name_the_allowed_hosts_are_those_of_this_machine(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    default = load(ServiceSettings).hosts
+    monkeypatch.setenv("ALLOWED_HOSTS", text)
+
+    assert load(ServiceSettings).hosts == default == list(OWN_HOSTS)

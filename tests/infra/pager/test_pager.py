@@ -228,6 +228,27 @@ def test_importing_it_starts_nothing_and_what_is_called_keeps_its_pages_where_it
 
 
 @pytest.mark.parametrize(
+    ("text", "host", "status"),
+    [
+        ("pager, other", "pager", 200),
+        ("pager, other", "127.0.0.1", 400),
+        ("", "127.0.0.1", 200),
+        (" , ", "127.0.0.1", 200),
+        (" , ", "pager", 400),
+    ],
+)
+async def test_it_answers_to_its_allowed_hosts_or_to_those_of_this_machine_if_there_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, host: str, status: int
+) -> None:
+    monkeypatch.setenv("PAGER_DATA", str(tmp_path))
+    monkeypatch.setenv("ALLOWED_HOSTS", text)
+    monkeypatch.setattr(main, "set_up_logging", lambda _: None)  # of this process
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(main.app()), base_url=f"http://{host}:9099") as client:
+        assert (await client.get("/health")).status_code == status
+
+
+@pytest.mark.parametrize(
     ("headers", "status"),
     [({"host": "evil.example"}, 400), ({"origin": "http://evil.example"}, 403), ({"origin": "null"}, 403)],
 )
