@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
-from io import FileIO
+from io import BytesIO, FileIO
 from pathlib import Path
 
 from infra.failure import Failure
@@ -22,22 +22,30 @@ _QUIET = ("DEBUG", "INFO")
 
 
 class Log:
-    """Follows one file from its end. `last` of the lines before the end come first."""
+    """Follows one file from its end. `last` of the lines before the end come first.
+
+    A line whose beginning was not read is left out: half an INFO line looks like a line of a crash.
+    """
 
     def __init__(self, path: Path, last: int = 0) -> None:
         self._path = path
         self._rest = b""
+        self._within = False  # in a line whose beginning was not read
         self._file = _opened(path)
         if self._file is not None:
-            self._file.seek(max(0, self._file.seek(0, os.SEEK_END) - _LAST_BYTES))
-            before = self._file.read().splitlines(keepends=True)
-            self._rest = b"".join(before[-last:]) if last else b""
+            start = max(0, self._file.seek(0, os.SEEK_END) - _LAST_BYTES)
+            self._file.seek(start)
+            self._within = start > 0
+            self._add(self._file.read())
+            self._keep(last)
 
     def lines(self) -> list[str]:
         """The lines that were written since the last call. A line without an end is kept for the next call."""
         self._read()
         if self._replaced():
             self._read()  # lines may have been added to the old file meanwhile
+            if self._removed():  # a file that was only renamed was rotated: its last line may go on in the new one
+                self._cut()
             self._shut()
             self._file = _opened(self._path)
             self._read()
@@ -56,8 +64,26 @@ class Log:
             return
         if os.fstat(self._file.fileno()).st_size < self._file.tell():
             self._file.seek(0)
-            self._rest += b"\n" if self._rest else b""  # the file was truncated: the end of that line is lost
-        self._rest += self._file.read()
+            self._cut()  # the file was truncated
+        self._add(self._file.read())
+
+    def _add(self, text: bytes) -> None:
+        if self._within:
+            _, end, text = text.partition(b"\n")
+            self._within = not end
+        self._rest += text
+
+    def _keep(self, last: int) -> None:
+        """Keeps the last lines of what was read."""
+        lines = BytesIO(self._rest).readlines()  # ends lines at \n only, unlike splitlines
+        if not last and lines and not lines[-1].endswith(b"\n"):
+            self._within = True
+        self._rest = b"".join(lines[-last:]) if last else b""
+
+    def _cut(self) -> None:
+        """Ends a line without an end, because its end is lost."""
+        self._rest += b"\n" if self._rest else b""
+        self._within = False
 
     def _replaced(self) -> bool:
         """Whether the name now belongs to another file, or to a file at all for the first time."""
@@ -66,6 +92,9 @@ class Log:
         except FileNotFoundError:
             return False
         return self._file is None or not os.path.samestat(there, os.fstat(self._file.fileno()))
+
+    def _removed(self) -> bool:
+        return self._file is not None and os.fstat(self._file.fileno()).st_nlink == 0
 
     def _shut(self) -> None:
         if self._file is not None:

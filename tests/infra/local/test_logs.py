@@ -63,6 +63,69 @@ def test_the_last_lines_come_first_when_they_are_asked_for(path: Path) -> None:
     assert log.close() == ["99998", "99999", "new"]
 
 
+def test_the_last_lines_are_whole_lines_also_where_a_line_is_longer_than_what_is_read_back(path: Path) -> None:
+    add(path, "x" * 100_000 + "\none\n")
+    log = Log(path, last=10)
+
+    assert log.close() == ["one"]
+
+
+def test_a_line_that_is_longer_than_what_is_read_back_is_left_out_to_its_end(path: Path) -> None:
+    add(path, "x" * 100_000)
+    log = Log(path, last=10)
+    assert log.lines() == []
+
+    add(path, "x\none\n")
+
+    assert log.close() == ["one"]
+
+
+@pytest.mark.parametrize("last", [1, 10])
+def test_a_last_line_that_is_half_written_is_shown_whole(path: Path, last: int) -> None:
+    add(path, "one\ntw")
+    log = Log(path, last=last)
+    add(path, "o\n")
+
+    assert log.close()[-1:] == ["two"]
+
+
+def test_lines_end_only_where_a_process_ended_them(path: Path) -> None:
+    lines = ["one\rstill one", "two\x0bstill\x0ctwo"]
+    add(path, "".join(f"{line}\n" for line in ["before", *lines]))
+    log = Log(path, last=2)
+    assert log.lines() == lines
+
+    add(path, lines[0] + "\n")
+
+    assert log.close() == lines[:1]
+
+
+def test_of_a_line_that_was_half_written_at_the_beginning_the_rest_is_not_shown(path: Path) -> None:
+    add(path, "before\n2020-03-09T14:30:00.123Z INFO pa")
+    log = Log(path)
+    assert log.lines() == []
+
+    add(path, "ger: a")
+    assert log.lines() == []
+
+    add(path, " beat\none\n")
+    assert log.close() == ["one"]
+
+
+@pytest.mark.parametrize("replace", [Path.unlink, lambda path: path.write_text("")], ids=["removed", "emptied"])
+def test_a_new_file_is_shown_from_its_beginning_also_after_a_half_written_line(
+    path: Path, replace: Callable[[Path], object]
+) -> None:
+    add(path, "before\nhalf")
+    log = Log(path)
+    replace(path)
+    assert log.lines() == []
+
+    add(path, "one\n")
+
+    assert log.close() == ["one"]
+
+
 def test_half_a_line_waits_for_its_other_half(log: Log, path: Path) -> None:
     add(path, "one\ntw")
     assert log.lines() == ["one"]
@@ -116,6 +179,16 @@ def test_a_file_that_was_removed_and_made_anew_is_read_from_its_beginning(log: L
     add(path, "one\n")
 
     assert log.lines() == ["one"]
+
+
+def test_a_line_without_an_end_ends_where_the_file_was_removed_and_made_anew(log: Log, path: Path) -> None:
+    add(path, "one\ntw")
+    assert log.lines() == ["one"]
+
+    path.unlink()
+    add(path, "new\n")
+
+    assert log.lines() == ["tw", "new"]
 
 
 def test_a_file_that_was_emptied_is_read_from_its_beginning(log: Log, path: Path) -> None:
