@@ -58,7 +58,7 @@ def replay(file: str, start: str, end: str, day_seconds: int, say: Callable[[str
                 say(f"{last_date}  pages so far: {', '.join(_paged(platform, began)) or 'none'}")
             _reset_when_paged(platform, began)
             time.sleep(0.5)
-        _wait_for_last_page(platform, began)
+        _wait_for_last_loss(platform, began)
         fills = recomputation.read_fills(str(stack.addresses["database_url"]))
         answer = platform.get("execution_gateway", "/api/v1/pnl")
         losses = recomputation.losses(closes, fills, CASH, start, end)
@@ -90,8 +90,8 @@ def _reset_when_paged(platform: Platform, since: float) -> None:
         platform.reset()
 
 
-def _wait_for_last_page(platform: Platform, since: float) -> None:
-    """Waits until the last states of the breaker and of the loss have reached the pager."""
+def _wait_for_last_loss(platform: Platform, since: float) -> None:
+    """Waits until Prometheus has the last daily loss and, if it is over the limit, the pager has its page."""
 
     def told() -> bool:
         ratio = platform.query("max(daily_loss_ratio)")[0][1]
