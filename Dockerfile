@@ -4,15 +4,16 @@ WORKDIR /build
 COPY infra/setup/uv.txt ./
 RUN pip install --no-cache-dir --require-hashes -r uv.txt
 COPY pyproject.toml requirements.lock ./
-# The lock also covers tests and tools. As a constraint it gives versions and hashes only to what runs here.
+# The lock also covers tests and tools. As a constraint it gives versions and hashes only to what is installed here.
+# PyYAML is for the preparation, which renders Alertmanager's configuration.
 RUN uv venv /venv && \
     uv pip install --python /venv --no-cache --require-hashes --constraints requirements.lock \
         -r pyproject.toml --group platform $(grep -o '^pyyaml==[^ ]*' requirements.lock)
 
 FROM python:3.11-slim
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-# A new volume takes the owner of the folder on which the first container mounts it. The number is the collector's own user:
-# its image has no shell with which to give it its queue.
+# A new volume takes the owner of the folder on which the first container mounts it. 10001 is the user of the collector's
+# image: that image has no shell that could change the owner of its queue.
 RUN groupadd --gid 10001 trading && \
     useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin trading && \
     install -d -o trading -g trading -m 0755 /configuration /var/lib/pager /var/lib/otelcol && \

@@ -3,16 +3,16 @@
 #   make up            everything, in the foreground: sets up what is missing, says when it is ready; Ctrl-C stops it
 #                      (settings: environment variables, such as REPLAY_START=2020-03-06 make up;
 #                      usual ports taken: make up ARGS=--free-ports)
-#   make setup         only the set-up: .venv, the Go programs (6 to 11 minutes the first time); quick when nothing is to do
-#   make check         format, lint, types, contracts, and the tests that start no server: two minutes, needs Python only
-#   make logs          follows the logs of everything that runs; one of them: make logs SERVICE=execution_gateway
-#   make test          every check: the same, those tests on each other Python of this machine, and those that start servers
+#   make setup         only the set-up: .venv and the Go programs (6 to 11 minutes the first time, then quick)
+#   make check         format, lint, types, contracts, and the tests that start no server: two minutes, needs only Python
+#   make logs          follows the logs of everything that runs, or of one service: make logs SERVICE=execution_gateway
+#   make test          what make check and make pythons run, and the tests that start servers, without the longest drills
 #   make pythons       only the tests that start no server, on each other Python of this machine
-#   make drill         breaks real things and waits for the pages
+#   make drill         all drills: breaks real things and waits for the pages
 #   make clean-data    removes what was stored: orders, metrics, pages, logs
-#   make replay-check  replays the crash of 2020 and holds the pages against an independent computation
+#   make replay-check  replays the crash of 2020 and compares the pages with an independent computation
 #   make format        formats the Python files
-#   make lock          writes requirements.lock anew from pyproject.toml
+#   make lock          writes requirements.lock again from pyproject.toml
 #
 # Another Python than python3: make setup PYTHON=python3.12
 
@@ -22,7 +22,7 @@ SERVICE ?=
 VENV = .venv/bin
 
 .PHONY: help venv setup up logs check pythons test drill clean-data replay-check format lock
-.NOTPARALLEL: # in the order that is written, also with -j
+.NOTPARALLEL: # prerequisites run in the order written, even with -j
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
