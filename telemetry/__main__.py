@@ -19,7 +19,8 @@ def main() -> None:
         importlib.import_module(module)
     for metric in declared.values():
         labels = ", ".join(metric.label_names) or "-"
-        print(f"{metric.name}\t{metric.kind}\t{metric.owner or 'every service'}\t{labels}\t{metric.description}")
+        owners = ", ".join(metric.owners) or "every service"
+        print(f"{metric.name}\t{metric.kind}\t{owners}\t{labels}\t{metric.description}")
 
 
 if __name__ == "__main__":

@@ -47,13 +47,14 @@ class Instrument:
         *,
         unit: str,
         attributes: Sequence[Attribute] = (),
-        owner: str | None = None,
+        owner: str | tuple[str, ...] | None = None,
     ) -> None:
         """Declares and registers a metric.
 
         `unit` is a UCUM unit such as `s`, or an annotation such as `{order}`. `owner` is the name that the recording
-        service passes to `init`, or None when every service records the metric. Raises ValueError when the name is
-        declared already, or is not lower case letters, digits and underscores with a letter first.
+        service passes to `init`, a tuple of several such names, or None when every service records the metric. Raises
+        ValueError when the name is declared already, or is not lower case letters, digits and underscores with a
+        letter first.
         """
         if not _METRIC_NAME.fullmatch(name):
             raise ValueError(f"{name!r} is not a metric name: lower case, digits and underscores")
@@ -63,7 +64,7 @@ class Instrument:
         self.description = description
         self.unit = unit
         self.attributes = tuple(attributes)
-        self.owner = owner
+        self.owners = (owner,) if isinstance(owner, str) else owner or ()
         self._names = tuple(attribute.name for attribute in attributes)
         self._lock = threading.Lock()
         declared[name] = self
@@ -80,14 +81,17 @@ class Instrument:
 
     def is_exposed(self) -> bool:
         """Whether this process records the metric. Before `init` every process records every metric."""
-        return self.owner is None or process.service is None or self.owner == process.service
+        return not self.owners or process.service is None or process.service in self.owners
 
     def _record(self, take: Callable[[Key, int | float], None], amount: object, attributes: Attributes) -> None:
         if process.disabled:
             return
         try:
             if not self.is_exposed():
-                raise Dropped(Reason.NOT_OWNED, f"it belongs to {self.owner}, and this service is {process.service}")
+                raise Dropped(
+                    Reason.NOT_OWNED,
+                    f"it belongs to {' and '.join(self.owners)}, and this service is {process.service}",
+                )
             take(self._key(attributes), number(amount))
         except Dropped as problem:
             dropped(self.name, problem)
@@ -124,7 +128,7 @@ class _Numbers(Instrument):
         *,
         unit: str,
         attributes: Sequence[Attribute] = (),
-        owner: str | None = None,
+        owner: str | tuple[str, ...] | None = None,
     ) -> None:
         super().__init__(name, description, unit=unit, attributes=attributes, owner=owner)
         self._values: dict[Key, int | float] = {}
@@ -297,7 +301,7 @@ class Histogram(Instrument, metrics.Histogram):
         *,
         unit: str,
         attributes: Sequence[Attribute] = (),
-        owner: str | None = None,
+        owner: str | tuple[str, ...] | None = None,
         buckets: Sequence[float] = LATENCY_BUCKETS,
     ) -> None:
         if list(buckets) != sorted(set(buckets)) or not all(map(math.isfinite, buckets)):

@@ -460,3 +460,13 @@ def test_nothing_is_recorded_or_counted_when_telemetry_is_off(monkeypatch: pytes
 
     assert counter.values() == {(): 0}
     assert dropped("things_total") == {}
+
+
+def test_a_metric_may_belong_to_several_services(monkeypatch: pytest.MonkeyPatch, dropped: Drops) -> None:
+    shared = Counter("things_total", "Things.", unit="{thing}", owner=("gateway", "orchestrator"))
+    for service in ("gateway", "orchestrator", "signals"):
+        monkeypatch.setattr(process, "service", service)
+        shared.add(1)
+
+    assert shared.values() == {(): 2}
+    assert dropped("things_total") == {"not_owned": 1}
