@@ -33,6 +33,19 @@ def described(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
+def failure(error: Exception | asyncio.CancelledError) -> Exception:
+    """The error as a failure of the work. A cancellation that comes from outside is raised again.
+
+    Some libraries cancel tasks of their own, and let that through. It must not end what is repeated.
+    """
+    if isinstance(error, Exception):
+        return error
+    task = asyncio.current_task()
+    if task is None or task.cancelling():
+        raise error
+    return RuntimeError("the work was cancelled from within")
+
+
 class Duty:
     """A job that is repeated. One failure does not stop it: the next attempt may succeed.
 
@@ -57,8 +70,9 @@ class Duty:
         """Does the work once. Returns whether it succeeded. Raises only when it is cancelled."""
         try:
             await work()
-        except Exception as error:  # every kind of error: one that got through would end the repetition
-            self.failed(described(error), error)
+        except (Exception, asyncio.CancelledError) as error:  # one that got through would end the repetition
+            problem = failure(error)
+            self.failed(described(problem), problem)
             return False
         self.succeeded()
         return True
@@ -113,6 +127,8 @@ async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        for task in tasks:
+            task.remove_done_callback(_report)
         await _end(tasks)
 
 
@@ -133,8 +149,7 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
 
 
 def _report(task: asyncio.Task[None]) -> None:
-    if not task.cancelled():
-        error = task.exception()
-        logger.critical("background work ended, and so does the service: %s", error, exc_info=error)
-        # A service without its background work looks alive but does not do its job. The supervisor starts a new one.
-        os.kill(os.getpid(), signal.SIGTERM)
+    error = asyncio.CancelledError() if task.cancelled() else task.exception()
+    logger.critical("background work ended, and so does the service: %s", error, exc_info=error)
+    # A service without its background work looks alive but does not do its job. The supervisor starts a new one.
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -147,14 +147,23 @@ async def test_an_error_of_ours_is_logged_with_its_traceback(caplog: pytest.LogC
     assert "in __call__" in caplog.text
 
 
-async def test_a_cancellation_is_not_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_cancellation_from_outside_is_not_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+    task = asyncio.create_task(Duty("booking", logger).attempt(asyncio.Event().wait))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert caplog.text == ""
+
+
+async def test_a_cancellation_from_within_is_a_failure_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
     async def work() -> None:
         raise asyncio.CancelledError
 
-    with pytest.raises(asyncio.CancelledError):
-        await Duty("booking", logger).attempt(work)
+    assert await Duty("booking", logger).attempt(work) is False
 
-    assert caplog.text == ""
+    assert "booking fails: RuntimeError: the work was cancelled from within" in caplog.text
 
 
 @pytest.mark.parametrize("error", [RuntimeError("broken"), None])
