@@ -10,6 +10,7 @@ from typing import TypeAlias, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
+from asyncpg.transaction import Transaction
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
@@ -19,6 +20,9 @@ logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 3.0
 """Limit for a connection and for each statement, so that no order waits long for a server that hangs."""
+CONNECTIONS = 16
+SNAPSHOTS = 4
+"""How many of the connections readers may use at once. The rest is left for what changes data."""
 
 UNAVAILABLE = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError,
                asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError,
@@ -28,6 +32,10 @@ UNAVAILABLE = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.I
 
 class Unavailable(Exception):
     """PostgreSQL has not been reached since the service started."""
+
+
+class OtherSchema(Exception):
+    """The tables were made by another version of this program."""
 
 
 async def when_there(what: Callable[[], Awaitable[T]]) -> T:
@@ -43,16 +51,32 @@ async def when_there(what: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(0.5)
 
 
-class Database:
-    """A pool of connections. `schema` is the SQL that creates the tables; it may run many times."""
+class _Connection(asyncpg.Connection):
+    """A connection without a reset after each use: nothing here changes a session, and a reset is a round trip."""
 
-    def __init__(self, dsn: str, schema: str) -> None:
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class Database:
+    """A pool of connections. `schema` is the SQL that creates the tables; it may run many times.
+
+    `number` is the name of the first schema in it, and the number of this form of its tables: if the tables have
+    another number, opening raises `OtherSchema`. `timeout` is the limit in seconds for each statement.
+    """
+
+    def __init__(
+        self, dsn: str, schema: str, *, number: tuple[str, int] | None = None, timeout: float = TIMEOUT_SECONDS
+    ) -> None:
         self._dsn = dsn
         self._schema = schema
+        self._number = number
+        self._timeout = timeout
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._readers = asyncio.Semaphore(SNAPSHOTS)
 
     async def open(self) -> None:
-        """Waits until PostgreSQL is available, then creates the tables."""
+        """Waits until PostgreSQL is available, then creates the tables. Raises `OtherSchema`."""
         if self._pool is None:
             self._pool = await when_there(self._connect)
 
@@ -60,12 +84,23 @@ class Database:
         pool = await asyncpg.create_pool(
             self._dsn,
             min_size=0,  # with a minimum, the pool logs a traceback again and again while PostgreSQL is down
-            max_size=8,
-            timeout=TIMEOUT_SECONDS,
-            command_timeout=TIMEOUT_SECONDS,
+            max_size=CONNECTIONS,
+            timeout=self._timeout,
+            command_timeout=self._timeout,
+            connection_class=_Connection,
+            server_settings={
+                # A process that was stopped in a transaction must not keep its locks from all others.
+                "idle_in_transaction_session_timeout": f"{int(2000 * self._timeout)}",
+                # A statement that was given up here must not wait for a lock for ever.
+                "statement_timeout": f"{int(1000 * self._timeout) + 1000}",
+            },
         )
         try:
-            async with pool.acquire() as connection:
+            async with pool.acquire() as connection, connection.transaction():
+                # Two processes that start together must not create the same table at once.
+                await connection.execute("SELECT pg_advisory_xact_lock(8002)")
+                if self._number is not None:
+                    await _check_number(connection, *self._number)
                 await connection.execute(self._schema)
         except BaseException:
             pool.terminate()
@@ -83,11 +118,58 @@ class Database:
         """A connection. Raises `Unavailable` or one of `UNAVAILABLE` when PostgreSQL cannot be reached."""
         if self._pool is None:
             raise Unavailable("PostgreSQL has not been reached yet")
-        async with self._pool.acquire(timeout=TIMEOUT_SECONDS) as connection:
-            yield connection
+        async with self._pool.acquire(timeout=self._timeout) as connection:
+            try:
+                yield connection
+            except (*UNAVAILABLE, asyncio.CancelledError):
+                connection.terminate()  # the pool would wait once more for a server that does not answer
+                raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """A connection in a transaction, which is committed at the end and rolled back when the block raises."""
-        async with self.connection() as connection, connection.transaction():
+        async with self.connection() as connection, _transaction(connection.transaction()):
             yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """A connection that only reads, and whose statements all see one moment. A few at once may be in use."""
+        async with asyncio.timeout(self._timeout):
+            await self._readers.acquire()
+        try:
+            async with (
+                self.connection() as connection,
+                _transaction(connection.transaction(isolation="repeatable_read", readonly=True)),
+            ):
+                yield connection
+        finally:
+            self._readers.release()
+
+
+@asynccontextmanager
+async def _transaction(transaction: Transaction) -> AsyncIterator[None]:
+    """Like the transaction's own block, but without a ROLLBACK to a server that does not answer."""
+    await transaction.start()
+    try:
+        yield
+    except (*UNAVAILABLE, asyncio.CancelledError):
+        raise
+    except BaseException:
+        await transaction.rollback()
+        raise
+    else:
+        await transaction.commit()
+
+
+async def _check_number(connection: Connection, schema: str, number: int) -> None:
+    await connection.execute(
+        "CREATE TABLE IF NOT EXISTS public.schema_numbers (schema text PRIMARY KEY, number integer NOT NULL)"
+    )
+    stored = await connection.fetchval("SELECT number FROM public.schema_numbers WHERE schema = $1", schema)
+    if stored is None and await connection.fetchval("SELECT to_regnamespace($1) IS NULL", schema):
+        await connection.execute("INSERT INTO public.schema_numbers VALUES ($1, $2)", schema, number)
+    elif stored != number:
+        raise OtherSchema(
+            f"the tables of {schema} were made by another version of this program (their number is {stored}, this "
+            f"version needs {number}): run the version that made them, or remove the data with `make clean-data`"
+        )

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 
 import asyncpg
 import pytest
 
-from apps.database import UNAVAILABLE, Database, Unavailable, when_there
-from tests.servers import folder, postgres_server
+from apps.database import SNAPSHOTS, UNAVAILABLE, Connection, Database, OtherSchema, Unavailable, when_there
+from tests.servers import Server, folder, postgres_server
 from tests.waiting import until
 
 SCHEMA = "CREATE SCHEMA IF NOT EXISTS gateway; CREATE TABLE IF NOT EXISTS gateway.things (id int PRIMARY KEY)"
@@ -34,10 +38,15 @@ async def test_open_waits_for_postgresql_and_connections_work_again_after_an_out
         async with database.transaction() as connection:
             await connection.execute("INSERT INTO gateway.things VALUES (1)")
 
-        server.kill()
-        with pytest.raises(UNAVAILABLE):
+        async def interrupted() -> None:
             async with database.transaction() as connection:
                 await connection.execute("INSERT INTO gateway.things VALUES (2)")
+                server.kill()
+                await until(connection.is_closed, "the process of the connection has noticed")
+                await connection.execute("INSERT INTO gateway.things VALUES (3)")
+
+        with pytest.raises(UNAVAILABLE):
+            await interrupted()
         await asyncio.to_thread(stack.enter_context, postgres_server(place))
         async with database.connection() as connection:
             assert await connection.fetchval("SELECT array_agg(id) FROM gateway.things") == [1]
@@ -75,3 +84,213 @@ async def test_when_there_repeats_while_postgresql_is_unavailable_and_raises_oth
     answers.append(ValueError("ours"))
     with pytest.raises(ValueError, match="ours"):
         await when_there(what)
+
+
+@asynccontextmanager
+async def opened(url: str, seconds: float = 3) -> AsyncIterator[Database]:
+    database = Database(url, SCHEMA, timeout=seconds)
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def test_a_statement_that_takes_longer_than_the_timeout_is_ended(database_url: str) -> None:
+    async with opened(database_url, seconds=0.3) as database:
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            async with database.connection() as connection:
+                await connection.execute("SELECT pg_sleep(20)")
+        assert time.monotonic() - began < 10
+
+        async with database.connection() as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+    async with opened(database_url, seconds=20) as database, database.connection() as connection:
+        await connection.execute("SELECT pg_sleep(0.5)")  # the limit is the one that was given
+
+
+async def test_all_that_a_snapshot_reads_is_of_one_moment(database_url: str) -> None:
+    async with opened(database_url) as database:
+        async with database.snapshot() as snapshot, database.connection() as other:
+            assert await count(snapshot) == 0
+
+            await other.execute("INSERT INTO gateway.things VALUES (1)")
+
+            assert [await count(snapshot), await count(other)] == [0, 1]
+        async with database.snapshot() as snapshot:
+            assert await count(snapshot) == 1
+
+
+async def count(connection: Connection) -> int:
+    return int(await connection.fetchval("SELECT count(*) FROM gateway.things"))
+
+
+async def test_a_snapshot_cannot_write(database_url: str) -> None:
+    async with opened(database_url) as database:
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            async with database.snapshot() as snapshot:
+                await snapshot.execute("INSERT INTO gateway.things VALUES (1)")
+        async with database.connection() as connection:  # the same connection writes again
+            await connection.execute("INSERT INTO gateway.things VALUES (2)")
+            assert await count(connection) == 1
+
+
+async def test_readers_leave_connections_to_those_that_write(database_url: str) -> None:
+    async with opened(database_url) as database:
+        reading, enough = 0, asyncio.Event()
+
+        async def read() -> None:
+            nonlocal reading
+            async with database.snapshot():
+                reading += 1
+                await enough.wait()
+
+        readers = [asyncio.create_task(read()) for _ in range(50)]
+        await until(lambda: reading == SNAPSHOTS, "as many read as may")
+        async with database.transaction() as connection:
+            await connection.execute("INSERT INTO gateway.things VALUES (1)")
+        assert reading == SNAPSHOTS
+
+        enough.set()
+        await asyncio.gather(*readers)
+        assert reading == 50
+
+
+async def test_a_reader_that_finds_no_free_slot_gives_up_after_the_timeout(database_url: str) -> None:
+    async with opened(database_url, seconds=0.5) as database, AsyncExitStack() as reading:
+        for _ in range(SNAPSHOTS):
+            await reading.enter_async_context(database.snapshot())
+
+        with pytest.raises(TimeoutError):
+            async with database.snapshot():
+                raise AssertionError("one more reads than may")
+
+        await reading.aclose()
+        for _ in range(2 * SNAPSHOTS):  # no slot was lost
+            async with database.snapshot() as snapshot:
+                assert await count(snapshot) == 0
+
+
+@pytest.fixture
+def own_server() -> Iterator[Server]:
+    """A PostgreSQL that the test may break."""
+    with folder() as place, postgres_server(place) as server:
+        yield server
+
+
+@contextmanager
+def hanging(server: Server, backend: int) -> Iterator[None]:
+    """Neither the connection of this backend nor a new one is answered while the block runs."""
+    server.pause()
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(backend, signal.SIGCONT)
+        server.resume()
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("kind", ["connection", "transaction", "snapshot"])
+async def test_a_server_that_hangs_costs_one_timeout_and_not_two(own_server: Server, kind: str) -> None:
+    async with opened(own_server.url, seconds=1) as database:
+        block = {"connection": database.connection, "transaction": database.transaction, "snapshot": database.snapshot}
+
+        async def ask() -> None:
+            async with block[kind]() as connection:
+                await connection.execute("SELECT 1")
+
+        async with database.connection() as connection:
+            backend = await connection.fetchval("SELECT pg_backend_pid()")
+        with hanging(own_server, backend):
+            for _ in ("with the connection of the pool", "with a new one"):
+                began = time.monotonic()
+                with pytest.raises(TimeoutError):
+                    await ask()
+                assert 0.9 < time.monotonic() - began < 1.9
+        await ask()
+
+
+@pytest.mark.server
+async def test_a_server_that_hangs_in_the_middle_of_a_transaction_costs_one_timeout(own_server: Server) -> None:
+    async with opened(own_server.url, seconds=1) as database:
+        began = 0.0
+
+        async def change() -> None:
+            nonlocal began
+            async with database.transaction() as connection:
+                await connection.execute("INSERT INTO gateway.things VALUES (1)")
+                backend = await connection.fetchval("SELECT pg_backend_pid()")
+                with hanging(own_server, backend):
+                    began = time.monotonic()
+                    await connection.execute("INSERT INTO gateway.things VALUES (2)")
+
+        with pytest.raises(TimeoutError):
+            await change()
+        assert 0.9 < time.monotonic() - began < 1.9
+        async with database.connection() as connection:
+            assert await count(connection) == 0
+
+
+NUMBERED = "CREATE SCHEMA IF NOT EXISTS numbered; CREATE TABLE IF NOT EXISTS numbered.things (id int PRIMARY KEY)"
+
+
+@pytest.fixture
+async def without_numbers(database_url: str) -> AsyncIterator[str]:
+    """A PostgreSQL that has no schema `numbered`, and has not had one."""
+
+    async def forget() -> None:
+        async with opened(database_url) as database, database.connection() as connection:
+            await connection.execute(
+                "SET client_min_messages = warning; DROP SCHEMA IF EXISTS numbered CASCADE;"
+                " CREATE TABLE IF NOT EXISTS public.schema_numbers (schema text PRIMARY KEY, number integer NOT NULL);"
+                " DELETE FROM public.schema_numbers WHERE schema = 'numbered'"
+            )
+
+    await forget()
+    yield database_url
+    await forget()
+
+
+async def numbered(url: str, number: int, schema: str = NUMBERED) -> None:
+    """Opens and closes a database whose tables have this number."""
+    database = Database(url, schema, number=("numbered", number))
+    try:
+        await database.open()
+    finally:
+        await database.close()
+
+
+async def test_tables_of_another_number_are_refused_in_a_sentence_that_says_what_to_do(without_numbers: str) -> None:
+    await numbered(without_numbers, 7)
+    await numbered(without_numbers, 7)
+
+    for other in (6, 8):
+        with pytest.raises(OtherSchema, match=f"their number is 7, this version needs {other}.*`make clean-data`"):
+            await numbered(without_numbers, other)
+
+
+async def test_tables_from_before_there_were_numbers_are_refused(without_numbers: str) -> None:
+    async with opened(without_numbers) as database, database.connection() as connection:
+        await connection.execute(NUMBERED)
+
+    with pytest.raises(OtherSchema, match="their number is None, this version needs 7"):
+        await numbered(without_numbers, 7)
+
+
+async def test_a_refused_opening_creates_no_table(without_numbers: str) -> None:
+    await numbered(without_numbers, 7)
+
+    with pytest.raises(OtherSchema):
+        await numbered(without_numbers, 8, NUMBERED + "; CREATE TABLE numbered.more (id int)")
+
+    async with opened(without_numbers) as database, database.connection() as connection:
+        assert await connection.fetchval("SELECT to_regclass('numbered.more')") is None
+
+
+async def test_two_processes_that_start_together_create_the_tables_once(without_numbers: str) -> None:
+    await asyncio.gather(*(numbered(without_numbers, 7) for _ in range(5)))
+
+    async with opened(without_numbers) as database, database.connection() as connection:
+        assert await connection.fetchval("SELECT number FROM public.schema_numbers WHERE schema = 'numbered'") == 7
