@@ -9,6 +9,8 @@
 #   make test          what make check and make pythons run, and the tests that start servers, without the longest drills
 #   make pythons       only the tests that start no server, on each other Python of this machine
 #   make drill         all drills: breaks real things and waits for the pages
+#   make trip          trips the circuit breaker when the gateway hangs: make trip REASON='it hangs' BY=me
+#   make bench         what an order, a tick and a reader cost, also with a million filled orders: some 3 minutes
 #   make clean-data    removes what was stored: orders, metrics, pages, logs
 #   make replay-check  replays the crash of 2020 and compares the pages with an independent computation
 #   make format        formats the Python files
@@ -21,7 +23,7 @@ ARGS =
 SERVICE ?=
 VENV = .venv/bin
 
-.PHONY: help venv setup up logs check pythons test drill clean-data replay-check format lock
+.PHONY: help venv setup up logs check pythons test drill trip bench clean-data replay-check format lock
 .NOTPARALLEL: # prerequisites run in the order written, even with -j
 
 help:
@@ -58,6 +60,12 @@ test: setup check pythons
 
 drill: setup
 	$(VENV)/pytest tests/drills
+
+trip:
+	@$(VENV)/python -m infra.local trip $(ARGS) --reason '$(REASON)' --by '$(BY)'
+
+bench: setup
+	@$(VENV)/python -m tests.benchmarks.desk
 
 clean-data:
 	@if test -x $(VENV)/python; then $(VENV)/python -m infra.local clean-data $(ARGS); else echo "There is nothing to remove: nothing was set up here."; fi

@@ -5,6 +5,7 @@ docs/CONCEPTS/words.md explains the words (equity, drawdown, slippage, ...).
 
 from apps.vocabulary import (
     Cancellation,
+    DeskDuty,
     Direction,
     Outcome,
     PlacementStatus,
@@ -13,6 +14,7 @@ from apps.vocabulary import (
     RunResult,
     Side,
     SignalFailure,
+    StateRefusal,
     Strategy,
     SubmissionResult,
     TripReason,
@@ -100,6 +102,24 @@ order_price_improvement_bps = Histogram(
 open_orders = Gauge(
     "open_orders", "Orders that may still be filled.", unit="{order}", attributes=(SIDE,), owner=EXECUTION_GATEWAY
 )
+orders_outcome_unknown = Gauge(
+    "orders_outcome_unknown",
+    "Orders whose client was told that the outcome is not known yet, and for which that is still so.",
+    unit="{order}",
+    owner=EXECUTION_GATEWAY,
+)
+day_orders_outlived = Gauge(
+    "day_orders_outlived",
+    "Open orders of an earlier trading date than the desk's; always 0.",
+    unit="{order}",
+    owner=EXECUTION_GATEWAY,
+)
+executions_set_aside = Gauge(
+    "executions_set_aside",
+    "Executions that could not be booked, and that a person must look at.",
+    unit="{execution}",
+    owner=EXECUTION_GATEWAY,
+)
 filled_notional_dollars_total = Counter(
     "filled_notional_dollars_total",
     "Notional of all fills: dollars bought plus dollars sold.",
@@ -172,6 +192,27 @@ gross_exposure_limit_dollars = Gauge(
     unit="{USD}",
     owner=EXECUTION_GATEWAY,
 )
+book_partial = Gauge(
+    "book_partial",
+    "1 while a holding is valued by anything but a quote: its previous close, or the last price that the desk stored.",
+    unit="1",
+    owner=EXECUTION_GATEWAY,
+)
+daily_loss_limit_ratio = Gauge(
+    "daily_loss_limit_ratio",
+    "The daily loss ratio above which the breaker is tripped.",
+    unit="1",
+    owner=EXECUTION_GATEWAY,
+)
+position_limit_dollars = Gauge(
+    "position_limit_dollars",
+    "The largest position in one symbol that an order may lead to.",
+    unit="{USD}",
+    owner=EXECUTION_GATEWAY,
+)
+order_size_limit_dollars = Gauge(
+    "order_size_limit_dollars", "The largest notional of one order.", unit="{USD}", owner=EXECUTION_GATEWAY
+)
 pnl_updated_timestamp_seconds = Gauge(
     "pnl_updated_timestamp_seconds",
     "Time of the oldest quote that P&L uses; without positions, when P&L was last computed.",
@@ -196,6 +237,26 @@ circuit_breaker_trips_total = Counter(
 )
 circuit_breaker_resets_total = Counter(
     "circuit_breaker_resets_total", "How often a person reset the breaker.", unit="{reset}", owner=EXECUTION_GATEWAY
+)
+risk_added_while_tripped_total = Counter(
+    "risk_added_while_tripped_total",
+    "Executions that made a position at the venue larger after the venue had confirmed its halt; always 0.",
+    unit="{execution}",
+    owner=EXECUTION_GATEWAY,
+)
+duty_last_success_timestamp_seconds = Gauge(
+    "duty_last_success_timestamp_seconds",
+    "When a duty of the desk last succeeded; a run with nothing to do is a success.",
+    unit="s",
+    attributes=(Attribute("duty", DeskDuty),),
+    owner=EXECUTION_GATEWAY,
+)
+duty_failures_total = Counter(
+    "duty_failures_total",
+    "Failed runs of a duty of the desk, time-outs included.",
+    unit="{failure}",
+    attributes=(Attribute("duty", DeskDuty),),
+    owner=EXECUTION_GATEWAY,
 )
 reconciliation_runs_total = Counter(
     "reconciliation_runs_total",
@@ -285,7 +346,37 @@ dependency_available = Gauge(
     owner=ORCHESTRATOR,
 )
 
+# --- those that follow the market
+
+market_state_timestamp_seconds = Gauge(
+    "market_state_timestamp_seconds",
+    "When the state of the market that this service uses was published.",
+    unit="s",
+    owner=(EXECUTION_GATEWAY, SIGNAL_SERVICE, ORCHESTRATOR),
+)
+market_states_refused_total = Counter(
+    "market_states_refused_total",
+    "States of the market that this service did not use, by reason.",
+    unit="{state}",
+    attributes=(Attribute("reason", StateRefusal),),
+    owner=(EXECUTION_GATEWAY, SIGNAL_SERVICE, ORCHESTRATOR),
+)
+
 # --- market data
+
+market_states_published_total = Counter(
+    "market_states_published_total",
+    "States of the market by whether Redis took them.",
+    unit="{state}",
+    attributes=(Attribute("result", Outcome),),
+    owner=MARKET_DATA,
+)
+market_state_published_timestamp_seconds = Gauge(
+    "market_state_published_timestamp_seconds",
+    "When Redis last took a state of the market.",
+    unit="s",
+    owner=MARKET_DATA,
+)
 
 ticks_received_total = Counter(
     "ticks_received_total", "Ticks that came from the feed.", unit="{tick}", attributes=(SYMBOL,), owner=MARKET_DATA

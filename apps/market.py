@@ -1,25 +1,15 @@
-"""The state of the market (session, last quotes, previous closes), and how it is published and followed in Redis."""
+"""The state of the market: session, last quotes, previous closes, and its form as JSON. Does no input or output."""
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import json
-import logging
-from collections.abc import AsyncGenerator
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
-from apps.background import Duty, described
-
-logger = logging.getLogger(__name__)
-
-KEY = "market:state"
-"""The name of a key and of a channel. The key has the last state, for late followers; the channel has every new one."""
+HIGHEST_PRICE = Decimal(10) ** 9
+"""No price is as high. One that is would not fit into sums in cents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +22,9 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class MarketState:
-    """The market at one moment, as the market data service publishes it."""
+    """The market at one moment, as the market data service publishes it. `at` is when, in unix seconds."""
 
+    at: float
     trading_date: dt.date
     open: bool
     finished: bool
@@ -44,6 +35,7 @@ class MarketState:
         """The state as text, for `from_json`."""
         return json.dumps(
             {
+                "at": self.at,
                 "trading_date": self.trading_date.isoformat(),
                 "open": self.open,
                 "finished": self.finished,
@@ -58,60 +50,43 @@ class MarketState:
         try:
             fields = json.loads(text)
             return cls(
-                trading_date=dt.date.fromisoformat(fields["trading_date"]),
-                open=bool(fields["open"]),
-                finished=bool(fields["finished"]),
+                at=_time(fields["at"]),
+                trading_date=iso_date(fields["trading_date"]),
+                open=_boolean(fields["open"]),
+                finished=_boolean(fields["finished"]),
                 previous_closes={symbol: _price(close) for symbol, close in fields["previous_closes"].items()},
-                quotes={symbol: Quote(_price(price), float(at)) for symbol, (price, at) in fields["quotes"].items()},
+                quotes={symbol: Quote(_price(price), _time(at)) for symbol, (price, at) in fields["quotes"].items()},
             )
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
 
-
-def _price(text: str) -> Decimal:
-    price = Decimal(text)
-    if not price.is_finite() or price <= 0:
-        raise ValueError(f"{text} is not a price")
-    return price
+    @property
+    def latest(self) -> float:
+        """The latest time in it. Normally that is `at`, because a quote is older than the state that has it."""
+        return max([self.at, *(quote.at for quote in self.quotes.values())])
 
 
-async def publish(client: redis.asyncio.Redis, state: MarketState) -> None:
-    """Stores the state for late followers, and sends it to the present ones."""
-    text = state.to_json()
-    async with client.pipeline(transaction=True) as pipe:
-        pipe.set(KEY, text)
-        pipe.publish(KEY, text)
-        await pipe.execute()
+def iso_date(value: object) -> dt.date:
+    """Reads a date like 2020-03-09. Raises ValueError for anything else, also for other forms of ISO 8601."""
+    if isinstance(value, str) and (date := dt.date.fromisoformat(value)).isoformat() == value:
+        return date
+    raise ValueError(f"{value!r} is not a date like 2020-03-09")
 
 
-async def follow(url: str) -> AsyncGenerator[MarketState, None]:
-    """Yields the last state and then every new one. While Redis is unavailable it waits, then it connects again."""
-    following = Duty("following the market's state", logger)
-    while True:
-        # No retry in the client: this loop retries. The client would wait longer each time, also after Redis is back.
-        client = redis.asyncio.from_url(url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0))
-        try:
-            async with client.pubsub() as subscription:
-                await subscription.subscribe(KEY)
-                last = await client.get(KEY)
-                if last is not None:
-                    state = MarketState.from_json(last)
-                    following.succeeded()
-                    yield state
-                while True:
-                    # A state comes at least once a second. If none comes, the ping fails when Redis is dead or hangs.
-                    message = await subscription.get_message(ignore_subscribe_messages=True, timeout=1)
-                    if message is not None:
-                        state = MarketState.from_json(message["data"])
-                        following.succeeded()
-                        yield state
-                    else:
-                        await client.ping()
-        except (redis.asyncio.RedisError, OSError, TimeoutError) as error:
-            following.failed(described(error), error)
-            await asyncio.sleep(0.5)
-        except ValueError as error:
-            following.failed(f"{KEY} in Redis holds what this service cannot read: {error}")
-            await asyncio.sleep(0.5)
-        finally:
-            await client.aclose()
+def _boolean(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError(f"{value!r} is neither true nor false")
+
+
+def _price(value: object) -> Decimal:
+    if isinstance(value, str) and (price := Decimal(value)).is_finite() and 0 < price < HIGHEST_PRICE:
+        return price
+    raise ValueError(f"{value!r} is not a price")
+
+
+def _time(value: object) -> float:
+    # json.loads reads NaN and Infinity, and True is an int.
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    raise ValueError(f"{value!r} is not a time in unix seconds")

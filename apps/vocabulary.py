@@ -40,6 +40,8 @@ class Rejection(StrEnum):
     UNKNOWN_SYMBOL = "unknown_symbol"
     BREAKER_TRIPPED = "breaker_tripped"
     BREAKER_UNKNOWN = "breaker_unknown"
+    BOOK_UNKNOWN = "book_unknown"
+    """The book could not be valued for some seconds, and the order adds risk."""
     VENUE_REJECTED = "venue_rejected"
 
 
@@ -49,6 +51,42 @@ class Cancellation(StrEnum):
     CLIENT = "client"
     BREAKER = "breaker"
     SESSION_CLOSED = "session_closed"
+    """Also an order of an earlier trading date: orders are good for a day."""
+    LATE = "late"
+    """It took too long until the venue confirmed the order."""
+
+
+class DeskDuty(StrEnum):
+    """What the desk does again and again. Each goes on when another one fails or hangs."""
+
+    COMMAND = "command"
+    """Checks and stores commands: placements, cancellations, fills, a new trading date, trips."""
+    HALT = "halt"
+    """Has the venue halted while the breaker is tripped."""
+    SEND = "send"
+    """Sends a new date, orders and cancellations to the venue."""
+    FETCH = "fetch"
+    """Fetches executions from the venue."""
+    RECONCILE = "reconcile"
+    """Compares the venue's book with ours."""
+    FOLLOW_MARKET = "follow_market"
+    """Takes states of the market, values the book and watches the loss."""
+    TICK_VENUE = "tick_venue"
+    """Gives the paper venue the state of the market."""
+    READ_BREAKER = "read_breaker"
+    """Reads the circuit breaker, and notices changes that another process made."""
+
+
+class StateRefusal(StrEnum):
+    """Why a state of the market is not used."""
+
+    UNREADABLE = "unreadable"
+    OLD = "old"
+    """It is older than the one that is used."""
+    FUTURE = "future"
+    """A time in it is ahead of the clock of this machine."""
+    TRADING_DATE = "trading_date"
+    """It has an earlier trading date, or one that the market data service does not confirm."""
 
 
 class PnlType(StrEnum):

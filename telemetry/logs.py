@@ -1,6 +1,6 @@
 """Logging of a service: one line per event on stderr, as text or as JSON, with secrets masked.
 
-    2020-03-09T14:30:00.123Z WARNING execution-gateway apps.execution_gateway.desk: filling fails: TimeoutError
+    2020-03-09T14:30:00.123Z WARNING signal-service apps.signal_service.signals: making signals fails: TimeoutError
 
 The service calls `set_up_logging`, because a library should not set up logging when it is imported.
 """

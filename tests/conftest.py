@@ -51,8 +51,8 @@ def gateway() -> Iterator[Service]:
     with folder() as place, both() as (postgres, redis):
         settings = {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url, "REPLAY_DAY_SECONDS": "3600"}
         with (
-            running("market_data_service", place, settings),
-            running("execution_gateway", place, settings) as service,
+            running("market_data_service", place, settings) as market_data,
+            running("execution_gateway", place, settings | {"MARKET_DATA_URL": market_data.url}) as service,
         ):
             wait_until(
                 lambda: httpx.get(f"{service.url}/api/v1/pnl").status_code == 200, 10, "the gateway follows the market"

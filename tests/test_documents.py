@@ -169,7 +169,7 @@ def test_an_address_is_of_this_machine_and_its_port_is_in_use(document: Path) ->
 
 
 def test_the_settings_are_those_that_the_services_read() -> None:
-    set_by_make_up = {"DATABASE_URL", "REDIS_URL", "EXECUTION_GATEWAY_URL", "SIGNAL_SERVICE_URL"}
+    set_by_make_up = {"DATABASE_URL", "REDIS_URL", "EXECUTION_GATEWAY_URL", "SIGNAL_SERVICE_URL", "MARKET_DATA_URL"}
 
     assert table().keys() - {"ALERTMANAGER_SECRETS", "LOG_LEVEL", "LOG_FORMAT"} == defaults().keys() - set_by_make_up
     assert [variable for variable in set_by_make_up if f"`{variable}`" not in README.read_text()] == []

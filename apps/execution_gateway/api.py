@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
+import httpx
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
+from pydantic import TypeAdapter
 
-from apps.execution_gateway import breaker, ledger
+from apps.execution_gateway import ledger
+from apps.execution_gateway.book import Book
 from apps.execution_gateway.desk import Desk
 from apps.execution_gateway.errors import OrderError, UnknownOrder
-from apps.execution_gateway.models import CENT, BreakerChange, HighWaterMarkReset, Order, OrderRequest
-from apps.vocabulary import Cancellation
+from apps.execution_gateway.models import (
+    CENT,
+    BreakerChange,
+    HighWaterMarkReset,
+    Order,
+    OrderRequest,
+    Text,
+    TradingDateReset,
+)
+from apps.vocabulary import Cancellation, Side
 
 
 async def order_error(_: Request, error: Exception) -> Response:
     """Turns an `OrderError` into the answer."""
     assert isinstance(error, OrderError)
-    return JSONResponse({"detail": error.detail}, error.status)
+    return JSONResponse({"detail": error.detail}, error.status, error.headers)
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -29,20 +41,31 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.post("/orders", status_code=201)
     async def place_order(request: OrderRequest, response: Response) -> Order:
-        order, new = await desk.placement.place(request)
+        order, new = await desk.orders.place(request)
         response.status_code = 201 if new else 200
         return order
 
     @router.get("/orders")
     async def list_orders(
-        open_only: Annotated[bool, Query(alias="open")] = False, limit: Annotated[int, Query(gt=0, le=1000)] = 100
+        response: Response,
+        open_only: Annotated[bool, Query(alias="open")] = False,
+        limit: Annotated[int, Query(gt=0, le=1000)] = 100,
+        before: UUID | None = None,
+        client_order_id: Text | None = None,
     ) -> list[Order]:
-        async with desk.database.connection() as connection:
-            return await ledger.find_orders(connection, open_only=open_only, limit=limit)
+        """The newest orders first. The header `Link` has the address of the next page, if there is one."""
+        async with desk.database.snapshot() as connection:
+            orders = await ledger.find_orders(
+                connection, open_only=open_only, limit=limit, before=before, client_order_id=client_order_id
+            )
+        if len(orders) == limit and client_order_id is None:
+            more = f"/api/v1/orders?open={str(open_only).lower()}&limit={limit}&before={orders[-1].id}"
+            response.headers["Link"] = f'<{more}>; rel="next"'
+        return orders
 
     @router.get("/orders/{order_id}")
     async def show_order(order_id: UUID) -> Order:
-        async with desk.database.connection() as connection:
+        async with desk.database.snapshot() as connection:
             order = await ledger.find_order(connection, order_id)
         if order is None:
             raise UnknownOrder(f"no order has the id {order_id}")
@@ -50,57 +73,124 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.delete("/orders/{order_id}")
     async def cancel_order(order_id: UUID) -> Order:
-        return await desk.cancel(order_id, Cancellation.CLIENT)
+        return await desk.orders.cancel(order_id, Cancellation.CLIENT)
 
     @router.get("/positions")
     async def positions() -> dict[str, dict[str, object]]:
-        async with desk.database.connection() as connection:
-            book, _ = await ledger.read_book(connection)
-        return {symbol: asdict(position) for symbol, position in book.positions.items()}
+        return _positions(_book(desk))
+
+    @router.get("/book")
+    async def book() -> dict[str, object]:
+        """Everything that a program needs to decide on orders, all of one version of the book."""
+        now, valuation = _book(desk), desk.valuation
+        valued = valuation if valuation is not None and valuation.book is now else None
+        return {
+            "version": now.version,
+            "booked_at": now.at,
+            "market_at": None if valued is None else valued.market_at,
+            "trading_date": now.trading_date,
+            "cash": _cents(now.cash),
+            "equity": None if valued is None else _cents(valued.equity),
+            "breaker": now.breaker.state,
+            "positions": _positions(now),
+            "waiting": {
+                symbol: {side: now.waiting.shares.get((symbol, side), 0) for side in Side}
+                for symbol in sorted({symbol for symbol, _ in now.waiting.shares})
+            },
+            "limits": {
+                "position": f"{desk.settings.position_limit:f}",
+                "order_size": f"{desk.settings.order_size_limit:f}",
+                "gross_exposure": f"{desk.settings.gross_exposure_limit:f}",
+            },
+        }
 
     @router.get("/pnl")
     async def pnl() -> dict[str, object]:
-        valuation, account = desk.pnl.valuation, desk.pnl.account
-        if valuation is None or account is None:
+        valuation, today = desk.valuation, desk.pnl.today
+        if valuation is None or today is None:
             raise HTTPException(
-                503, "P&L is not known yet: a position has no quote, or the book has not been read from PostgreSQL"
+                503, "P&L is not known yet: no state of the market has arrived, or the book has not been read"
             )
-        daily = desk.pnl.daily
         return {
-            "realized": _cents(valuation.realized),
+            "realized": _cents(valuation.book.realized),
             "unrealized": _cents(valuation.unrealized),
             "total": _cents(valuation.total),
-            "daily": None if daily is None else _cents(daily),
+            "daily": _cents(valuation.equity - today.start_of_day_equity),
             "equity": _cents(valuation.equity),
-            "cash": _cents(valuation.equity - valuation.net),
-            "start_of_day_equity": None if account.start_of_day_equity is None else _cents(account.start_of_day_equity),
-            "daily_loss_ratio": f"{desk.pnl.worst_loss_ratio:f}",
-            "trading_date": account.trading_date,
+            "cash": _cents(valuation.book.cash),
+            "start_of_day_equity": _cents(today.start_of_day_equity),
+            "daily_loss_ratio": f"{today.worst:f}",
+            "trading_date": today.trading_date,
+            "without_quote": valuation.partial,
+            "version": valuation.book.version,
+            "booked_at": valuation.book.at,
+            "quoted_at": valuation.quoted_at,
         }
 
     @router.get("/circuit-breaker")
     async def show_breaker() -> dict[str, object]:
-        async with desk.database.connection() as connection:
-            return asdict(await breaker.read(connection))
+        book = _book(desk)
+        return {
+            **asdict(book.breaker),
+            "trip_asked": desk.switch.halting,
+            "stored": book.tripped,
+            "venue_halted": book.halt.confirmed if desk.switch.venue_halted is None else desk.switch.venue_halted,
+        }
 
     @router.post("/circuit-breaker/trip")
-    async def trip_breaker(change: BreakerChange) -> dict[str, object]:
-        return asdict(await desk.trip(change.reason, change.by))
+    async def trip_breaker(change: BreakerChange) -> Response:
+        """Trips the breaker. 503 if a part is not done yet: the answer says which, and the desk goes on with it."""
+        report = await desk.switch.trip(change.reason, change.by)
+        done = report.stored and report.venue_halted
+        content = {**asdict(report.breaker), "stored": report.stored, "venue_halted": report.venue_halted}
+        if not done:
+            parts = [
+                *([] if report.stored else ["stored"]),
+                *([] if report.venue_halted else ["confirmed by the venue"]),
+            ]
+            content["detail"] = (
+                f"orders that add risk are refused, but the trip is not {' nor '.join(parts)} yet; that is tried on"
+            )
+        return Response(_JSON.dump_json(content), 200 if done else 503, media_type="application/json")
 
     @router.post("/circuit-breaker/reset")
     async def reset_breaker(change: BreakerChange) -> dict[str, object]:
-        return asdict(await desk.reset(change.reason, change.by))
+        return asdict(await desk.switch.reset(change.reason, change.by))
 
     @router.post("/high-water-mark/reset")
     async def reset_high_water_mark(change: HighWaterMarkReset) -> dict[str, object]:
-        valuation = desk.pnl.valuation
-        if valuation is None:
-            raise HTTPException(503, "equity is not known yet")
-        async with desk.database.transaction() as connection:
-            before = await ledger.reset_high_water_mark(connection, valuation.equity, change.reason, change.by)
-        return {"before": _cents(before), "after": _cents(valuation.equity)}
+        done = await desk.reset_high_water_mark(change.reason, change.by)
+        if done is None:
+            raise HTTPException(
+                503, "equity is not known: no state of the market has arrived, or a holding has no quote"
+            )
+        return {"before": _cents(done.before), "after": _cents(done.after)}
+
+    @router.post("/trading-date/reset")
+    async def reset_trading_date(_: TradingDateReset) -> dict[str, dt.date]:
+        """Goes to the trading date of the market data service, when the desk has a wrong one."""
+        try:
+            return {"trading_date": await desk.mend_trading_date()}
+        except (httpx.HTTPError, ValueError) as error:
+            raise HTTPException(503, "the market data service does not say its trading date") from error
 
     return router
+
+
+_JSON = TypeAdapter(dict[str, object])
+
+
+def _book(desk: Desk) -> Book:
+    if desk.writer.book is None:
+        raise HTTPException(503, "the book has not been read from PostgreSQL yet")
+    return desk.writer.book
+
+
+def _positions(book: Book) -> dict[str, dict[str, object]]:
+    return {
+        symbol: {"shares": position.shares, "average_cost": position.average_cost}
+        for symbol, position in book.positions.items()
+    }
 
 
 def _cents(amount: Decimal) -> str:

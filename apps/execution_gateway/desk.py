@@ -1,132 +1,280 @@
-"""The desk: follows the market. After each state of the market it books fills, values the book and limits its risk."""
+"""The desk: follows the market, values the book, and holds together what works on orders, venue and breaker."""
 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any
 from uuid import UUID
 
-from apps.background import Duty, background, every
-from apps.catalogue import SYMBOL, gross_exposure_limit_dollars, open_orders
-from apps.database import Database, when_there
-from apps.execution_gateway import breaker, ledger
-from apps.execution_gateway.breaker import Breaker
+from apps.background import background
+from apps.catalogue import (
+    SYMBOL,
+    daily_loss_limit_ratio,
+    gross_exposure_limit_dollars,
+    market_states_refused_total,
+    order_size_limit_dollars,
+    orders_outcome_unknown,
+    position_limit_dollars,
+)
+from apps.database import Database
+from apps.execution_gateway import commands, ledger
+from apps.execution_gateway.book import Book
 from apps.execution_gateway.broker import Broker
-from apps.execution_gateway.cancellation import adding_risk, cancel
-from apps.execution_gateway.errors import NotOpen
-from apps.execution_gateway.fills import Fills
-from apps.execution_gateway.holdings import Holdings
-from apps.execution_gateway.models import RESTING, Order
-from apps.execution_gateway.placement import Placement
-from apps.execution_gateway.pnl import ProfitAndLoss
+from apps.execution_gateway.dispatch import Dispatch
+from apps.execution_gateway.draft import Draft, MarkReset
+from apps.execution_gateway.duties import LATE_SECONDS, Wake, WatchedDuty
+from apps.execution_gateway.models import Order
+from apps.execution_gateway.orders import Orders
+from apps.execution_gateway.pnl import ProfitAndLoss, show_book
 from apps.execution_gateway.reconciliation import Reconciliation
 from apps.execution_gateway.settings import Settings
-from apps.market import MarketState, follow
-from apps.vocabulary import BreakerState, Cancellation, Side
+from apps.execution_gateway.switch import KillSwitch
+from apps.execution_gateway.valuation import Valuation
+from apps.execution_gateway.waiting import answered
+from apps.execution_gateway.writer import Request, Writer
+from apps.market import MarketState
+from apps.market_stream import FUTURE_SECONDS, follow
+from apps.vocabulary import DeskDuty, StateRefusal
 
 logger = logging.getLogger(__name__)
+
+_SECONDS = {
+    DeskDuty.COMMAND: 10.0,
+    DeskDuty.HALT: 5.0,
+    DeskDuty.SEND: 10.0,
+    DeskDuty.FETCH: 10.0,
+    DeskDuty.RECONCILE: 10.0,
+    DeskDuty.FOLLOW_MARKET: 3.0,
+    DeskDuty.TICK_VENUE: 10.0,
+    DeskDuty.READ_BREAKER: 5.0,
+}
+"""The time limit of each duty."""
+
+
+class StateRefused(Exception):
+    """The state of the market is not used."""
 
 
 class Desk:
     """The gateway's work at one venue, and the state that it keeps in memory."""
 
-    def __init__(self, database: Database, broker: Broker, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        broker: Broker,
+        settings: Settings,
+        session: Callable[[], Awaitable[dt.date]],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """`session` returns the trading date of the market data service, which confirms a new one."""
         self.database = database
         self.broker = broker
-        self._settings = settings
+        self.settings = settings
+        self._session = session
+        self._now = now
+        self._valued_at: float | None = None
+        """When the book was last valued in a new state of the market, with a quote of every holding."""
+        self._outstanding: dict[str, Request[object]] = {}
+        """Commands that are not committed yet, so that none is asked for twice."""
         self.market: MarketState | None = None
-        self.holdings: Holdings | None = None
-        self.fills = Fills(database, broker)
-        self.pnl = ProfitAndLoss(database, settings, self.fills)
-        self.placement = Placement(database, broker, self.fills, settings, lambda: self.market, lambda: self.holdings)
-        self._reconciliation = Reconciliation(database, broker)
-        self._reading_breaker = Duty("reading the circuit breaker", logger)
-        self._resolving = Duty("resolving pending orders", logger)
-        self._filling = Duty("filling resting orders", logger)
-        self._booking = Duty("booking fills", logger)
-        self._protecting = Duty("valuing and protecting the book", logger)
-        self._turn = asyncio.Lock()
-        self.ready = False
+        self.pnl = ProfitAndLoss()
+        self.duties = {duty: WatchedDuty(duty, seconds) for duty, seconds in _SECONDS.items()}
+        self.writer = Writer(database, settings, self._book_changed, now)
+        reading = self.duties[DeskDuty.READ_BREAKER]
+        self.switch = KillSwitch(
+            database, broker, self.writer, reading, lambda book: self.pnl.trips(book, settings.daily_loss_limit), now
+        )
+        ticking = self.duties[DeskDuty.TICK_VENUE]
+        self.dispatch = Dispatch(broker, self.writer, self.switch, self.pnl, ticking, now)
+        self.orders = Orders(
+            database,
+            self.writer,
+            self.switch,
+            lambda: (self.market, self._valued_at),
+            reading,
+            self.dispatch.send_now,
+            now,
+        )
+        self.reconciliation = Reconciliation(database, broker, lambda: self.writer.opened)
 
     async def run(self) -> None:
-        """Works until cancelled. Raises `ledger.MadeWithOtherCash` if the account began with another INITIAL_CASH."""
+        """Works until cancelled. Raises `ledger.MadeWithOtherCash` or `OtherSchema` if the data cannot be used."""
+        gross_exposure_limit_dollars.set(self.settings.gross_exposure_limit)
+        position_limit_dollars.set(self.settings.position_limit)
+        order_size_limit_dollars.set(self.settings.order_size_limit)
+        daily_loss_limit_ratio.set(self.settings.daily_loss_limit)
+        orders_outcome_unknown.set(0)
         await self.database.open()
-        await when_there(lambda: ledger.open_account(self.database, self._settings.initial_cash))
-        # This must come before any fill is booked. It counts the placements that a crash interrupted, and finds them by
-        # their status `pending`, which a booked fill would change.
-        await when_there(self.placement.resolve_pending)
-        gross_exposure_limit_dollars.set(self._settings.gross_exposure_limit)
-        self.ready = True
-        reconciling = every(5, Duty("reconciling with the venue", logger), self._reconciliation.run)
-        async with background(self._follow(), self._catch_up_for_ever(), reconciling):
+        async with background(*self.work(), self._follow()):
             await asyncio.Event().wait()
 
-    async def _follow(self) -> None:
-        async for state in follow(self._settings.redis_url):
-            await self.see(state)
+    def work(self) -> list[Coroutine[Any, Any, None]]:
+        """The duties, except that of following the market. Each runs until cancelled."""
+        dispatch = self.dispatch
+        return [
+            self._command_for_ever(),
+            self._repeat(DeskDuty.HALT, self.switch.halt, self.switch.wake, 1),
+            self._repeat(DeskDuty.SEND, dispatch.send, dispatch.send_now, 1),
+            self._repeat(DeskDuty.FETCH, dispatch.fetch, dispatch.fetch_now, 1),
+            self._repeat(DeskDuty.TICK_VENUE, dispatch.tick, dispatch.tick_now, 1),
+            self._repeat(DeskDuty.RECONCILE, self.reconciliation.run, Wake(), 5),
+            self._repeat(DeskDuty.READ_BREAKER, self._read, Wake(), 1),
+        ]
 
-    async def _catch_up_for_ever(self) -> None:
+    async def _command_for_ever(self) -> None:
+        duty = self.duties[DeskDuty.COMMAND]
         while True:
-            await self.catch_up()
-            await asyncio.sleep(1)
+            if not await duty.attempt(self.writer.step):
+                if isinstance(duty.error, ledger.MadeWithOtherCash):
+                    raise duty.error
+                await asyncio.sleep(0.5)
+            await self.writer.arrived(1)
+
+    async def _repeat(self, duty: DeskDuty, work: Callable[[], Awaitable[object]], wake: Wake, seconds: float) -> None:
+        await self.switch.opened()
+        await self.duties[duty].repeat(work, lambda: wake.wait(seconds))
+
+    async def _read(self) -> None:
+        await self.switch.read()
+        await self.orders.remember()
+
+    async def _follow(self) -> None:
+        await self.switch.opened()
+        duty = self.duties[DeskDuty.FOLLOW_MARKET]
+        async for state in follow(self.settings.redis_url, duty.succeeded):
+            await duty.attempt(partial(self.see, state))
+
+    @property
+    def ready(self) -> bool:
+        """Whether the book has been read."""
+        return self.writer.book is not None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is on its way: no command, no order or cancellation to the venue, no day, no halt."""
+        book = self.writer.opened
+        return not (
+            self.writer.waiting
+            or self.writer.in_doubt
+            or self.pnl.due
+            or book.waiting.to_send
+            or not self.switch.agreed
+            or self.dispatch.date != book.trading_date
+        )
+
+    @property
+    def late(self) -> list[str]:
+        """The duties that have not succeeded for some time."""
+        return [duty.name for duty in self.duties.values() if duty.age > LATE_SECONDS]
+
+    @property
+    def failing(self) -> list[str]:
+        """The duties whose last run failed."""
+        return [duty.name for duty in self.duties.values() if duty.error is not None]
+
+    # --- the market
 
     async def see(self, state: MarketState) -> None:
-        """Books fills, values the book and limits its risk at a new state of the market. Never raises."""
-        SYMBOL.know(state.quotes)
-        self.market = state
-        await self._filling.attempt(self._fill)
-        await self._protecting.attempt(self._value_and_protect)
+        """Takes a state of the market: values the book, and has done what the day and the loss demand.
 
-    async def _fill(self) -> None:
-        if self.market is not None and await self.broker.see(self.market):
-            await self.fills.book()
-
-    async def catch_up(self) -> None:
-        """Does the work that must not wait for the market. Never raises.
-
-        It sets the breaker's gauge, resolves interrupted placements, books fills, values the book and limits its risk.
+        Raises `StateRefused` for a state that is older than the present one, or of a date that the session does not
+        allow.
         """
-        await self._reading_breaker.attempt(self._show_breaker)
-        await self._resolving.attempt(self.placement.resolve_pending)
-        await self._booking.attempt(self.fills.book)
-        await self._protecting.attempt(self._value_and_protect)
+        book = self.writer.opened
+        SYMBOL.know(state.quotes)
+        self._check_age(state)
+        await self._check_date(book, state)
+        self.market = self.dispatch.market = state
+        valuation = self._value()
+        if valuation is not None and not valuation.partial:
+            self._valued_at = self._now()
+        if not state.open and len(book.orders) > len(book.waiting.to_send):
+            self._ask_once("close", commands.close_session)
+        self.dispatch.tick_now()
 
-    async def _show_breaker(self) -> None:
-        async with self.database.connection() as connection:
-            breaker.show(await breaker.read(connection))
+    def _check_age(self, state: MarketState) -> None:
+        # A present state ahead of the clock says that the clock was set back: then the next one is taken.
+        if self.market is not None and state.at < self.market.at <= self._now() + FUTURE_SECONDS:
+            self._refuse(StateRefusal.OLD, f"the state of the market is {self.market.at - state.at:.1f} s older")
 
-    async def _value_and_protect(self) -> None:
-        async with self._turn:
-            await self.pnl.update(self.market)
-            async with self.database.connection() as connection:
-                self.holdings = await ledger.read_holdings(connection)
-                tripped = (await breaker.read(connection)).state is BreakerState.TRIPPED
-            for side in Side:
-                open_orders.set(sum(o.side is side for o in self.holdings.open_orders), {"side": side})
-            if tripped:
-                await self._cancel_all(adding_risk(self.holdings), Cancellation.BREAKER)
-            if self.market is not None and not self.market.open:
-                resting = [o for o in self.holdings.open_orders if o.status in RESTING]
-                await self._cancel_all(resting, Cancellation.SESSION_CLOSED)
+    async def _check_date(self, book: Book, state: MarketState) -> None:
+        known = self.pnl.trading_date or book.trading_date
+        if state.trading_date == known:
+            return
+        if known is not None and state.trading_date < known and state.trading_date != self.dispatch.mended:
+            self._refuse(
+                StateRefusal.TRADING_DATE, f"the state of the market is of {state.trading_date}, the desk is at {known}"
+            )
+        confirmed = await self._session()
+        if confirmed != state.trading_date:
+            self._refuse(
+                StateRefusal.TRADING_DATE,
+                f"the state of the market is of {state.trading_date}, the session is of {confirmed}",
+            )
 
-    async def _cancel_all(self, orders: list[Order], reason: Cancellation) -> None:
-        for order in orders:
-            try:
-                await self.cancel(order.id, reason)
-            except NotOpen as ended:
-                logger.info("order %s: %s", order.id, ended)
+    def _refuse(self, reason: StateRefusal, problem: str) -> None:
+        market_states_refused_total.add(1, {"reason": reason})
+        raise StateRefused(problem)
 
-    async def cancel(self, order_id: UUID, reason: Cancellation) -> Order:
-        """Cancels the unfilled rest of an order. Raises `UnknownOrder` or `NotOpen`."""
-        return await cancel(self.database, self.broker, self.fills, order_id, reason)
+    def _value(self) -> Valuation | None:
+        """Values the present book in the present state of the market, and sees to its loss."""
+        book, market = self.writer.opened, self.market
+        if market is None:
+            return None
+        valuation = self.pnl.see(book, market)
+        self.switch.show()
+        today, limit = self.pnl.today, self.settings.daily_loss_limit
+        assert today is not None
+        if self.pnl.due:
+            self.dispatch.send_now()
+        if today.trips(book, limit):
+            self._ask_once("loss trip", partial(today.store, at=self._now()), first=True)
+            self.switch.wake()
+        elif not self.pnl.due and not today.is_stored(book, limit):
+            self._ask_once("mark", partial(today.store, at=self._now()))
+        return valuation
 
-    async def trip(self, reason: str, by: str) -> Breaker:
-        """Trips the breaker, and cancels the resting orders that add risk."""
-        tripped = await breaker.trip(self.database, reason, by)
-        # The trip has succeeded, even if a cancellation fails now. `catch_up` tries again each second.
-        await self._protecting.attempt(self._value_and_protect)
-        return tripped
+    @property
+    def valuation(self) -> Valuation | None:
+        """The last valuation: one version of the book in one state of the market."""
+        return self.pnl.valuation
 
-    async def reset(self, reason: str, by: str) -> Breaker:
-        """Resets the breaker, so that trading is allowed again."""
-        return await breaker.reset(self.database, reason, by)
+    async def mend_trading_date(self) -> dt.date:
+        """Goes to the trading date of the market data service, also to an earlier one. Returns it."""
+        date = self.dispatch.mended = await self._session()
+        if date != self.pnl.trading_date:
+            self.pnl.forget_today()
+            logger.warning("a person has the trading date set to %s", date)
+        return date
+
+    async def reset_high_water_mark(self, reason: str, by: str) -> MarkReset | None:
+        """Sets the high-water mark to the present equity. None if it is not known. Raises `Busy` or `NotStoredYet`."""
+        valuation = self.valuation
+        if valuation is None or valuation.partial:
+            return None
+
+        def reset(draft: Draft) -> MarkReset:
+            self.pnl.forget_highest()  # here, because a mark that is applied next would set the old one again
+            return commands.reset_high_water_mark(draft, valuation.equity, reason, by)
+
+        return await answered(self.writer, reset)
+
+    def _book_changed(self, book: Book, changed: Mapping[UUID, Order] | None) -> None:
+        show_book(book)
+        self.dispatch.book_changed(anew=changed is None)
+        self.orders.book_changed(book, changed)
+        self._value()
+        self.switch.book_changed(anew=changed is None)
+        if book.waiting.to_send:
+            self.dispatch.send_now()
+
+    def _ask_once(self, name: str, command: Callable[[Draft], object], *, first: bool = False) -> None:
+        """Gives a command to the writer, unless the last one of that name is still on its way."""
+        last = self._outstanding.get(name)
+        if last is None or last.done.done():
+            self._outstanding[name] = self.writer.ask(command, first=first)

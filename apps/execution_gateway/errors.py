@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from urllib.parse import quote
+from uuid import UUID
+
 from apps.vocabulary import Rejection
 
 
@@ -9,6 +13,7 @@ class OrderError(Exception):
     """The base of all errors about an order. The message is for the client."""
 
     status: int = 503
+    headers: Mapping[str, str] = {}
 
     @property
     def detail(self) -> object:
@@ -34,8 +39,12 @@ class Rejected(OrderError):
     def __init__(self, reason: Rejection, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-        # An unknown symbol is invalid input. A breaker that cannot be read is our problem, not the client's.
-        self.status = {Rejection.UNKNOWN_SYMBOL: 422, Rejection.BREAKER_UNKNOWN: 503}.get(reason, 409)
+        # An unknown symbol is invalid input. What cannot be known is our problem, not the client's.
+        self.status = {
+            Rejection.UNKNOWN_SYMBOL: 422,
+            Rejection.BREAKER_UNKNOWN: 503,
+            Rejection.BOOK_UNKNOWN: 503,
+        }.get(reason, 409)
 
     @property
     def detail(self) -> object:
@@ -57,7 +66,7 @@ class ClientOrderIdConflict(OrderError):
 
 
 class Failed(OrderError):
-    """An error of ours. As far as we know, the order was not taken."""
+    """An error of ours. The order was not placed, and will not be."""
 
     @property
     def detail(self) -> object:
@@ -65,5 +74,42 @@ class Failed(OrderError):
         return {"reason": "failed", "message": str(self)}
 
 
-class OutcomeUnknown(Failed):
-    """The first placement of this order was interrupted. We do not know yet whether the venue has it."""
+class Busy(OrderError):
+    """Too much is waiting, or PostgreSQL does not answer. Nothing was taken: it can be sent again."""
+
+    headers: Mapping[str, str] = {"Retry-After": "1"}
+
+    @property
+    def detail(self) -> object:
+        """The reason `busy`, and a sentence."""
+        return {"reason": "busy", "message": f"{self}; nothing was taken, send it again"}
+
+
+class NotStoredYet(OrderError):
+    """A change by a person is on its way, and nobody knows yet whether it is stored."""
+
+    @property
+    def detail(self) -> object:
+        """The reason `outcome_unknown`, and a sentence."""
+        return {"reason": "outcome_unknown", "message": str(self)}
+
+
+class OutcomeUnknown(OrderError):
+    """The order is on its way, and nobody knows yet how that ends."""
+
+    def __init__(self, order_id: UUID, client_order_id: str | None = None) -> None:
+        super().__init__("the outcome is not known yet, ask for it later")
+        self.order_id = order_id
+        self.client_order_id = client_order_id
+
+    @property
+    def detail(self) -> object:
+        """The reason `outcome_unknown`, a sentence, the order's id, and where to ask."""
+        # The client's own id is surer: it may belong to an earlier order, which this request has not found yet.
+        by_client = self.client_order_id and f"/api/v1/orders?client_order_id={quote(self.client_order_id, safe='')}"
+        return {
+            "reason": "outcome_unknown",
+            "message": str(self),
+            "order_id": str(self.order_id),
+            "ask": by_client or f"/api/v1/orders/{self.order_id}",
+        }

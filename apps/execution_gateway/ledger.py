@@ -1,93 +1,253 @@
-"""Reads and writes the desk's account, orders, fills and positions in PostgreSQL."""
+"""Reads the book from PostgreSQL, and stores the next version of it."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping
+import json
+import time
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from uuid import UUID
 
 import asyncpg
+from pydantic import TypeAdapter
 
-from apps.database import Connection, Database
-from apps.execution_gateway.book import ZERO, Book, Position
+from apps.database import Connection
+from apps.execution_gateway.book import Book, Breaker, Halt, Position
+from apps.execution_gateway.draft import Draft, waiting
 from apps.execution_gateway.execution import Execution
-from apps.execution_gateway.holdings import Holdings
-from apps.execution_gateway.models import OPEN, Order, OrderRequest
-from apps.vocabulary import OrderStatus
+from apps.execution_gateway.models import OPEN, Order
+from apps.execution_gateway.settings import Settings
+from apps.vocabulary import BreakerState
 
 
 class MadeWithOtherCash(Exception):
     """The stored account began with another initial cash."""
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The figures in the account's row that are not part of the book."""
-
-    high_water_mark: Decimal
-    trading_date: dt.date | None
-    start_of_day_equity: Decimal | None
-    daily_loss_ratio: Decimal
-    loss_tripped_on: dt.date | None
-
-
-async def open_account(database: Database, initial_cash: Decimal) -> None:
+async def open_account(connection: Connection, initial_cash: Decimal) -> None:
     """Creates the account if there is none. Raises `MadeWithOtherCash` if there is one with another INITIAL_CASH."""
-    async with database.transaction() as connection:
+    stored = await connection.fetchval("SELECT initial_cash FROM gateway.account")
+    if stored is None:
         await connection.execute(
             "INSERT INTO gateway.account (initial_cash, cash, high_water_mark) VALUES ($1, $1, $1)"
             " ON CONFLICT DO NOTHING",
             initial_cash,
         )
-        stored = await connection.fetchval("SELECT initial_cash FROM gateway.account")
-    if stored != initial_cash:
+    elif stored != initial_cash:
         raise MadeWithOtherCash(
             f"the data folder was made with INITIAL_CASH={stored:f}, now it is {initial_cash:f}: "
             "set it back, or run `make clean-data`"
         )
 
 
-async def lock_account(connection: Connection) -> None:
-    """Locks the account until the transaction ends, so that only one transaction at a time changes the book."""
-    await connection.execute("SELECT 1 FROM gateway.account FOR UPDATE")
+async def take_over(connection: Connection, settings: Settings) -> tuple[Book, UUID | None]:
+    """Makes the caller the only writer, in its transaction. Returns the book, and the batch that was stored last.
 
-
-async def read_book(connection: Connection) -> tuple[Book, Account]:
-    """The book, and the other figures of the account."""
-    row = await connection.fetchrow("SELECT * FROM gateway.account")
-    assert row is not None, "open_account must be called first"
+    The account's row stays locked until the transaction ends, and every commit begins with that row. So all that is
+    read here is of one moment, and an earlier writer cannot commit any more.
+    """
+    account = await connection.fetchrow("UPDATE gateway.account SET version = version + 1 RETURNING *")
+    assert account is not None, "open_account must be called first"
     positions = await connection.fetch("SELECT * FROM gateway.positions ORDER BY symbol")
+    rows = await connection.fetch("SELECT * FROM gateway.orders WHERE status = ANY($1)", list(OPEN))
+    orders = {row["id"]: _order(row) for row in rows}
+    set_aside = await connection.fetchval("SELECT count(*) FROM gateway.executions_set_aside")
     book = Book(
-        row["initial_cash"],
-        row["cash"],
-        row["realized"],
-        {p["symbol"]: Position(p["shares"], p["average_cost"]) for p in positions},
+        version=account["version"],
+        initial_cash=account["initial_cash"],
+        cash=account["cash"],
+        realized=account["realized"],
+        positions=MappingProxyType(
+            {p["symbol"]: Position(p["shares"], p["average_cost"], p["last_price"]) for p in positions}
+        ),
+        orders=MappingProxyType(orders),
+        waiting=waiting(orders, settings),
+        breaker=await read_breaker(connection),
+        halt=Halt(account["halt_confirmed"], account["halt_began_at"], account["halt_ended_at"]),
+        high_water_mark=account["high_water_mark"],
+        trading_date=account["trading_date"],
+        start_of_day_equity=account["start_of_day_equity"],
+        daily_loss_ratio=account["daily_loss_ratio"],
+        loss_tripped_on=account["loss_tripped_on"],
+        booked_seq=account["booked_seq"],
+        set_aside=set_aside,
+        at=time.time(),
     )
-    account = Account(
-        row["high_water_mark"],
-        row["trading_date"],
-        row["start_of_day_equity"],
-        row["daily_loss_ratio"],
-        row["loss_tripped_on"],
+    return book, account["batch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The version in PostgreSQL, the batch that was stored last, and the state of the breaker, all of one moment."""
+
+    version: int
+    batch: UUID | None
+    breaker: BreakerState
+
+
+async def read_present(connection: Connection) -> Present:
+    """Reads the version, the last batch and the breaker in one statement."""
+    row = await connection.fetchrow(
+        "SELECT version, batch, (SELECT state FROM gateway.breaker_changes ORDER BY id DESC LIMIT 1) AS state"
+        " FROM gateway.account"
     )
-    return book, account
+    assert row is not None, "open_account must be called first"
+    return Present(row["version"], row["batch"], BreakerState(row["state"] or BreakerState.OPEN))
 
 
-async def read_holdings(connection: Connection) -> Holdings:
-    """The book and the open orders."""
-    book, _ = await read_book(connection)
-    return Holdings(book, await find_orders(connection, open_only=True))
+async def read_breaker(connection: Connection) -> Breaker:
+    """The last change of the breaker. It is OPEN before the first change."""
+    row = await connection.fetchrow(
+        "SELECT state, reason, by, at FROM gateway.breaker_changes ORDER BY id DESC LIMIT 1"
+    )
+    return Breaker() if row is None else Breaker(BreakerState(row["state"]), row["reason"], row["by"], row["at"])
 
 
-async def find_orders(connection: Connection, *, open_only: bool = False, limit: int = 10_000) -> list[Order]:
-    """The newest orders, newest first."""
+async def store(connection: Connection, version: int, batch: UUID, draft: Draft) -> bool:
+    """Stores a draft as the version after `version`, in the caller's transaction.
+
+    Returns False, and stores nothing, if PostgreSQL has another version: either this draft was stored before, or
+    another process has written. The first statement locks the account, so that only one of two writers goes on.
+    """
+    book = draft.book
+    fenced = await connection.execute(
+        "UPDATE gateway.account SET version = $1 + 1, batch = $2, cash = $3, realized = $4, high_water_mark = $5,"
+        " trading_date = $6, start_of_day_equity = $7, daily_loss_ratio = $8, loss_tripped_on = $9, booked_seq = $10,"
+        " halt_confirmed = $11, halt_began_at = $12, halt_ended_at = $13 WHERE version = $1",
+        version,
+        batch,
+        book.cash,
+        book.realized,
+        book.high_water_mark,
+        book.trading_date,
+        book.start_of_day_equity,
+        book.daily_loss_ratio,
+        book.loss_tripped_on,
+        book.booked_seq,
+        book.halt.confirmed,
+        book.halt.began_at,
+        book.halt.ended_at,
+    )
+    if fenced != "UPDATE 1":
+        return False
+    if draft.changed_orders or draft.changed_positions or draft.fills:
+        await connection.execute(_STORE, *_rows(draft))
+    if draft.set_aside:
+        await connection.execute(_SET_ASIDE, _json(_execution_row(e) | {"reason": why} for e, why in draft.set_aside))
+    for change in draft.breaker_changes:
+        await connection.execute(
+            "INSERT INTO gateway.breaker_changes (state, reason, by, at) VALUES ($1, $2, $3, $4)",
+            change.state,
+            change.reason,
+            change.by,
+            change.at,
+        )
+    for reset in draft.mark_resets:
+        await connection.execute(
+            "INSERT INTO gateway.high_water_mark_resets (reason, by, before, after) VALUES ($1, $2, $3, $4)",
+            reset.reason,
+            reset.by,
+            reset.before,
+            reset.after,
+        )
+    return True
+
+
+# One statement for all rows, because each statement is a round trip. Foreign keys are checked at its end.
+_STORE = """
+WITH new_orders AS (
+    INSERT INTO gateway.orders SELECT * FROM jsonb_populate_recordset(NULL::gateway.orders, $1::jsonb)
+    ON CONFLICT (id) DO NOTHING
+), changed_orders AS (
+    UPDATE gateway.orders SET status = change.status, filled_qty = change.filled_qty, reason = change.reason,
+        message = change.message, cancelling = change.cancelling
+    FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[])
+        AS change (id, status, filled_qty, reason, message, cancelling)
+    WHERE orders.id = change.id
+), new_fills AS (
+    INSERT INTO gateway.fills SELECT * FROM unnest($8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::bigint[],
+        $13::numeric[], $14::numeric[], $15::date[], $16::timestamptz[])
+), changed_positions AS (
+    INSERT INTO gateway.positions SELECT * FROM unnest($17::text[], $18::bigint[], $19::numeric[], $20::numeric[])
+    ON CONFLICT (symbol) DO UPDATE SET shares = excluded.shares, average_cost = excluded.average_cost,
+        last_price = excluded.last_price
+)
+DELETE FROM gateway.positions WHERE symbol = ANY($21)
+"""
+_SET_ASIDE = """
+INSERT INTO gateway.executions_set_aside (seq, order_id, symbol, side, qty, price, fee, trading_date, at, reason)
+SELECT seq, order_id, symbol, side, qty, price, fee, trading_date, at, reason
+FROM jsonb_populate_recordset(NULL::gateway.executions_set_aside, $1::jsonb)
+"""
+
+
+_ORDERS = TypeAdapter(list[Order])
+
+
+def _rows(draft: Draft) -> list[object]:
+    """The arguments of `_STORE`."""
+    new = [order for order in draft.changed_orders.values() if draft.is_new(order)]
+    changed = [order for order in draft.changed_orders.values() if not draft.is_new(order)]
+    held = {symbol: draft.book.positions.get(symbol) for symbol in draft.changed_positions}
+    positions = {symbol: position for symbol, position in held.items() if position is not None}
+    return [
+        _ORDERS.dump_json(new).decode(),
+        *([getattr(order, name) for order in changed] for name in _CHANGING),
+        *([getattr(fill, name) for fill in draft.fills] for name in _FILL),
+        list(positions),
+        *([getattr(position, name) for position in positions.values()] for name in _POSITION),
+        [symbol for symbol, position in held.items() if position is None],
+    ]
+
+
+_CHANGING = ("id", "status", "filled_qty", "reason", "message", "cancelling")
+_FILL = ("seq", "order_id", "symbol", "side", "qty", "price", "fee", "trading_date", "at")
+_POSITION = ("shares", "average_cost", "last_price")
+
+
+def _execution_row(execution: Execution) -> dict[str, object]:
+    return {
+        "seq": execution.seq,
+        "order_id": str(execution.order_id),
+        "symbol": execution.symbol,
+        "side": execution.side,
+        "qty": execution.qty,
+        "price": str(execution.price),
+        "fee": str(execution.fee),
+        "trading_date": execution.trading_date.isoformat(),
+        "at": execution.at.isoformat(),
+    }
+
+
+def _json(rows: Iterable[Mapping[str, object]]) -> str:
+    return json.dumps(list(rows))
+
+
+async def find_orders(
+    connection: Connection,
+    *,
+    open_only: bool = False,
+    limit: int = 100,
+    before: UUID | None = None,
+    client_order_id: str | None = None,
+) -> list[Order]:
+    """The newest orders, newest first. `before` is the id of an order: only older ones are returned."""
+    if client_order_id is not None:
+        rows = await connection.fetch("SELECT * FROM gateway.orders WHERE client_order_id = $1", client_order_id)
+        return [_order(row) for row in rows]
+    conditions, arguments = ["true"], list[object]()
+    if open_only:
+        # The same words as in the partial index, so that it is used.
+        conditions.append("status IN ('pending', 'accepted', 'partly_filled')")
+    if before is not None:
+        arguments.append(before)
+        conditions.append("(created_at, id) < (SELECT created_at, id FROM gateway.orders WHERE id = $1)")
     rows = await connection.fetch(
-        "SELECT * FROM gateway.orders WHERE NOT $1 OR status = ANY($2) ORDER BY created_at DESC, id LIMIT $3",
-        open_only,
-        list(OPEN),
-        limit,
+        f"SELECT * FROM gateway.orders WHERE {' AND '.join(conditions)}"  # noqa: S608  # only the words above
+        f" ORDER BY created_at DESC, id DESC LIMIT {int(limit)}",
+        *arguments,
     )
     return [_order(row) for row in rows]
 
@@ -98,173 +258,43 @@ async def find_order(connection: Connection, order_id: UUID) -> Order | None:
     return None if row is None else _order(row)
 
 
-async def find_by_client_order_id(connection: Connection, client_order_id: str) -> Order | None:
-    """The order with this client_order_id, or None."""
-    row = await connection.fetchrow("SELECT * FROM gateway.orders WHERE client_order_id = $1", client_order_id)
-    return None if row is None else _order(row)
+async def find_known(connection: Connection, client_order_ids: list[str]) -> dict[str, Order]:
+    """The orders with these client_order_ids."""
+    rows = await connection.fetch("SELECT * FROM gateway.orders WHERE client_order_id = ANY($1)", client_order_ids)
+    return {row["client_order_id"]: _order(row) for row in rows}
 
 
-async def insert_order(
-    connection: Connection,
-    order_id: UUID,
-    request: OrderRequest,
-    status: OrderStatus,
-    *,
-    arrival_price: Decimal | None = None,
-    trading_date: dt.date | None = None,
-    reason: str | None = None,
-) -> Order:
-    """Stores a new order."""
-    row = await connection.fetchrow(
-        "INSERT INTO gateway.orders (id, client_order_id, symbol, side, qty, order_type, limit_price, status, reason,"
-        " arrival_price, trading_date) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING *",
-        order_id,
-        request.client_order_id,
-        request.symbol,
-        request.side,
-        request.qty,
-        request.order_type,
-        request.limit_price,
-        status,
-        reason,
-        arrival_price,
-        trading_date,
-    )
-    assert row is not None
-    return _order(row)
-
-
-async def set_status(
-    connection: Connection,
-    order_id: UUID,
-    status: OrderStatus,
-    *,
-    only_from: tuple[OrderStatus, ...],
-    reason: str | None = None,
-) -> bool:
-    """Sets the status if the present status is in `only_from`. Returns whether it was."""
-    changed = await connection.fetchval(
-        "UPDATE gateway.orders SET status = $2, reason = coalesce($3, reason)"
-        " WHERE id = $1 AND status = ANY($4) RETURNING true",
-        order_id,
-        status,
-        reason,
-        list(only_from),
-    )
-    return bool(changed)
-
-
-async def last_execution(connection: Connection) -> int:
-    """The venue's `seq` of the last booked fill, or 0 if there is none."""
-    return int(await connection.fetchval("SELECT coalesce(max(venue_seq), 0) FROM gateway.fills"))
-
-
-async def book_fill(connection: Connection, execution: Execution) -> Order:
-    """Updates fills, order, position and account in the caller's transaction. Returns the order before the fill."""
-    await lock_account(connection)
-    row = await connection.fetchrow("SELECT * FROM gateway.orders WHERE id = $1", execution.order_id)
-    if row is None:
-        raise LookupError(f"the venue filled the order {execution.order_id}, which we do not have")
-    order = _order(row)
-    await connection.execute(
-        "INSERT INTO gateway.fills VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        execution.seq,
-        execution.order_id,
-        execution.symbol,
-        execution.side,
-        execution.qty,
-        execution.price,
-        execution.fee,
-        execution.trading_date,
-        execution.at,
-    )
-    filled = order.filled_qty + execution.qty
-    status = OrderStatus.FILLED if filled >= order.qty else OrderStatus.PARTLY_FILLED
-    if status is OrderStatus.PARTLY_FILLED and order.status not in OPEN:
-        status = order.status  # the order was cancelled before this fill was booked
-    await connection.execute(
-        "UPDATE gateway.orders SET filled_qty = $2, status = $3 WHERE id = $1", order.id, filled, status
-    )
-    held = await connection.fetchrow("SELECT * FROM gateway.positions WHERE symbol = $1", execution.symbol)
-    position = Position() if held is None else Position(held["shares"], held["average_cost"])
-    position, realized = position.after(execution.side, execution.qty, execution.price)
-    if position.shares == 0:
-        await connection.execute("DELETE FROM gateway.positions WHERE symbol = $1", execution.symbol)
-    else:
-        await connection.execute(
-            "INSERT INTO gateway.positions VALUES ($1, $2, $3)"
-            " ON CONFLICT (symbol) DO UPDATE SET shares = $2, average_cost = $3",
-            execution.symbol,
-            position.shares,
-            position.average_cost,
-        )
-    await connection.execute(
-        "UPDATE gateway.account SET cash = cash - $1, realized = realized + $2",
-        execution.side.sign * execution.qty * execution.price + execution.fee,
-        realized - execution.fee,
-    )
-    return order
-
-
-async def equity_at_open(
-    connection: Connection, trading_date: dt.date, previous_closes: Mapping[str, Decimal]
-) -> Decimal:
-    """Start-of-day equity. It needs only earlier fills and previous closes, so it can be computed after the open."""
-    cash: Decimal = await connection.fetchval("SELECT initial_cash FROM gateway.account")
+async def find_newest_known(connection: Connection, limit: int = 10_000) -> dict[str, Order]:
+    """The newest orders that have a client_order_id, oldest first."""
     rows = await connection.fetch(
-        "SELECT symbol, sum(CASE side WHEN 'buy' THEN qty ELSE -qty END)::bigint AS shares,"
-        " sum(CASE side WHEN 'buy' THEN -qty ELSE qty END * price - fee) AS cash"
-        " FROM gateway.fills WHERE trading_date < $1 GROUP BY symbol",
-        trading_date,
+        "SELECT * FROM gateway.orders WHERE client_order_id IS NOT NULL ORDER BY created_at DESC, id DESC LIMIT $1",
+        limit,
     )
-    return cash + sum(
-        (row["cash"] + (row["shares"] * previous_closes[row["symbol"]] if row["shares"] else ZERO) for row in rows),
-        ZERO,
-    )
+    return {row["client_order_id"]: _order(row) for row in reversed(rows)}
 
 
-async def start_day(connection: Connection, trading_date: dt.date, equity: Decimal) -> None:
-    """Stores start-of-day equity with its trading date, and sets the daily loss ratio to 0."""
-    await connection.execute(
-        "UPDATE gateway.account SET trading_date = $1, start_of_day_equity = $2, daily_loss_ratio = 0",
-        trading_date,
-        equity,
-    )
+async def find_by_id(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Order]:
+    """The orders with these ids."""
+    if not ids:
+        return {}
+    rows = await connection.fetch("SELECT * FROM gateway.orders WHERE id = ANY($1)", list(ids))
+    return {row["id"]: _order(row) for row in rows}
 
 
-async def raise_marks(connection: Connection, trading_date: dt.date, loss_ratio: Decimal, equity: Decimal) -> None:
-    """Stores a worse loss of that trading date and a higher high-water mark. Lower values change nothing."""
-    await connection.execute(
-        "UPDATE gateway.account SET high_water_mark = greatest(high_water_mark, $3), daily_loss_ratio ="
-        " CASE WHEN trading_date = $1 THEN greatest(daily_loss_ratio, $2) ELSE daily_loss_ratio END",
-        trading_date,
-        loss_ratio,
-        equity,
+async def count_outlived(connection: Connection) -> int:
+    """How many open orders have another trading date than the account."""
+    return int(
+        await connection.fetchval(
+            "SELECT count(*) FROM gateway.orders o, gateway.account a"
+            " WHERE o.status IN ('pending', 'accepted', 'partly_filled') AND o.trading_date < a.trading_date"
+        )
     )
 
 
-async def mark_loss_trip(connection: Connection, trading_date: dt.date) -> bool:
-    """Notes that the loss of that trading date trips the breaker. Returns False if that was noted before."""
-    due = await connection.fetchval(
-        "UPDATE gateway.account SET loss_tripped_on = $1 WHERE loss_tripped_on IS DISTINCT FROM $1 RETURNING true",
-        trading_date,
-    )
-    return bool(due)
-
-
-async def reset_high_water_mark(connection: Connection, equity: Decimal, reason: str, by: str) -> Decimal:
-    """Sets the high-water mark to this equity, and stores who wanted it and why. Returns the mark before."""
-    await lock_account(connection)
-    before: Decimal = await connection.fetchval("SELECT high_water_mark FROM gateway.account")
-    await connection.execute("UPDATE gateway.account SET high_water_mark = $1", equity)
-    await connection.execute(
-        "INSERT INTO gateway.high_water_mark_resets (reason, by, before, after) VALUES ($1, $2, $3, $4)",
-        reason,
-        by,
-        before,
-        equity,
-    )
-    return before
+async def read_shares(connection: Connection) -> dict[str, int]:
+    """Our positions as they are stored: signed shares by symbol."""
+    rows = await connection.fetch("SELECT symbol, shares FROM gateway.positions")
+    return {row["symbol"]: row["shares"] for row in rows}
 
 
 def _order(row: asyncpg.Record) -> Order:

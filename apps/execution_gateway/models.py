@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from apps.vocabulary import OrderStatus, OrderType, Side
+from apps.vocabulary import Cancellation, OrderStatus, OrderType, Side
 
 OPEN = (OrderStatus.PENDING, OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED)
 RESTING = (OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED)
@@ -55,8 +55,14 @@ class Order(BaseModel):
     status: OrderStatus
     filled_qty: int
     reason: str | None
+    message: str | None = None
+    """Why the order was refused, as a sentence."""
     arrival_price: Decimal | None
+    worst_price: Decimal | None = None
+    """The dearest price at which a buy is filled: cash is reserved for it. None for a sell without a limit."""
     trading_date: dt.date | None
+    cancelling: Cancellation | None = None
+    """Why the rest of the order is to be cancelled. The order stays open until its last fills are booked."""
     created_at: dt.datetime
 
     @property
@@ -76,3 +82,7 @@ class BreakerChange(BaseModel):
 
 class HighWaterMarkReset(BreakerChange):
     """A request to set the high-water mark to the present equity: why, and by whom."""
+
+
+class TradingDateReset(BreakerChange):
+    """A request to go to the trading date of the market data service: why, and by whom."""

@@ -1,21 +1,23 @@
-"""Values the book at the last quotes, keeps the worst daily loss and the high-water mark, and sets the gauges."""
+"""The P&L and the loss of the desk: values the book at each state of the market, without any query."""
 
 from __future__ import annotations
 
 import datetime as dt
-import logging
-import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 
-from apps.background import Duty, described
 from apps.catalogue import (
+    book_partial,
     cash_dollars,
     daily_loss_ratio,
     daily_pnl_dollars,
     equity_dollars,
     equity_high_water_mark_dollars,
+    executions_set_aside,
     gross_exposure_dollars,
     net_exposure_dollars,
+    open_orders,
     pnl_dollars,
     pnl_updated_timestamp_seconds,
     position_value_dollars,
@@ -24,122 +26,116 @@ from apps.catalogue import (
     start_of_day_equity_dollars,
     unrealized_pnl_dollars,
 )
-from apps.database import UNAVAILABLE, Database, Unavailable
-from apps.execution_gateway import breaker, ledger
-from apps.execution_gateway.book import ZERO, Book, Valuation, value
-from apps.execution_gateway.fills import Fills
-from apps.execution_gateway.ledger import Account
-from apps.execution_gateway.settings import Settings
+from apps.execution_gateway import commands
+from apps.execution_gateway.book import ZERO, Book
+from apps.execution_gateway.draft import Draft
+from apps.execution_gateway.valuation import Valuation, equity_at, loss_ratio, value
 from apps.market import MarketState
-from apps.vocabulary import PnlType
-
-logger = logging.getLogger(__name__)
+from apps.vocabulary import PnlType, Side
 
 
-def loss_ratio(equity: Decimal, start_of_day_equity: Decimal) -> Decimal:
-    """The loss divided by start-of-day equity, at least 0. It is 1 if money was lost on an equity of zero or less."""
-    loss = start_of_day_equity - equity
-    if loss <= 0:
-        return ZERO
-    return loss / start_of_day_equity if start_of_day_equity > 0 else Decimal(1)
+@dataclass(eq=False, slots=True)
+class Day:
+    """A trading date as the desk saw it. `highest` is the highest equity that was computed with a quote of each symbol.
 
+    As long as the date is not stored, its start-of-day equity is the one of the last book that is known.
+    """
 
-def _is_new(market: MarketState | None, account: Account) -> bool:
-    """Whether the market is at a later trading date than the account. An old state from Redis is at an earlier one."""
-    return market is not None and (account.trading_date is None or market.trading_date > account.trading_date)
+    trading_date: dt.date
+    previous_closes: Mapping[str, Decimal]
+    start_of_day_equity: Decimal
+    worst: Decimal = ZERO
+    highest: Decimal | None = None
+
+    def see(self, valuation: Valuation) -> None:
+        """Takes the loss and the equity of a valuation."""
+        self.worst = max(self.worst, loss_ratio(valuation.equity, self.start_of_day_equity))
+        if not valuation.partial:
+            self.highest = valuation.equity if self.highest is None else max(self.highest, valuation.equity)
+
+    def store(self, draft: Draft, at: float) -> None:
+        """Stores the worst loss and the highest equity, and trips the breaker if the loss is over its limit."""
+        commands.mark(draft, self.trading_date, self.worst, self.highest)
+        limit = draft.settings.daily_loss_limit
+        if self.worst > limit:
+            why = f"lost {self.worst:.2%} on {self.trading_date}, the limit is {limit:.2%}"
+            commands.trip_for_loss(draft, self.trading_date, why, at)
+
+    def is_stored(self, book: Book, limit: Decimal) -> bool:
+        """Whether the book has all that `store` would change."""
+        return (
+            (self.trading_date != book.trading_date or self.worst <= book.daily_loss_ratio)
+            and (self.highest is None or self.highest <= book.high_water_mark)
+            and not self.trips(book, limit)
+        )
+
+    def trips(self, book: Book, limit: Decimal) -> bool:
+        """Whether the loss of this date must trip the breaker and has not done so yet."""
+        return self.worst > limit and book.loss_tripped_on != self.trading_date
 
 
 class ProfitAndLoss:
-    """The P&L, equity and loss of the desk, as last computed."""
+    """The last valuation, the present day, and the days that have begun but are not stored yet."""
 
-    def __init__(self, database: Database, settings: Settings, fills: Fills) -> None:
-        self._database = database
-        self._settings = settings
-        self._fills = fills
-        self._reading = Duty("reading the book", logger)
-        self._worst: tuple[dt.date | None, Decimal] = (None, ZERO)
-        self.book: Book | None = None
-        self.account: Account | None = None
+    def __init__(self) -> None:
         self.valuation: Valuation | None = None
+        self.today: Day | None = None
+        self.due: list[Day] = []
 
     @property
-    def daily(self) -> Decimal | None:
-        """Equity minus start-of-day equity. None if one of them is not known yet."""
-        if self.valuation is None or self.account is None or self.account.start_of_day_equity is None:
-            return None
-        return self.valuation.equity - self.account.start_of_day_equity
+    def trading_date(self) -> dt.date | None:
+        """The date of the last state of the market that was used."""
+        return None if self.today is None else self.today.trading_date
+
+    def see(self, book: Book, market: MarketState) -> Valuation:
+        """Values the book, notes the loss, and sets the gauges."""
+        if self.today is None or self.today.trading_date != market.trading_date:
+            self._begin(book, market)
+        assert self.today is not None
+        if book.trading_date == self.today.trading_date and book.start_of_day_equity is not None:
+            self.today.start_of_day_equity = book.start_of_day_equity
+        self.valuation = value(book, market)
+        self.today.see(self.valuation)
+        self._show(self.valuation, self.today)
+        return self.valuation
+
+    def stored(self, days: list[Day]) -> None:
+        """These days are stored."""
+        self.due = [day for day in self.due if day not in days]
 
     @property
-    def worst_loss_ratio(self) -> Decimal:
-        """The worst daily loss of the account's trading date. If PostgreSQL was down, it may not be stored yet."""
-        if self.account is None:
-            return ZERO
-        date, worst = self._worst
-        return max(self.account.daily_loss_ratio, worst if date == self.account.trading_date else ZERO)
+    def _days(self) -> list[Day]:
+        return self.due if self.today is None else [self.today, *self.due]
 
-    async def update(self, market: MarketState | None) -> None:
-        """Reads and values the book, sets the gauges, stores new marks, trips the breaker if the loss is too large."""
-        try:
-            await self._read(market)
-        except (Unavailable, *UNAVAILABLE) as error:
-            # While PostgreSQL is down nothing is booked. So the last book is still right, and only prices change.
-            self._reading.failed(described(error), error)
-        else:
-            self._reading.succeeded()
-        if self.book is None or self.account is None:
-            return
-        self._show_account(self.book, self.account)
-        if market is None or not all(symbol in market.quotes for symbol in self.book.positions):
-            return
-        self.valuation = value(self.book, {symbol: quote.price for symbol, quote in market.quotes.items()})
-        self._show_valuation(self.valuation)
-        ages = [market.quotes[symbol].at for symbol in self.book.positions]
-        pnl_updated_timestamp_seconds.set(min(ages, default=time.time()))
-        await self._mark(market, self.account, self.valuation)
+    def trips(self, book: Book, limit: Decimal) -> bool:
+        """Whether the loss of the present day, or of one that is not stored yet, must trip the breaker."""
+        return any(day.trips(book, limit) for day in self._days)
 
-    async def _read(self, market: MarketState | None) -> None:
-        if self.account is None or _is_new(market, self.account):
-            # Start-of-day equity needs every fill of the days before, so all of them must be booked now.
-            await self._fills.book()
-        async with self._database.transaction() as connection:
-            book, account = await ledger.read_book(connection)
-            # The trading date changes at the open. The fills and closes before the open do not change later, so
-            # start-of-day equity is also right when this service was down at the open.
-            if market is not None and _is_new(market, account):
-                equity = await ledger.equity_at_open(connection, market.trading_date, market.previous_closes)
-                await ledger.start_day(connection, market.trading_date, equity)
-                book, account = await ledger.read_book(connection)
-                logger.info("trading date %s starts with an equity of %.2f", market.trading_date, equity)
-        self.book, self.account = book, account
+    def forget_highest(self) -> None:
+        """The high-water mark does not rise to an equity that was computed before."""
+        for day in self._days:
+            day.highest = None
 
-    async def _mark(self, market: MarketState, account: Account, valuation: Valuation) -> None:
-        if account.start_of_day_equity is None or account.trading_date != market.trading_date:
-            return
-        lost = max(self.worst_loss_ratio, loss_ratio(valuation.equity, account.start_of_day_equity))
-        self._worst = (account.trading_date, lost)
-        daily_pnl_dollars.set(valuation.equity - account.start_of_day_equity)
-        daily_loss_ratio.set(lost)
-        if lost > account.daily_loss_ratio or valuation.equity > account.high_water_mark:
-            async with self._database.connection() as connection:
-                await ledger.raise_marks(connection, market.trading_date, lost, valuation.equity)
-        if lost > self._settings.daily_loss_limit and account.loss_tripped_on != market.trading_date:
-            await breaker.trip_for_loss(
-                self._database,
-                market.trading_date,
-                f"lost {lost:.2%} on {market.trading_date}, the limit is {self._settings.daily_loss_limit:.2%}",
+    def forget_today(self) -> None:
+        """The next state of the market begins its day, also an earlier one."""
+        self.today = None
+
+    def _begin(self, book: Book, market: MarketState) -> None:
+        if self.today is not None and self.today not in self.due:
+            self.due.append(self.today)  # its last figures may not be stored yet
+        if book.trading_date == market.trading_date and book.start_of_day_equity is not None:
+            self.today = Day(
+                market.trading_date, market.previous_closes, book.start_of_day_equity, book.daily_loss_ratio
             )
+            if any(day.trading_date > market.trading_date for day in self.due):  # a wrong date that is stored first
+                self.due.append(self.today)
+            return
+        closes = market.previous_closes
+        self.today = Day(market.trading_date, closes, equity_at(book, closes))
+        self.due.append(self.today)
 
-    def _show_account(self, book: Book, account: Account) -> None:
-        cash_dollars.set(book.cash)
-        pnl_dollars.set(book.realized, {"type": PnlType.REALIZED})
-        positions_current.replace({symbol: position.shares for symbol, position in book.positions.items()})
-        positions_total.set(len(book.positions))
-        equity_high_water_mark_dollars.set(account.high_water_mark)
-        daily_loss_ratio.set(self.worst_loss_ratio)
-        if account.start_of_day_equity is not None:
-            start_of_day_equity_dollars.set(account.start_of_day_equity)
-
-    def _show_valuation(self, valuation: Valuation) -> None:
+    def _show(self, valuation: Valuation, today: Day) -> None:
+        book_partial.set(1 if valuation.partial else 0)
         pnl_dollars.set(valuation.unrealized, {"type": PnlType.UNREALIZED})
         pnl_dollars.set(valuation.total, {"type": PnlType.TOTAL})
         unrealized_pnl_dollars.replace(valuation.unrealized_by_symbol)
@@ -147,3 +143,19 @@ class ProfitAndLoss:
         equity_dollars.set(valuation.equity)
         gross_exposure_dollars.set(valuation.gross)
         net_exposure_dollars.set(valuation.net)
+        pnl_updated_timestamp_seconds.set(valuation.quoted_at)
+        start_of_day_equity_dollars.set(today.start_of_day_equity)
+        daily_pnl_dollars.set(valuation.equity - today.start_of_day_equity)
+        daily_loss_ratio.set(today.worst)
+
+
+def show_book(book: Book) -> None:
+    """Sets the gauges that need no state of the market."""
+    cash_dollars.set(book.cash)
+    pnl_dollars.set(book.realized, {"type": PnlType.REALIZED})
+    positions_current.replace({symbol: position.shares for symbol, position in book.positions.items()})
+    positions_total.set(len(book.positions))
+    equity_high_water_mark_dollars.set(book.high_water_mark)
+    executions_set_aside.set(book.set_aside)
+    open_orders.set(book.waiting.buys, {"side": Side.BUY})
+    open_orders.set(len(book.orders) - book.waiting.buys, {"side": Side.SELL})

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from apps.catalogue import (
     SYMBOL,
+    day_orders_outlived,
     reconciliation_drift_shares,
     reconciliation_last_success_timestamp_seconds,
     reconciliation_runs_total,
 )
 from apps.database import Database
 from apps.execution_gateway import ledger
+from apps.execution_gateway.book import Book
 from apps.execution_gateway.broker import Broker
 from apps.vocabulary import Outcome
 
@@ -19,21 +22,22 @@ from apps.vocabulary import Outcome
 class Reconciliation:
     """Drift counts if two runs in a row find it, because a new fill is in the venue's book before it is in ours."""
 
-    def __init__(self, database: Database, broker: Broker) -> None:
+    def __init__(self, database: Database, broker: Broker, book: Callable[[], Book]) -> None:
         self._database = database
         self._broker = broker
+        self._book = book
         self._last: dict[str, int] = {}
 
     async def run(self) -> dict[str, int]:
         """Compares once. Returns the drift that counts by symbol: the venue's shares minus ours."""
         try:
             theirs = await self._broker.shares()
+            ours = {symbol: position.shares for symbol, position in self._book().positions.items()}
             async with self._database.connection() as connection:
-                book, _ = await ledger.read_book(connection)
+                day_orders_outlived.set(await ledger.count_outlived(connection))
         except Exception:
             reconciliation_runs_total.add(1, {"result": Outcome.FAILED})
             raise
-        ours = {symbol: position.shares for symbol, position in book.positions.items()}
         seen = {
             symbol: drift
             for symbol in theirs.keys() | ours.keys()

@@ -1,9 +1,14 @@
 """The tables of the execution gateway."""
 
+NUMBER = 2
+"""Raised at each change of a table, here or of the paper venue. Data of another number is refused."""
+
 SCHEMA = """
 CREATE SCHEMA IF NOT EXISTS gateway;
 CREATE TABLE IF NOT EXISTS gateway.account (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    version bigint NOT NULL DEFAULT 0,
+    batch uuid,
     initial_cash numeric NOT NULL,
     cash numeric NOT NULL,
     realized numeric NOT NULL DEFAULT 0,
@@ -11,7 +16,11 @@ CREATE TABLE IF NOT EXISTS gateway.account (
     trading_date date,
     start_of_day_equity numeric,
     daily_loss_ratio numeric NOT NULL DEFAULT 0,
-    loss_tripped_on date
+    loss_tripped_on date,
+    booked_seq bigint NOT NULL DEFAULT 0,
+    halt_confirmed boolean NOT NULL DEFAULT false,
+    halt_began_at bigint,
+    halt_ended_at bigint
 );
 CREATE TABLE IF NOT EXISTS gateway.orders (
     id uuid PRIMARY KEY,
@@ -24,12 +33,16 @@ CREATE TABLE IF NOT EXISTS gateway.orders (
     status text NOT NULL,
     filled_qty bigint NOT NULL DEFAULT 0,
     reason text,
+    message text,
     arrival_price numeric,
+    worst_price numeric,
     trading_date date,
+    cancelling text,
     created_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS orders_open ON gateway.orders (status)
+CREATE INDEX IF NOT EXISTS orders_open ON gateway.orders (created_at, id)
     WHERE status IN ('pending', 'accepted', 'partly_filled');
+CREATE INDEX IF NOT EXISTS orders_newest ON gateway.orders (created_at DESC, id DESC);
 CREATE TABLE IF NOT EXISTS gateway.fills (
     venue_seq bigint PRIMARY KEY,
     order_id uuid NOT NULL REFERENCES gateway.orders,
@@ -41,10 +54,24 @@ CREATE TABLE IF NOT EXISTS gateway.fills (
     trading_date date NOT NULL,
     filled_at timestamptz NOT NULL
 );
+CREATE TABLE IF NOT EXISTS gateway.executions_set_aside (
+    seq bigint PRIMARY KEY,
+    order_id uuid NOT NULL,
+    symbol text NOT NULL,
+    side text NOT NULL,
+    qty bigint NOT NULL,
+    price numeric NOT NULL,
+    fee numeric NOT NULL,
+    trading_date date NOT NULL,
+    at timestamptz NOT NULL,
+    reason text NOT NULL,
+    set_aside_at timestamptz NOT NULL DEFAULT now()
+);
 CREATE TABLE IF NOT EXISTS gateway.positions (
     symbol text PRIMARY KEY,
     shares bigint NOT NULL CHECK (shares <> 0),
-    average_cost numeric NOT NULL
+    average_cost numeric NOT NULL,
+    last_price numeric NOT NULL
 );
 CREATE TABLE IF NOT EXISTS gateway.breaker_changes (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -7,11 +7,15 @@ from decimal import Decimal
 from pydantic import Field
 
 from apps.paper_venue.settings import VenueSettings
-from apps.settings import ServiceSettings
+from apps.settings import ServiceAddress, ServiceSettings
 
 
 class Settings(ServiceSettings, VenueSettings):
     """Each field is an environment variable in capital letters. Money is in dollars."""
+
+    market_data_url: ServiceAddress = Field(
+        default="http://127.0.0.1:8004", description="the market data service, which confirms a new trading date"
+    )
 
     initial_cash: Decimal = Field(default=Decimal(1_000_000), gt=0)
     allow_short: bool = Field(default=False, description="whether more shares may be sold than are held")
@@ -25,8 +29,11 @@ class Settings(ServiceSettings, VenueSettings):
     price_collar: Decimal = Field(
         default=Decimal("0.1"), gt=0, description="how far a limit price may be from the quote, as a ratio"
     )
-    stale_quote_seconds: float = Field(
-        default=5, gt=0, description="orders are refused if the quote is older than this"
+    market_order_band: Decimal = Field(
+        default=Decimal("0.01"),
+        ge=0,
+        le=1,
+        description="how far above its quote at arrival a market buy may be filled, as a ratio; the cash is reserved",
     )
     daily_loss_limit: Decimal = Field(
         default=Decimal("0.05"), gt=0, description="the daily loss ratio above which the breaker is tripped"

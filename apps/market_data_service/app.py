@@ -48,7 +48,11 @@ def create(settings: Settings) -> FastAPI:
         "market-data",
         redis_probe,
         database_probe,
-        lambda: {"ready": feed.state is not None, "replay_finished": feed.state is not None and feed.state.finished},
+        lambda: {
+            "ready": feed.state is not None and feed.publishing,
+            "publishing": feed.publishing,
+            "replay_finished": feed.state is not None and feed.state.finished,
+        },
     )
     app.include_router(routes(feed))
     return app

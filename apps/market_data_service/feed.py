@@ -19,6 +19,8 @@ from apps.catalogue import (
     feed_reconnects_total,
     last_tick_timestamp_seconds,
     market_session_open,
+    market_state_published_timestamp_seconds,
+    market_states_published_total,
     quote_price_dollars,
     subscribed_symbols,
     tick_gaps_total,
@@ -27,9 +29,11 @@ from apps.catalogue import (
     trading_date_timestamp_seconds,
 )
 from apps.database import Database, when_there
-from apps.market import MarketState, Quote, publish
+from apps.market import MarketState, Quote
 from apps.market_data_service import storage
 from apps.market_data_service.replay import Replay, ReplayPoint
+from apps.market_stream import publish
+from apps.vocabulary import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +41,8 @@ TICK_SECONDS = 0.5
 """The pause between two ticks. Each symbol must tick at least once a second."""
 PUBLISH_SECONDS = 0.4
 """Limit for publishing one state, so that a Redis that hangs does not delay the ticks."""
+UNPUBLISHED_SECONDS = 5.0
+"""Without a published state for this time the service is not healthy. Its followers trade no more on what they have."""
 LOST_SECONDS = 2.0
 """A feed that has played no state for this time counts as not connected, also while the market is closed."""
 LONGEST_STEP_SECONDS = 1.0
@@ -53,11 +59,17 @@ class Feed:
         self._redis = client
         self._publishing = Duty("publishing the market's state", logger)
         self._published_at: float | None = None
+        self._ticked_at: float | None = None
         self._played_at: float | None = None
         self.point: ReplayPoint | None = None
         """Where the replay is; None until the stored point has been read."""
         self.state: MarketState | None = None
         """The last state that was played; None until the stored point has been read."""
+
+    @property
+    def publishing(self) -> bool:
+        """Whether Redis took a state in the last seconds. It may answer a ping and take none, for example when full."""
+        return self._published_at is not None and time.monotonic() - self._published_at <= UNPUBLISHED_SECONDS
 
     async def run(self) -> None:
         """Plays until cancelled. Raises `storage.MadeWithOtherData` if the stored point belongs to another replay."""
@@ -95,6 +107,7 @@ class Feed:
 
     def _state_at(self, point: ReplayPoint, is_open: bool) -> MarketState:
         return MarketState(
+            at=time.time(),
             trading_date=point.trading_date,
             open=is_open,
             finished=self._replay.is_finished(point),
@@ -116,9 +129,9 @@ class Feed:
             last_tick_timestamp_seconds.set(quote.at, {"symbol": symbol})
             if state.open:
                 ticks_received_total.add(1, {"symbol": symbol})
-        if state.open and self._published_at is not None and now - self._published_at > LONGEST_STEP_SECONDS:
+        if state.open and self._ticked_at is not None and now - self._ticked_at > LONGEST_STEP_SECONDS:
             tick_gaps_total.add(1)
-        self._published_at = now if state.open else None
+        self._ticked_at = now if state.open else None
 
     async def _publish(self, state: MarketState) -> None:
         try:
@@ -126,8 +139,12 @@ class Feed:
                 await publish(self._redis, state)
         except (redis.asyncio.RedisError, OSError, TimeoutError) as error:
             # Nothing needs to be sent again, because the next state replaces this one.
+            market_states_published_total.add(1, {"result": Outcome.FAILED})
             self._publishing.failed(described(error), error)
         else:
+            self._published_at = time.monotonic()
+            market_states_published_total.add(1, {"result": Outcome.SUCCESS})
+            market_state_published_timestamp_seconds.set(time.time())
             self._publishing.succeeded()
 
     def duties(self) -> list[Coroutine[Any, Any, None]]:

@@ -8,6 +8,9 @@ from decimal import Decimal
 
 from apps.vocabulary import Side
 
+MARGIN = Decimal("0.99")
+"""The part of each limit that is used. A quote may move before the order is at the gateway."""
+
 
 @dataclass(frozen=True, slots=True)
 class WantedOrder:
@@ -18,23 +21,63 @@ class WantedOrder:
     qty: int
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the gateway lets an order lead to, in dollars."""
+
+    position: Decimal
+    order_size: Decimal
+    gross_exposure: Decimal
+
+
 def orders_for(
     weights: Mapping[str, Decimal],
     shares: Mapping[str, int],
     prices: Mapping[str, Decimal],
     equity: Decimal,
     invested: Decimal,
+    limits: Limits,
 ) -> list[WantedOrder]:
-    """The orders that reach the target weights. Sells come first, because they bring the cash for the buys.
+    """The orders that lead to the target weights, or as near to them as the limits allow.
 
-    Positions without a weight are closed. `shares` must count open orders as filled. `invested` is the part of equity
-    that a weight of 1 stands for. Raises KeyError for a symbol without a price.
+    Sells come first, because they bring the cash for the buys. Positions without a weight are closed. `shares` must
+    count open orders as filled. `invested` is the part of equity that a weight of 1 stands for. An order over the limit
+    is cut; the next run has the rest. Raises KeyError for a symbol without a price.
     """
-    orders = []
+    wanted = _within({symbol: weight * equity * invested for symbol, weight in weights.items()}, limits)
+    changes = {}
     for symbol in sorted(weights.keys() | shares.keys()):
-        weight = weights.get(symbol, Decimal(0))
-        target = int(weight * equity * invested / prices[symbol])
-        change = target - shares.get(symbol, 0)
-        if change:
-            orders.append(WantedOrder(symbol, Side.BUY if change > 0 else Side.SELL, abs(change)))
+        most = int(MARGIN * limits.order_size / prices[symbol])
+        change = int(wanted.get(symbol, Decimal(0)) / prices[symbol]) - shares.get(symbol, 0)
+        changes[symbol] = max(-most, min(most, change))
+    _fit(changes, shares, prices, MARGIN * limits.gross_exposure)
+    orders = [
+        WantedOrder(symbol, Side.BUY if change > 0 else Side.SELL, abs(change))
+        for symbol, change in changes.items()
+        if change
+    ]
     return sorted(orders, key=lambda order: order.side is Side.BUY)
+
+
+def _within(values: Mapping[str, Decimal], limits: Limits) -> dict[str, Decimal]:
+    """The target values, each at most the limit of a position, and in sum at most that of the gross exposure."""
+    most = MARGIN * limits.position
+    capped = {symbol: max(-most, min(most, value)) for symbol, value in values.items()}
+    gross = sum((abs(value) for value in capped.values()), Decimal(0))
+    if gross <= MARGIN * limits.gross_exposure:
+        return capped
+    return {symbol: value * MARGIN * limits.gross_exposure / gross for symbol, value in capped.items()}
+
+
+def _fit(changes: dict[str, int], shares: Mapping[str, int], prices: Mapping[str, Decimal], gross: Decimal) -> None:
+    """Cuts the changes that add exposure. A position whose sell was cut leaves less room for the others."""
+    before = {symbol: abs(shares.get(symbol, 0)) for symbol in changes}
+    after = {symbol: abs(shares.get(symbol, 0) + change) for symbol, change in changes.items()}
+    room = gross - sum((min(before[symbol], after[symbol]) * prices[symbol] for symbol in changes), Decimal(0))
+    for symbol, change in changes.items():
+        added = after[symbol] - before[symbol]
+        if added <= 0:
+            continue
+        fits = max(0, min(added, int(room / prices[symbol])))
+        changes[symbol] = change - (added - fits if change > 0 else fits - added)
+        room -= fits * prices[symbol]

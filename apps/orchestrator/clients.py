@@ -5,12 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 import httpx
 
-from apps.orchestrator.allocation import WantedOrder
-from apps.vocabulary import Side, SubmissionResult
+from apps.orchestrator.allocation import Limits, WantedOrder
+from apps.vocabulary import BreakerState, SubmissionResult
 
 # An order that is sent a second time gets the status of the first one. These statuses do not mean accepted.
 _ENDED_BADLY = {
@@ -47,58 +46,68 @@ class SignalService:
         )
 
 
-class ExecutionGateway:
-    """Places orders, and reads positions, equity and the breaker.
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The gateway's book at one moment. `equity` is None if the gateway does not know it."""
 
-    Every method raises httpx.HTTPError if the gateway cannot be reached. Those that read also raise it if the gateway
-    answers with an error status.
+    equity: Decimal | None
+    tripped: bool
+    shares: dict[str, int]
+    """Signed shares by symbol, as if every open order were filled."""
+    limits: Limits
+
+
+class ExecutionGateway:
+    """Reads the book and places orders.
+
+    Both raise httpx.HTTPError if the gateway cannot be reached. `book` also raises it if the gateway answers with an
+    error status.
     """
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.http = client
 
-    async def tripped(self) -> bool:
-        """Whether the circuit breaker is tripped."""
-        answer = (await self.http.get("/api/v1/circuit-breaker")).raise_for_status().json()
-        return bool(answer["state"] == "TRIPPED")
-
-    async def equity(self) -> Decimal:
-        """The equity in dollars."""
-        return Decimal((await self.http.get("/api/v1/pnl")).raise_for_status().json()["equity"])
-
-    async def shares(self) -> dict[str, int]:
-        """Signed shares by symbol, as if every open order were filled."""
-        before = await self._open_orders()
-        while True:
-            positions = (await self.http.get("/api/v1/positions")).raise_for_status().json()
-            orders = await self._open_orders()
-            # With a fill between the two requests, it would be counted twice or not at all. So ask again.
-            if orders == before:
-                break
-            before = orders
-        shares = {symbol: position["shares"] for symbol, position in positions.items()}
-        for order in orders:
-            waiting = Side(order["side"]).sign * (order["qty"] - order["filled_qty"])
-            shares[order["symbol"]] = shares.get(order["symbol"], 0) + waiting
-        return shares
-
-    async def _open_orders(self) -> list[dict[str, Any]]:
-        answer = await self.http.get("/api/v1/orders", params={"open": True, "limit": 1000})
-        orders: list[dict[str, Any]] = answer.raise_for_status().json()
-        return orders
+    async def book(self) -> Book:
+        """The book, read at once: a fill between two requests would be counted twice or not at all."""
+        answer = (await self.http.get("/api/v1/book")).raise_for_status().json()
+        shares = {symbol: position["shares"] for symbol, position in answer["positions"].items()}
+        for symbol, waiting in answer["waiting"].items():
+            shares[symbol] = shares.get(symbol, 0) + waiting["buy"] - waiting["sell"]
+        limits = answer["limits"]
+        return Book(
+            equity=None if answer["equity"] is None else Decimal(answer["equity"]),
+            tripped=BreakerState(answer["breaker"]) is BreakerState.TRIPPED,
+            shares=shares,
+            limits=Limits(
+                position=Decimal(limits["position"]),
+                order_size=Decimal(limits["order_size"]),
+                gross_exposure=Decimal(limits["gross_exposure"]),
+            ),
+        )
 
     async def place(self, order: WantedOrder, client_order_id: str) -> tuple[SubmissionResult, str]:
         """Places the order. Returns the result, and the reason if it was not accepted.
 
-        If the answer is lost, the order is sent once more. The gateway knows by the id that it is the same order.
+        If the answer is lost, or the gateway does not know the outcome, the order is sent once more. The gateway knows
+        by the id that it is the same order.
         """
         body = {"symbol": order.symbol, "side": order.side, "qty": order.qty, "client_order_id": client_order_id}
         try:
             answer = await self.http.post("/api/v1/orders", json=body)
+            again = _outcome_unknown(answer)
         except httpx.TransportError:
+            again = True
+        if again:
             answer = await self.http.post("/api/v1/orders", json=body)
         if answer.status_code in (200, 201):
             placed = answer.json()
             return _ENDED_BADLY.get(placed["status"], SubmissionResult.ACCEPTED), str(placed.get("reason"))
         refused = answer.status_code in (409, 422)
         return SubmissionResult.REJECTED if refused else SubmissionResult.FAILED, answer.text[:_REASON_CHARACTERS]
+
+
+def _outcome_unknown(answer: httpx.Response) -> bool:
+    try:
+        return answer.status_code == 503 and bool(answer.json()["detail"]["reason"] == "outcome_unknown")
+    except (LookupError, TypeError, ValueError):
+        return False

@@ -20,7 +20,8 @@ from apps.catalogue import (
     orders_submitted_total,
 )
 from apps.database import Database
-from apps.market import MarketState, follow
+from apps.market import MarketState
+from apps.market_stream import follow
 from apps.orchestrator import storage
 from apps.orchestrator.allocation import WantedOrder, orders_for
 from apps.orchestrator.clients import ExecutionGateway, SignalService
@@ -72,7 +73,7 @@ class Orchestration:
         async for state in follow(self._settings.redis_url):
             if not state.open or state.trading_date == self._done or time.monotonic() < self._next:
                 continue
-            # A state may have waited during the last run. If its quotes are old, it is skipped.
+            # The last state in Redis stays there while the market data service is away. With old quotes it is skipped.
             if time.time() - max((quote.at for quote in state.quotes.values()), default=0.0) > 2:
                 continue
             if not await self._starting.attempt(lambda: self.see(state)):  # noqa: B023  # awaited before the next state
@@ -129,14 +130,18 @@ class Orchestration:
         targets = await self._signals.targets()
         if targets.trading_date != state.trading_date:
             raise NotYet(f"the targets are of {targets.trading_date}, the session is of {state.trading_date}")
+        book = await self._gateway.book()
+        if book.equity is None:
+            return Ended(RunResult.FAILED, 0, "the gateway does not know its equity")
         orders = orders_for(
             targets.weights,
-            await self._gateway.shares(),
+            book.shares,
             {symbol: quote.price for symbol, quote in state.quotes.items()},
-            await self._gateway.equity(),
+            book.equity,
             self._settings.invested,
+            book.limits,
         )
-        if await self._gateway.tripped():
+        if book.tripped:
             if self._halted != state.trading_date:  # count them once, because each try wants the same orders again
                 self._halted = state.trading_date
                 orders_submitted_total.add(len(orders), {"result": SubmissionResult.HALTED})

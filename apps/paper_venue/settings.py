@@ -1,4 +1,4 @@
-"""The settings of the paper venue: slippage, fee, and how much it fills at once."""
+"""The settings of the paper venue: slippage, fee, how much it fills at once, and how old a quote may be."""
 
 from __future__ import annotations
 
@@ -16,3 +16,4 @@ class VenueSettings(BaseSettings):
         default=Decimal(1), ge=0, description="slippage of orders that take the market's price"
     )
     fee_per_share: Decimal = Field(default=Decimal("0.005"), ge=0)
+    stale_quote_seconds: float = Field(default=5, gt=0, description="a quote that is older is not traded on")

@@ -18,7 +18,8 @@ from apps.catalogue import (
     target_weight_ratio,
 )
 from apps.database import Database
-from apps.market import MarketState, follow
+from apps.market import MarketState
+from apps.market_stream import follow
 from apps.signal_service import storage
 from apps.signal_service.settings import Settings
 from apps.signal_service.strategies import equal_weight, momentum

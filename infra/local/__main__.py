@@ -10,6 +10,7 @@ from infra.failure import Failure
 from infra.local.data_folder import DataFolder
 from infra.local.logs import follow
 from infra.local.processes import NAMES
+from infra.local.trip import trip
 from infra.local.up import clean_data, up
 from infra.setup.installation import LOCAL
 
@@ -26,6 +27,8 @@ def main() -> int:
                 clean_data(arguments.data)
             case "logs":
                 follow(DataFolder(arguments.data.absolute()), arguments.names)
+            case "trip":
+                return trip(DataFolder(arguments.data.absolute()), arguments.reason, arguments.by)
     except Failure as failure:
         print(failure, file=sys.stderr)
         return 1
@@ -37,8 +40,8 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m infra.local",
-        description="The whole platform on this machine, without containers. `make up`, `make logs` and "
-        "`make clean-data` call this.",
+        description="The whole platform on this machine, without containers. `make up`, `make logs`, "
+        "`make trip` and `make clean-data` call this.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     start = commands.add_parser(
@@ -56,7 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     clean = commands.add_parser("clean-data", help="remove everything that was stored")
     logs = commands.add_parser("logs", help="show the end of the logs and what is added to them, until Ctrl-C")
     logs.add_argument("names", nargs="*", metavar="NAME", help=f"only of these: {', '.join(NAMES)}")
-    for command in (start, clean, logs):
+    breaker = commands.add_parser("trip", help="trip the circuit breaker and halt the venue, without the gateway")
+    breaker.add_argument("--reason", required=True, help="why, for those who read it later")
+    breaker.add_argument("--by", required=True, help="who you are")
+    for command in (start, clean, logs, breaker):
         command.add_argument(
             "--data", type=Path, default=DATA, metavar="FOLDER", help="where everything is stored (%(default)s)"
         )

@@ -73,6 +73,7 @@ def _service(name: str, addresses: Addresses, settings: Mapping[str, str]) -> Pr
         "REDIS_URL": addresses.redis_url,
         "EXECUTION_GATEWAY_URL": addresses.url("execution_gateway"),
         "SIGNAL_SERVICE_URL": addresses.url("signal_service"),
+        "MARKET_DATA_URL": addresses.url("market_data_service"),
         "OTEL_EXPORTER_OTLP_ENDPOINT": addresses.url("otlp_http"),
         "PYTHONUNBUFFERED": "1",
         **settings,

@@ -22,9 +22,13 @@ def market(
     age: float = 0.0,
     finished: bool = False,
 ) -> MarketState:
-    """A state with these prices. They ticked `age` seconds ago. The previous closes are the same unless given."""
+    """A state with these prices. They ticked, and it was published, `age` seconds ago.
+
+    The previous closes are the same unless given.
+    """
     at = time.time() - age
     return MarketState(
+        at=at,
         trading_date=date,
         open=is_open,
         finished=finished,

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 import telemetry
+from apps.database import Unavailable
 from apps.health import add_health
 
 
@@ -36,6 +37,7 @@ def asked(app: FastAPI) -> Awaitable[httpx.Response]:
         (True, False, {}, 503),
         (None, None, {}, 503),  # the probes have not asked yet
         (True, True, {"replay_finished": False}, 200),
+        (True, True, {"ready": True, "late": ["send"], "failing": ["send", "fetch"]}, 200),  # the alerts are for these
     ],
 )
 async def test_health_is_200_only_if_everything_needed_is_available(
@@ -60,3 +62,19 @@ async def test_health_is_200_only_if_everything_needed_is_available(
         **more,
     }
     assert (answer.status_code, answer.json()) == (status, expected)
+
+
+@pytest.mark.parametrize("error", [Unavailable("gone"), TimeoutError(), ConnectionRefusedError(111, "refused")])
+async def test_what_needs_postgresql_is_a_503_in_a_sentence_while_it_does_not_answer(error: Exception) -> None:
+    app = FastAPI()
+    add_health(app, "a-service", cast(telemetry.RedisProbe, Probe(True)), cast(telemetry.DatabaseProbe, Probe(True)))
+
+    @app.get("/thing")
+    async def thing() -> None:
+        raise error
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
+        answer = await client.get("/thing")
+
+    assert answer.status_code == 503
+    assert answer.json() == {"detail": f"PostgreSQL does not answer ({type(error).__name__}); try again"}

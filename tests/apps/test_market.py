@@ -6,12 +6,17 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import redis.asyncio
 
-from apps.market import KEY, MarketState, follow, publish
+from apps.background import background
+from apps.catalogue import market_state_timestamp_seconds, market_states_refused_total
+from apps.market import MarketState
+from apps.market_stream import KEY, follow, publish
+from telemetry.testing import Recorded
 from tests.apps.markets import market
 from tests.servers import folder, redis_running
 from tests.waiting import until
@@ -30,6 +35,12 @@ def test_a_state_that_is_written_and_read_is_the_same() -> None:
     assert MarketState.from_json(STATE.to_json().encode()) == STATE
 
 
+def test_the_highest_price_is_just_below_a_billion() -> None:
+    state = market({"AAPL": "999999999.9999"})
+
+    assert MarketState.from_json(state.to_json()) == state
+
+
 def with_field(name: str, value: Any) -> str:
     return json.dumps({**json.loads(STATE.to_json()), name: value})
 
@@ -38,10 +49,20 @@ def with_field(name: str, value: Any) -> str:
     "text",
     [
         "", "null", "5", "[]", "{", "{}", "[" * 100_000, b"\xff\xfe",
-        with_field("trading_date", "yesterday"), with_field("trading_date", 5),
+        with_field("trading_date", "yesterday"), with_field("trading_date", 5), with_field("trading_date", "20200309"),
+        with_field("trading_date", "2020-W11-1"), with_field("trading_date", "2020-02-30"),
+        with_field("open", "false"), with_field("open", 0), with_field("finished", None), with_field("finished", 1),
+        with_field("at", None), with_field("at", "1"), with_field("at", True), with_field("at", 10**400),
+        with_field("at", float("nan")), with_field("at", float("inf")), with_field("at", float("-inf")),
+        with_field("quotes", {"AAPL": ["1", float("nan")]}), with_field("quotes", {"AAPL": ["1", float("inf")]}),
+        with_field("quotes", {"AAPL": ["1", True]}), with_field("quotes", {"AAPL": [1.5, 1]}),
+        with_field("quotes", {"AAPL": ["1", 1, 1]}), with_field("quotes", {"AAPL": [True, 1]}),
+        with_field("previous_closes", None), with_field("previous_closes", {"AAPL": 100}),
         with_field("quotes", []), with_field("quotes", {"AAPL": "100"}), with_field("quotes", {"AAPL": ["x", 1]}),
         with_field("quotes", {"AAPL": ["NaN", 1]}), with_field("quotes", {"AAPL": ["-1", 1]}),
         with_field("quotes", {"AAPL": ["0", 1]}), with_field("quotes", {"AAPL": [None, 1]}),
+        with_field("quotes", {"AAPL": ["1000000000", 1]}), with_field("quotes", {"AAPL": ["1e27", 1]}),
+        with_field("previous_closes", {"AAPL": "1E+9"}),
         with_field("quotes", {"AAPL": ["1", "x"]}), with_field("previous_closes", {"AAPL": "Infinity"}),
     ],
 )  # fmt: skip
@@ -61,17 +82,93 @@ async def test_a_late_follower_gets_the_last_state_and_then_every_new_one(redis_
             assert await anext(states) == state
 
 
-async def test_a_follower_continues_after_junk_in_redis(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    async with client(redis_url) as publisher, aclosing(follow(redis_url)) as states:
-        await publisher.set(KEY, "junk")
-        waiting = asyncio.ensure_future(anext(states))
-        await until(lambda: "cannot read" in caplog.text, "the junk was read")
+async def test_a_follower_that_is_slow_gets_the_newest_state_each_time(redis_url: str, recorded: Recorded) -> None:
+    seen: list[MarketState] = []
+    may_go_on = asyncio.Semaphore(0)
 
+    async def consume() -> None:
+        async with aclosing(follow(redis_url)) as states:
+            async for state in states:
+                seen.append(state)
+                await may_go_on.acquire()
+
+    async with client(redis_url) as publisher:
         await publish(publisher, STATE)
-        assert await asyncio.wait_for(waiting, 3) == STATE
+        async with background(consume()):
+            await until(lambda: seen == [STATE], "the first state")
+            for number, many in enumerate((50, 50, 2000), start=2):  # 2000 are more than a socket holds
+                states = [market({f"S{symbol}": price for symbol in range(20)}) for price in range(100, 100 + many)]
+                for state in states:
+                    await publish(publisher, state)
+                may_go_on.release()
+                await until(lambda: len(seen) == number, "the next state")  # noqa: B023 - awaited in the loop
+                assert seen[-1] == states[-1]
 
-        await publisher.publish(KEY, "junk")
-        assert await asyncio.wait_for(anext(states), 3) == STATE  # from the key
+    assert recorded(market_state_timestamp_seconds) == seen[-1].at
+
+
+def ahead(seconds: float) -> tuple[MarketState, MarketState]:
+    """A state that was published that many seconds in the future, and one whose quote is from then."""
+    now, later = market({"AAPL": 1}), market({"AAPL": 1}, age=-seconds)
+    return later, replace(now, quotes=later.quotes)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("junk", "unreadable"),
+        (with_field("open", "false"), "unreadable"),
+        (with_field("at", float("nan")), "unreadable"),
+        *((state.to_json(), "future") for state in ahead(3600)),
+    ],
+)
+async def test_a_state_that_is_unreadable_or_of_the_future_is_counted_and_logged_once_and_the_next_one_is_used(
+    redis_url: str, recorded: Recorded, caplog: pytest.LogCaptureFixture, text: str, reason: str
+) -> None:
+    async with client(redis_url) as publisher:
+        await publisher.set(KEY, text)
+        async with aclosing(follow(redis_url)) as states:
+            waiting = asyncio.ensure_future(anext(states))
+            try:
+                for times in (1, 2, 3):
+                    await until(
+                        lambda: recorded(market_states_refused_total, reason=reason) == times,  # noqa: B023
+                        f"{times} refusals",
+                    )
+                    if times < 3:
+                        await publisher.publish(KEY, text)
+                assert not waiting.done()
+                state = market({"AAPL": 101})
+                await publish(publisher, state)
+                assert await asyncio.wait_for(waiting, 3) == state
+            finally:
+                waiting.cancel()
+                await asyncio.wait([waiting])
+
+    assert [record.getMessage()[:58] for record in caplog.records if record.levelname == "WARNING"] == [
+        "following the market's state fails: the state in Redis can" if reason == "unreadable"
+        else "following the market's state fails: the state in Redis has"
+    ]  # fmt: skip
+
+
+async def test_a_follower_is_told_that_redis_answers_and_has_nothing_new(redis_url: str) -> None:
+    told: list[bool] = []
+    async with client(redis_url) as publisher, aclosing(follow(redis_url, lambda: told.append(True))) as states:
+        await publish(publisher, STATE)
+        await anext(states)
+        assert told == []
+
+        waiting = asyncio.create_task(anext(states))
+        await until(lambda: told, "a second without a state")
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_a_state_may_be_as_old_as_it_likes_and_a_little_ahead_of_the_clock(redis_url: str) -> None:
+    async with client(redis_url) as publisher, aclosing(follow(redis_url)) as states:
+        for state in (market({"AAPL": 100}, age=10**9), *ahead(4)):
+            await publish(publisher, state)
+            assert await asyncio.wait_for(anext(states), 3) == state
 
 
 @pytest.mark.server

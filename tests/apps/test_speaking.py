@@ -14,10 +14,11 @@ import httpx
 import pytest
 import redis.asyncio
 
-from apps.market import publish
-from tests.apps.markets import market
+from apps.market_stream import publish
+from tests.apps.markets import MONDAY, market
 from tests.servers import Server, folder, postgres_server, redis_running
 from tests.services import Service, running, started
+from tests.stand_in import market_data_stand_in
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.server
@@ -59,6 +60,7 @@ def test_the_log_shows_a_trip_and_an_outage_of_redis_and_a_restart(place: Path) 
         postgres = stack.enter_context(postgres_server(place))
         first_redis = stack.enter_context(redis_running(place))
         settings = {"DATABASE_URL": postgres.url, "REDIS_URL": first_redis.url}
+        settings["MARKET_DATA_URL"] = stack.enter_context(market_data_stand_in(MONDAY))
         with running("execution_gateway", place, settings) as service:
             tick(first_redis, times=20)
             wait_until(lambda: has(service, "trading date"), 5, "the trading date begins")
@@ -78,20 +80,21 @@ def test_the_log_shows_a_trip_and_an_outage_of_redis_and_a_restart(place: Path) 
             "metrics: ours and those of the OpenTelemetry API; traces: none"
         )  # fmt: skip
         assert sorted(said[:2]) == ["INFO databases: database answers", "INFO databases: redis answers"]
-        assert said[2] == "INFO pnl: trading date 2020-03-09 starts with an equity of 1000000.00"
+        assert said[2] == "INFO recording: trading date 2020-03-09 starts with an equity of 1000000.00"
         assert said[3] == (
-            "WARNING breaker: the circuit breaker is TRIPPED by a person; "
+            "WARNING recording: the circuit breaker is TRIPPED: by a person; "
             "GET /api/v1/circuit-breaker says who, and why"
         )  # fmt: skip
         assert said[-1] == (
-            "WARNING breaker: the circuit breaker is OPEN again, reset by a person; "
+            "WARNING recording: the circuit breaker is OPEN again, reset by a person; "
             "GET /api/v1/circuit-breaker says who"
         )  # fmt: skip
         lost = said[4:-1]
         assert sum(line.startswith("WARNING databases: redis does not answer: ConnectionError: ") for line in lost) == 1
         assert lost.count("INFO databases: redis answers") == 1
-        assert 1 <= sum(line.startswith("WARNING market: following the market's state fails: ") for line in lost) <= 2
-        assert sum(line.startswith("INFO market: following the market's state works again") for line in lost) == 1
+        following = [line for line in lost if line.startswith("WARNING market_stream: following the market's state")]
+        assert 1 <= len(following) <= 2
+        assert sum(line.startswith("INFO market_stream: following the market's") for line in lost) == 1
         assert len(lost) <= 5
         assert not any("Ann" in line for line in said), "who did it is personal"
 
@@ -111,6 +114,7 @@ def test_a_password_in_a_wrong_address_is_not_logged(service: str) -> None:
         "DATABASE_URL": "postgresql://trader:hunter2/x@127.0.0.1:5432/trading",
         "REDIS_URL": "redis://:hunter3#x@127.0.0.1:1/0",
         "EXECUTION_GATEWAY_URL": "//hunter4",
+        "MARKET_DATA_URL": "http://gateway:hunter5#x@127.0.0.1:8004",
     }
     done = subprocess.run(
         [sys.executable, "-m", "uvicorn", "--factory", f"apps.{service}.main:app", "--port", "0"],
@@ -121,6 +125,8 @@ def test_a_password_in_a_wrong_address_is_not_logged(service: str) -> None:
     assert "DATABASE_URL: is not an address like postgresql://" in done.stderr
     assert "REDIS_URL: is not an address like redis://" in done.stderr
     assert (service == "orchestrator") is ("EXECUTION_GATEWAY_URL: is not an address like http://" in done.stderr)
+    if service == "execution_gateway":
+        assert "MARKET_DATA_URL: is not an address like http://" in done.stderr
     assert "hunter" not in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
 
@@ -140,6 +146,7 @@ def test_each_duty_logs_an_outage_of_postgresql_once_and_its_end_once(place: Pat
         postgres = stack.enter_context(postgres_server(place))
         server = stack.enter_context(redis_running(place))
         settings = {"DATABASE_URL": postgres.url, "REDIS_URL": server.url}
+        settings["MARKET_DATA_URL"] = stack.enter_context(market_data_stand_in(MONDAY))
         with running("execution_gateway", place, settings) as service:
             tick(server)
             wait_until(lambda: has(service, "trading date"), 5, "the trading date begins")
@@ -153,7 +160,7 @@ def test_each_duty_logs_an_outage_of_postgresql_once_and_its_end_once(place: Pat
         failing = {line.split(": ")[1].removesuffix(" fails") for line in said if " fails: " in line}
         again = {line.split(": ")[1].partition(" works again")[0] for line in said if " works again" in line}
         assert failing == again
-        assert {"reading the circuit breaker", "resolving pending orders", "booking fills"} <= failing
+        assert {"reading the circuit breaker", "fetching executions", "reconciling with the venue"} <= failing
         # A broken connection and a refused connection are different reasons, and each is logged.
         assert all(sum(f": {duty} fails: " in line for line in said) <= 3 for duty in failing)
         warnings = [line for line in said if line.startswith("WARNING ")]

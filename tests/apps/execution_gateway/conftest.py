@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
+import httpx
 import pytest
 
 from apps import paper_venue
+from apps.background import background
 from apps.database import Connection, Database, Unavailable
 from apps.execution_gateway import ledger
 from apps.execution_gateway.broker import Broker
 from apps.execution_gateway.desk import Desk
 from apps.execution_gateway.execution import Execution
 from apps.execution_gateway.models import Order, OrderRequest
-from apps.execution_gateway.schema import SCHEMA
+from apps.execution_gateway.schema import NUMBER, SCHEMA
 from apps.execution_gateway.settings import Settings
 from apps.market import MarketState
 from apps.paper_venue import PaperVenue
 from tests.apps.markets import market
+from tests.waiting import until
 
 OpenDesk = Callable[..., Awaitable[Desk]]
 
@@ -50,6 +55,19 @@ def set_away(desk: Desk, away: bool) -> None:
     desk.database.away = away
 
 
+class Session:
+    """The session as the market data service would tell it. None: it does not answer."""
+
+    def __init__(self) -> None:
+        self.date: dt.date | None = None
+        self.follows = True
+
+    async def trading_date(self) -> dt.date:
+        if self.date is None:
+            raise httpx.ConnectError("the market data service does not answer")
+        return self.date
+
+
 class Venue:
     """Passes every call on to `real`. A test may replace `real` with another venue."""
 
@@ -59,14 +77,20 @@ class Venue:
     async def submit(self, order: Order) -> None:
         await self.real.submit(order)
 
-    async def cancel(self, order_id: UUID) -> None:
-        await self.real.cancel(order_id)
+    async def cancel(self, order_id: UUID) -> bool:
+        return await self.real.cancel(order_id)
 
-    async def knows(self, order_id: UUID) -> bool:
-        return await self.real.knows(order_id)
+    async def executions_after(self, seq: int, limit: int = 1000) -> Sequence[Execution]:
+        return await self.real.executions_after(seq, limit)
 
-    async def executions_after(self, seq: int) -> Sequence[Execution]:
-        return await self.real.executions_after(seq)
+    async def halt(self) -> int:
+        return await self.real.halt()
+
+    async def resume(self) -> int:
+        return await self.real.resume()
+
+    async def begin_day(self, trading_date: dt.date) -> None:
+        await self.real.begin_day(trading_date)
 
     async def shares(self) -> dict[str, int]:
         return await self.real.shares()
@@ -93,26 +117,53 @@ def take_away(desk: Desk) -> None:
     desk.broker.real = desk.broker.real.real
 
 
+class TestDesk(Desk):
+    """A desk whose session is in the test's hands. By default it confirms each state of the market that is seen."""
+
+    __test__ = False
+    session: Session
+
+
 @asynccontextmanager
-async def opened(url: str, **settings: Any) -> AsyncIterator[Desk]:
-    """A desk that has started, but does not follow a market. Slippage and fee are 0 unless given."""
-    database = GoingAway(url, SCHEMA + paper_venue.SCHEMA)
+async def opened(
+    url: str, database: Database | None = None, *, now: Callable[[], float] = time.time, **settings: Any
+) -> AsyncIterator[TestDesk]:
+    """A desk whose duties run, but which follows no market. Slippage and fee are 0 unless given."""
+    database = database or GoingAway(url, SCHEMA + paper_venue.SCHEMA, number=("gateway", NUMBER))
     chosen = Settings(**{"slippage_bps": Decimal(0), "fee_per_share": Decimal(0), **settings})
+    session = Session()
+    desk = TestDesk(database, Venue(PaperVenue(database, chosen)), chosen, session.trading_date, now)
+    desk.session = session
     await database.open()
     try:
-        await ledger.open_account(database, chosen.initial_cash)
-        desk = Desk(database, Venue(PaperVenue(database, chosen)), chosen)
-        await desk.placement.resolve_pending()
-        yield desk
+        async with background(*desk.work()):
+            await until(lambda: desk.ready, "the book is read")
+            yield desk
     finally:
         await database.close()
 
 
+async def see(desk: TestDesk, state: MarketState) -> None:
+    """Shows the desk and its venue a state of the market, and waits until all that follows from it is done."""
+    if desk.session.follows:
+        desk.session.date = state.trading_date
+    await desk.see(state)
+    await settled(desk)
+    await desk.dispatch.tick()
+    await desk.dispatch.fetch()
+    await settled(desk)
+
+
+async def settled(desk: Desk) -> None:
+    """Waits until nothing of the desk is on its way."""
+    await until(lambda: desk.idle, "the desk is idle")
+
+
 @pytest.fixture
-async def desk(database_url: str) -> AsyncIterator[Desk]:
+async def desk(database_url: str) -> AsyncIterator[TestDesk]:
     """A desk in an open market: AAPL at 100, MSFT at 200, XOM at 50."""
     async with opened(database_url) as started:
-        await started.see(market({"AAPL": 100, "MSFT": 200, "XOM": 50}))
+        await see(started, market({"AAPL": 100, "MSFT": 200, "XOM": 50}))
         yield started
 
 
@@ -125,7 +176,25 @@ async def stored(desk: Desk, one: Order) -> Order:
 
 
 async def shares(desk: Desk) -> dict[str, int]:
-    """Our own positions: signed shares by symbol."""
+    """Our own positions as PostgreSQL has them: signed shares by symbol."""
     async with desk.database.connection() as connection:
-        book, _ = await ledger.read_book(connection)
-    return {symbol: position.shares for symbol, position in book.positions.items()}
+        return await ledger.read_shares(connection)
+
+
+async def changes(desk: Desk) -> list[tuple[str, str, str]]:
+    """The changes of the breaker as PostgreSQL has them: state, reason, and who."""
+    async with desk.database.connection() as connection:
+        rows = await connection.fetch("SELECT state, reason, by FROM gateway.breaker_changes ORDER BY id")
+    return [tuple(row) for row in rows]
+
+
+async def is_halted(desk: Desk) -> bool:
+    """Whether the venue is halted as PostgreSQL has it."""
+    async with desk.database.connection() as connection:
+        return bool(await connection.fetchval("SELECT halted FROM venue.state"))
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person waits only a moment for the outcome of a trip."""
+    monkeypatch.setattr("apps.execution_gateway.waiting.ANSWER_SECONDS", 0.5)

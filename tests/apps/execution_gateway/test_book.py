@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,8 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.execution_gateway.book import Book, Position, value
+from apps.execution_gateway.book import Book, Halt, Position, adds_risk, orders_adding_risk
+from apps.execution_gateway.models import Order
+from apps.execution_gateway.valuation import value
 from apps.vocabulary import Side
+from tests.apps.execution_gateway.books import a_book, an_order
+from tests.apps.markets import market
 
 
 @dataclass(frozen=True)
@@ -61,15 +66,15 @@ def test_realized_plus_unrealized_is_equity_minus_initial_cash_to_the_cent(seque
         cash -= fill.side.sign * fill.qty * fill.price + fill.fee
     held = {"AAPL": position} if position.shares else {}
 
-    valuation = value(Book(Decimal(1_000_000), cash, realized, held), {"AAPL": last})
+    valuation = value(Book(1, Decimal(1_000_000), cash, realized, held), market({"AAPL": last}))
 
     expected_realized, expected_unrealized, flow = recomputed(sequence, last)
     assert position.shares == sum(fill.side.sign * fill.qty for fill in sequence)
-    assert abs(Fraction(valuation.realized) - expected_realized) < Fraction(1, 200)
+    assert abs(Fraction(realized) - expected_realized) < Fraction(1, 200)
     assert abs(Fraction(valuation.unrealized) - expected_unrealized) < Fraction(1, 200)
     assert Fraction(cash) - 1_000_000 == flow
     # An average cost is rounded to 28 digits. That is far more exact than a cent, but not exact.
-    assert abs(valuation.total - (valuation.equity - valuation.initial_cash)) < Decimal("1e-12")
+    assert abs(valuation.total - (valuation.equity - 1_000_000)) < Decimal("1e-12")
 
 
 @pytest.mark.parametrize(
@@ -91,25 +96,84 @@ def test_a_fill_that_crosses_zero_closes_at_the_old_average_cost_and_opens_at_it
 ) -> None:
     position = Position(before[0], Decimal(before[1]))
 
-    assert position.after(side, qty, Decimal(price)) == (Position(after[0], Decimal(after[1])), Decimal(realized))
+    new, gained = position.after(side, qty, Decimal(price))
+
+    assert (new.shares, float(new.average_cost), float(gained)) == (*after, realized)
 
 
-def test_a_valuation_has_gross_and_net_exposure() -> None:
-    book = Book(
-        Decimal(1000),
-        Decimal(1200),
-        Decimal(-5),
-        {"AAPL": Position(10, Decimal(90)), "MSFT": Position(-4, Decimal(210))},
-    )
+@given(st.lists(fills, min_size=1, max_size=10))
+def test_a_position_remembers_the_price_of_its_last_fill(sequence: list[Fill]) -> None:
+    position = Position()
+    for fill in sequence:
+        position, _ = position.after(fill.side, fill.qty, fill.price)
 
-    valuation = value(book, {"AAPL": Decimal(100), "MSFT": Decimal(200), "XOM": Decimal(1)})
-
-    assert valuation.values == {"AAPL": 1000, "MSFT": -800}
-    assert valuation.unrealized_by_symbol == {"AAPL": 100, "MSFT": 40}
-    assert [valuation.gross, valuation.net, valuation.equity] == [1800, 200, 1400]
-    assert [valuation.unrealized, valuation.total] == [140, 135]
+        assert position.last_price == fill.price
 
 
-def test_a_position_without_a_price_cannot_be_valued() -> None:
-    with pytest.raises(KeyError):
-        value(Book(Decimal(0), Decimal(0), Decimal(0), {"AAPL": Position(1, Decimal(1))}), {})
+@pytest.mark.parametrize(
+    ("shares", "side", "qty", "adds"),
+    [
+        (0, Side.BUY, 1, True),
+        (10, Side.BUY, 1, True),
+        (10, Side.SELL, 10, False),
+        (10, Side.SELL, 11, True),  # crosses zero
+        (10, Side.SELL, 25, True),
+        (-10, Side.SELL, 1, True),
+        (-10, Side.BUY, 10, False),
+        (-10, Side.BUY, 11, True),
+    ],
+)
+def test_what_makes_a_position_larger_or_crosses_zero_adds_risk(shares: int, side: Side, qty: int, adds: bool) -> None:
+    assert adds_risk(shares, side, qty) is adds
+
+
+@pytest.mark.parametrize(
+    ("held", "waiting", "side", "qty", "adds"),
+    [
+        (10, 10, Side.SELL, 1, True),  # another sell is open
+        (10, 4, Side.SELL, 6, False),
+        (-10, 10, Side.BUY, 1, True),
+        (0, 0, Side.BUY, 1, True),
+    ],
+)
+def test_an_order_adds_risk_as_if_the_open_orders_of_its_side_were_filled(
+    held: int, waiting: int, side: Side, qty: int, adds: bool
+) -> None:
+    book = a_book({"AAPL": held} if held else {}, *([an_order("AAPL", side, waiting)] if waiting else []))
+
+    assert book.adds_risk("AAPL", side, qty) is adds
+
+
+def test_of_the_orders_that_reduce_a_position_only_as_many_as_it_has_shares_for_add_no_risk() -> None:
+    def sell(qty: int, second: int, filled: int = 0) -> Order:
+        at = dt.datetime(2020, 3, 9, 15, 0, second, tzinfo=dt.UTC)
+        return an_order("AAPL", Side.SELL, qty, filled=filled, created_at=at)
+
+    first, second, third = sell(6, 1), sell(9, 2, filled=3), sell(4, 3)
+    buy, short = an_order("AAPL", Side.BUY, 1), an_order("XOM", Side.SELL, 1)
+    book = a_book({"AAPL": 10})
+
+    assert orders_adding_risk(book, [buy, third, second, first]) == [second, buy]
+    assert orders_adding_risk(book, [short]) == [short]
+    assert orders_adding_risk(book, [first, third]) == []
+
+
+def test_the_largest_possible_position_counts_the_open_orders_of_either_side() -> None:
+    book = a_book({"AAPL": 10}, an_order("AAPL", Side.SELL, 25), an_order("AAPL", Side.BUY, 3), an_order("XOM"))
+
+    assert (book.shares("AAPL", Side.BUY), book.shares("AAPL", Side.SELL)) == (13, -15)
+    assert [book.most_shares(symbol) for symbol in ("AAPL", "XOM", "MSFT")] == [15, 10, 0]
+    assert book.symbols() == {"AAPL", "XOM"}
+
+
+@pytest.mark.parametrize(
+    ("halt", "covered"),
+    [
+        (Halt(), []),
+        (Halt(confirmed=True, began_at=3), [4, 5, 6]),
+        (Halt(confirmed=False, began_at=3, ended_at=5), [4, 5]),
+        (Halt(confirmed=True, began_at=0), [1, 2, 3, 4, 5, 6]),
+    ],
+)
+def test_a_halt_covers_the_executions_between_its_beginning_and_its_end(halt: Halt, covered: list[int]) -> None:
+    assert [seq for seq in range(1, 7) if halt.covers(seq)] == covered

@@ -8,14 +8,15 @@ import pytest
 
 from apps.catalogue import (
     SYMBOL,
+    day_orders_outlived,
     reconciliation_drift_shares,
     reconciliation_last_success_timestamp_seconds,
     reconciliation_runs_total,
 )
-from apps.execution_gateway.desk import Desk
 from apps.execution_gateway.reconciliation import Reconciliation
 from telemetry.testing import Recorded
-from tests.apps.execution_gateway.conftest import order, set_away
+from tests.apps.execution_gateway.conftest import TestDesk, order, set_away, settled
+from tests.waiting import until
 
 
 class Book:
@@ -34,14 +35,14 @@ def venue() -> Book:
 
 
 @pytest.fixture
-def reconciliation(desk: Desk, venue: Book) -> Reconciliation:
-    return Reconciliation(desk.database, venue)  # type: ignore[arg-type]  # it has the one method that is called
+def reconciliation(desk: TestDesk, venue: Book) -> Reconciliation:
+    return Reconciliation(desk.database, venue, lambda: desk.writer.opened)  # type: ignore[arg-type]  # it has the one method that is called
 
 
 async def test_books_that_agree_have_a_drift_of_zero_for_every_configured_symbol(
-    desk: Desk, reconciliation: Reconciliation, venue: Book, recorded: Recorded
+    desk: TestDesk, reconciliation: Reconciliation, venue: Book, recorded: Recorded
 ) -> None:
-    await desk.placement.place(order("AAPL", qty=10))
+    await desk.orders.place(order("AAPL", qty=10))
     venue.held = {"AAPL": 10}
 
     assert await reconciliation.run() == {}
@@ -52,10 +53,10 @@ async def test_books_that_agree_have_a_drift_of_zero_for_every_configured_symbol
 
 
 async def test_a_symbol_that_a_client_invented_has_no_series(
-    desk: Desk, reconciliation: Reconciliation, recorded: Recorded
+    desk: TestDesk, reconciliation: Reconciliation, recorded: Recorded
 ) -> None:
     with pytest.raises(Exception, match="NOPE is not quoted here"):
-        await desk.placement.place(order("NOPE"))
+        await desk.orders.place(order("NOPE"))
 
     await reconciliation.run()
 
@@ -86,9 +87,9 @@ async def test_drift_that_changes_from_run_to_run_does_not_count(reconciliation:
 
 
 async def test_a_position_that_the_venue_does_not_have_is_drift(
-    desk: Desk, reconciliation: Reconciliation, recorded: Recorded
+    desk: TestDesk, reconciliation: Reconciliation, recorded: Recorded
 ) -> None:
-    await desk.placement.place(order("AAPL", qty=10))
+    await desk.orders.place(order("AAPL", qty=10))
 
     await reconciliation.run()
 
@@ -96,7 +97,7 @@ async def test_a_position_that_the_venue_does_not_have_is_drift(
 
 
 async def test_a_failed_run_is_counted_and_does_not_change_the_gauges(
-    desk: Desk, reconciliation: Reconciliation, venue: Book, recorded: Recorded
+    desk: TestDesk, reconciliation: Reconciliation, venue: Book, recorded: Recorded
 ) -> None:
     venue.held = {"AAPL": 5}
     await reconciliation.run()
@@ -112,13 +113,64 @@ async def test_a_failed_run_is_counted_and_does_not_change_the_gauges(
     assert recorded(reconciliation_last_success_timestamp_seconds) == before
 
 
-async def test_the_desk_and_the_paper_venue_have_no_drift(desk: Desk) -> None:
-    await desk.placement.place(order("AAPL", qty=10))
-    await desk.placement.place(order("XOM", qty=10))
-    await desk.placement.place(order("XOM", "sell", 10))
+async def test_the_desk_and_the_paper_venue_have_no_drift(desk: TestDesk) -> None:
+    await desk.orders.place(order("AAPL", qty=10))
+    await desk.orders.place(order("XOM", qty=10))
+    await desk.orders.place(order("XOM", "sell", 10))
 
-    reconciliation = Reconciliation(desk.database, desk.broker)
-    assert [await reconciliation.run() for _ in range(2)] == [{}, {}]
+    assert [await desk.reconciliation.run() for _ in range(2)] == [{}, {}]
+
+
+async def test_a_position_that_somebody_changed_in_postgresql_is_drift_once_the_book_is_read_again(
+    desk: TestDesk, reconciliation: Reconciliation, venue: Book
+) -> None:
+    await desk.orders.place(order("AAPL", qty=10))
+    venue.held = {"AAPL": 10}
+    before = desk.writer.opened
     async with desk.database.connection() as connection:
         await connection.execute("UPDATE gateway.positions SET shares = 7")
+
+    desk.writer.distrust()
+    await until(lambda: desk.writer.opened is not before, "the book is read again")
+
     assert [await reconciliation.run() for _ in range(2)] == [{}, {"AAPL": 3}]
+
+
+async def test_an_execution_that_was_set_aside_is_drift(desk: TestDesk) -> None:
+    await desk.orders.place(order("AAPL", qty=10))
+    async with desk.database.transaction() as connection:  # an order that is not ours
+        await connection.execute(
+            "INSERT INTO venue.orders (id, symbol, side, qty, remaining, trading_date)"
+            " VALUES (gen_random_uuid(), 'XOM', 'buy', 100, 0, '2020-03-09')"
+        )
+        await connection.execute(
+            "INSERT INTO venue.executions (seq, order_id, symbol, side, qty, price, fee, trading_date)"
+            " SELECT (SELECT max(seq) + 1 FROM venue.executions), id, 'XOM', 'buy', 100, 50, 0, '2020-03-09'"
+            " FROM venue.orders WHERE symbol = 'XOM'"
+        )
+    await desk.dispatch.fetch()
+    await settled(desk)
+
+    assert desk.writer.opened.set_aside == 1
+    assert await run_twice(desk) == {"XOM": 100}
+    await desk.orders.place(order("AAPL", qty=5))  # and the rest goes on
+    assert desk.writer.opened.positions["AAPL"].shares == 15
+
+
+async def run_twice(desk: TestDesk) -> dict[str, int]:
+    await desk.reconciliation.run()
+    return await desk.reconciliation.run()
+
+
+async def test_open_orders_that_outlived_their_date_are_counted(
+    desk: TestDesk, reconciliation: Reconciliation, recorded: Recorded
+) -> None:
+    await desk.orders.place(order("AAPL", qty=1, order_type="limit", limit_price="95"))
+    await reconciliation.run()
+    assert recorded(day_orders_outlived) == 0
+
+    async with desk.database.connection() as connection:
+        await connection.execute("UPDATE gateway.orders SET trading_date = '2020-03-06'")
+    await reconciliation.run()
+
+    assert recorded(day_orders_outlived) == 1

@@ -6,10 +6,12 @@ import asyncio
 import datetime as dt
 import itertools
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 
+import httpx
 import pytest
 import redis.asyncio
 
@@ -19,6 +21,8 @@ from apps.catalogue import (
     feed_reconnects_total,
     last_tick_timestamp_seconds,
     market_session_open,
+    market_state_published_timestamp_seconds,
+    market_states_published_total,
     quote_price_dollars,
     subscribed_symbols,
     tick_gaps_total,
@@ -27,15 +31,18 @@ from apps.catalogue import (
     trading_date_timestamp_seconds,
 )
 from apps.database import Database
-from apps.market import KEY, MarketState, follow
+from apps.market import MarketState
 from apps.market_data_service import storage
 from apps.market_data_service.closes import read_closes
 from apps.market_data_service.feed import Feed
 from apps.market_data_service.replay import Replay, ReplayPoint
 from apps.market_data_service.settings import DATA
 from apps.market_data_service.storage import SCHEMA
+from apps.market_stream import KEY, follow
 from telemetry.testing import Recorded
-from tests.waiting import until
+from tests.servers import both, folder, redis_running
+from tests.services import Service, running
+from tests.waiting import until, wait_until
 
 CRASH = read_closes(DATA / "crash-2020.csv")
 START, NEXT = dt.date(2020, 3, 9), dt.date(2020, 3, 10)
@@ -56,6 +63,17 @@ async def database_at(url: str) -> AsyncIterator[Database]:
 
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Clock:
+    """The part of `time` that the feed uses, at the moments of a test."""
+
+    time: Callable[[], float]
+
+    @property
+    def monotonic(self) -> Callable[[], float]:
+        return self.time
 
 
 @asynccontextmanager
@@ -153,6 +171,63 @@ async def test_the_market_continues_while_redis_and_postgresql_are_unavailable(
         await feed.remember()
 
     assert recorded(ticks_received_total, symbol="AAPL") == 2
+
+
+@pytest.mark.server
+async def test_a_redis_that_is_full_is_counted_and_logged_once_until_it_takes_a_state_again(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "apps")
+    moment = 1000.0
+    monkeypatch.setattr("apps.market_data_service.feed.time", Clock(lambda: moment))
+    with folder() as place, redis_running(place) as server:
+        async with redis.asyncio.from_url(server.url) as client:
+            feed = Feed(replay(), "crash-2020.csv", Database("postgresql://nowhere", ""), client)
+            publishing = [feed.publishing]
+            point = await feed.play(replay().first())
+            publishing.append(feed.publishing)
+            assert recorded(market_state_published_timestamp_seconds) == moment
+
+            await client.config_set("maxmemory", 1)
+            for _ in range(2):
+                moment += 2.5
+                point = await feed.play(point)
+            publishing.append(feed.publishing)  # the last success is 5 s old
+            moment += 0.1
+            publishing.append(feed.publishing)
+            assert recorded(market_states_published_total, result="failed") == 2
+            assert recorded(market_states_published_total, result="success") == 1
+            assert recorded(market_state_published_timestamp_seconds) == 1000.0
+
+            await client.config_set("maxmemory", 0)
+            await feed.play(point)
+            publishing.append(feed.publishing)
+            assert recorded(market_state_published_timestamp_seconds) == moment
+
+    assert publishing == [False, True, True, False, True]
+    failed, works = [record.getMessage() for record in caplog.records]
+    assert failed.startswith("publishing the market's state fails: ")
+    assert works.startswith("publishing the market's state works again, after 2 failures")
+
+
+@pytest.mark.server
+def test_the_service_is_not_healthy_while_redis_takes_no_states() -> None:
+    with folder() as place, both() as (postgres, redis_server):
+        settings = {"DATABASE_URL": postgres.url, "REDIS_URL": redis_server.url}
+        with running("market_data_service", place, settings) as service, redis.from_url(redis_server.url) as client:
+            client.config_set("maxmemory", 1)
+            answer = wait_until(lambda: _unavailable(service), 10, "it says that it is not healthy")
+            assert answer["publishing"] is False
+            assert answer["redis"] is True
+
+            client.config_set("maxmemory", 0)
+            wait_until(lambda: not _unavailable(service), 5, "it is healthy again")
+
+
+def _unavailable(service: Service) -> dict[str, object]:
+    """What it says while it is not healthy."""
+    answer = httpx.get(f"{service.url}/health")
+    return {} if answer.status_code == 200 else dict(answer.json())
 
 
 async def test_a_silent_feed_is_not_connected_and_then_counts_a_reconnect_and_a_gap(

@@ -8,23 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.orchestrator.allocation import WantedOrder, orders_for
+from apps.orchestrator.allocation import MARGIN, Limits, WantedOrder, orders_for
 from apps.vocabulary import Side
 
 HALF = {"AAPL": Decimal("0.5"), "MSFT": Decimal("0.5")}
 PRICES = {"AAPL": Decimal(100), "MSFT": Decimal(300), "XOM": Decimal(50)}
 ALL = Decimal(1)
+WIDE = Limits(Decimal(10**9), Decimal(10**9), Decimal(10**9))
 
 
 def test_without_positions_it_buys_whole_shares_up_to_the_weight() -> None:
-    assert orders_for(HALF, {}, PRICES, Decimal(1000), ALL) == [
+    assert orders_for(HALF, {}, PRICES, Decimal(1000), ALL, WIDE) == [
         WantedOrder("AAPL", Side.BUY, 5),
         WantedOrder("MSFT", Side.BUY, 1),
     ]
 
 
 def test_sells_come_first() -> None:
-    orders = orders_for(HALF, {"AAPL": 0, "MSFT": 3, "XOM": 4}, PRICES, Decimal(1000), ALL)
+    orders = orders_for(HALF, {"AAPL": 0, "MSFT": 3, "XOM": 4}, PRICES, Decimal(1000), ALL, WIDE)
 
     assert orders == [
         WantedOrder("MSFT", Side.SELL, 2),
@@ -34,20 +35,22 @@ def test_sells_come_first() -> None:
 
 
 def test_weights_are_parts_of_the_invested_equity_only() -> None:
-    assert orders_for({"AAPL": ALL}, {}, PRICES, Decimal(1000), Decimal("0.98")) == [WantedOrder("AAPL", Side.BUY, 9)]
+    assert orders_for({"AAPL": ALL}, {}, PRICES, Decimal(1000), Decimal("0.98"), WIDE) == [
+        WantedOrder("AAPL", Side.BUY, 9)
+    ]
 
 
 def test_a_position_on_target_needs_no_order() -> None:
-    assert orders_for(HALF, {"AAPL": 5, "MSFT": 1}, PRICES, Decimal(1000), ALL) == []
+    assert orders_for(HALF, {"AAPL": 5, "MSFT": 1}, PRICES, Decimal(1000), ALL, WIDE) == []
 
 
 def test_a_short_position_is_bought_back() -> None:
-    assert orders_for({}, {"XOM": -7}, PRICES, Decimal(1000), ALL) == [WantedOrder("XOM", Side.BUY, 7)]
+    assert orders_for({}, {"XOM": -7}, PRICES, Decimal(1000), ALL, WIDE) == [WantedOrder("XOM", Side.BUY, 7)]
 
 
 def test_a_symbol_without_a_price_raises() -> None:
     with pytest.raises(KeyError):
-        orders_for({"GONE": ALL}, {}, PRICES, Decimal(1000), ALL)
+        orders_for({"GONE": ALL}, {}, PRICES, Decimal(1000), ALL, WIDE)
 
 
 @given(
@@ -55,10 +58,75 @@ def test_a_symbol_without_a_price_raises() -> None:
     equity=st.decimals(1, 10_000_000, places=2),
 )
 def test_the_orders_lead_to_the_targets(shares: dict[str, int], equity: Decimal) -> None:
-    for order in orders_for(HALF, shares, PRICES, equity, ALL):
+    for order in orders_for(HALF, shares, PRICES, equity, ALL, WIDE):
         shares = {**shares, order.symbol: shares.get(order.symbol, 0) + order.side.sign * order.qty}
 
-    assert orders_for(HALF, shares, PRICES, equity, ALL) == []
+    assert orders_for(HALF, shares, PRICES, equity, ALL, WIDE) == []
     for symbol, weight in HALF.items():
         missing = weight * equity - shares.get(symbol, 0) * PRICES[symbol]
         assert 0 <= missing < PRICES[symbol]
+
+
+def limits(position: int = 10**9, order_size: int = 10**9, gross_exposure: int = 10**9) -> Limits:
+    return Limits(Decimal(position), Decimal(order_size), Decimal(gross_exposure))
+
+
+def test_one_symbol_with_all_the_weight_is_bought_up_to_the_limit_of_a_position() -> None:
+    orders = orders_for({"AAPL": ALL, "MSFT": Decimal(0)}, {}, PRICES, Decimal(1_000_000), ALL, limits(200_000))
+
+    assert orders == [WantedOrder("AAPL", Side.BUY, 1980)]
+
+
+def test_an_order_is_cut_to_the_limit_of_its_size_and_the_next_run_has_the_rest() -> None:
+    small = limits(order_size=10_000)
+
+    assert orders_for({"AAPL": ALL}, {}, PRICES, Decimal(15_000), ALL, small) == [WantedOrder("AAPL", Side.BUY, 99)]
+    assert orders_for({"AAPL": ALL}, {"AAPL": 99}, PRICES, Decimal(15_000), ALL, small) == [
+        WantedOrder("AAPL", Side.BUY, 51)
+    ]
+    assert orders_for({}, {"AAPL": 150}, PRICES, Decimal(15_000), ALL, small) == [WantedOrder("AAPL", Side.SELL, 99)]
+
+
+def test_a_share_that_costs_more_than_an_order_may_is_not_traded() -> None:
+    assert orders_for({"AAPL": ALL}, {"MSFT": 1}, PRICES, Decimal(15_000), ALL, limits(order_size=50)) == []
+
+
+def test_with_a_low_limit_of_the_gross_exposure_all_targets_are_smaller_by_the_same_part() -> None:
+    assert orders_for(HALF, {}, PRICES, Decimal(100_000), ALL, limits(gross_exposure=60_000)) == [
+        WantedOrder("AAPL", Side.BUY, 297),
+        WantedOrder("MSFT", Side.BUY, 99),
+    ]
+
+
+def test_what_cannot_be_sold_at_once_leaves_less_room_for_buys() -> None:
+    narrow = limits(order_size=10_000, gross_exposure=20_000)
+
+    assert orders_for({"MSFT": ALL}, {"AAPL": 200}, PRICES, Decimal(20_000), ALL, narrow) == [
+        WantedOrder("AAPL", Side.SELL, 99),
+        WantedOrder("MSFT", Side.BUY, 32),  # 9,700 dollars are left to 19,800
+    ]
+
+
+@given(
+    weights=st.dictionaries(st.sampled_from(list(PRICES)), st.decimals(-1, 1, places=3)),
+    shares=st.dictionaries(st.sampled_from(list(PRICES)), st.integers(-500, 500)),
+    narrow=st.builds(limits, st.integers(1, 50_000), st.integers(1, 50_000), st.integers(1, 100_000)),
+)
+def test_no_order_is_over_a_limit_and_runs_one_after_the_other_reach_the_end(
+    weights: dict[str, Decimal], shares: dict[str, int], narrow: Limits
+) -> None:
+    for _ in range(1000):
+        before = sum(abs(number) * PRICES[symbol] for symbol, number in shares.items())
+        orders = orders_for(weights, shares, PRICES, Decimal(100_000), ALL, narrow)
+        if not orders:
+            break
+        for order in orders:
+            assert order.qty * PRICES[order.symbol] <= MARGIN * narrow.order_size
+            held = shares.get(order.symbol, 0)
+            after = held + order.side.sign * order.qty
+            assert abs(after) <= abs(held) or abs(after) * PRICES[order.symbol] <= MARGIN * narrow.position
+            shares = {**shares, order.symbol: after}
+        gross = sum(abs(number) * PRICES[symbol] for symbol, number in shares.items())
+        assert gross <= max(before, MARGIN * narrow.gross_exposure)
+    else:
+        raise AssertionError("the runs do not end")

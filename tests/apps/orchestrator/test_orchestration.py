@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import pytest
@@ -26,14 +26,11 @@ from apps.vocabulary import RunResult
 from telemetry.testing import Recorded
 from tests.apps.markets import MONDAY, TUESDAY, market
 
-T = TypeVar("T")
-
 MARKET = market({"AAPL": 100, "MSFT": 200})
 
 
-def next_of(answers: list[T]) -> T:
-    """The next of these answers. The last one is used again and again."""
-    return answers[0] if len(answers) == 1 else answers.pop(0)
+def answered(what: object) -> httpx.Response:
+    return what if isinstance(what, httpx.Response) else httpx.Response(200, json=what)
 
 
 class Services:
@@ -41,10 +38,18 @@ class Services:
 
     def __init__(self) -> None:
         self.targets: Any = {"trading_date": "2020-03-09", "weights": {"AAPL": "0.5", "MSFT": "0.5"}}
-        self.pnl: Any = {"equity": "10000.00"}
-        self.positions: list[dict[str, dict[str, int]]] = [{}]
-        self.open_orders: list[list[dict[str, Any]]] = [[]]
-        self.state = "OPEN"
+        self.book: Any = {
+            "version": 12,
+            "booked_at": 1700000000.5,
+            "market_at": 1700000001.2,
+            "trading_date": "2020-03-09",
+            "cash": "10000.00",
+            "equity": "10000.00",
+            "breaker": "OPEN",
+            "positions": {},
+            "waiting": {},
+            "limits": {"position": "200000", "order_size": "200000", "gross_exposure": "1500000"},
+        }
         self.place: Callable[[dict[str, Any]], httpx.Response] = lambda body: httpx.Response(
             201, json={"status": "filled"}
         )
@@ -55,18 +60,9 @@ class Services:
             case "GET", "/health":
                 return httpx.Response(200 if request.url.host == "signals" else 503)
             case "GET", "/api/v1/targets":
-                return (
-                    self.targets if isinstance(self.targets, httpx.Response) else httpx.Response(200, json=self.targets)
-                )
-            case "GET", "/api/v1/pnl":
-                return self.pnl if isinstance(self.pnl, httpx.Response) else httpx.Response(200, json=self.pnl)
-            case "GET", "/api/v1/positions":
-                return httpx.Response(200, json=next_of(self.positions))
-            case "GET", "/api/v1/circuit-breaker":
-                return httpx.Response(200, json={"state": self.state})
-            case "GET", "/api/v1/orders":
-                assert request.url.params["open"] == "true"
-                return httpx.Response(200, json=next_of(self.open_orders))
+                return answered(self.targets)
+            case "GET", "/api/v1/book":
+                return answered(self.book)
             case "POST", "/api/v1/orders":
                 self.placed.append(json.loads(request.content))
                 return self.place(self.placed[-1])
@@ -112,13 +108,17 @@ async def runs(database: Database) -> list[tuple[object, object]]:
 async def test_a_run_places_the_missing_orders_and_is_recorded(
     orchestration: Orchestration, database: Database, services: Services, recorded: Recorded
 ) -> None:
-    services.positions = [{"AAPL": {"shares": 20}, "OLD": {"shares": 0}}]
-    services.open_orders = [[{"symbol": "AAPL", "side": "buy", "qty": 20, "filled_qty": 5}]]
+    services.book["positions"] = {
+        "AAPL": {"shares": 20, "average_cost": "90.0000"},
+        "MSFT": {"shares": 10, "average_cost": "90.0000"},
+        "OLD": {"shares": 0, "average_cost": "1.0000"},
+    }
+    services.book["waiting"] = {"AAPL": {"buy": 15, "sell": 0}, "MSFT": {"buy": 0, "sell": 2}}
     state = market({"AAPL": 100, "MSFT": 200, "OLD": 1})
 
     assert await orchestration.run(state) is RunResult.SUCCESS
 
-    assert services.wanted() == {("AAPL", "buy", 15): 1, ("MSFT", "buy", 25): 1}
+    assert services.wanted() == {("AAPL", "buy", 15): 1, ("MSFT", "buy", 17): 1}
     assert recorded(orders_submitted_total, result="accepted") == 2
     assert recorded(orchestration_runs_total, result="success") == 1
     assert recorded(orchestration_duration_seconds) == 1
@@ -129,7 +129,7 @@ async def test_a_run_places_the_missing_orders_and_is_recorded(
 async def test_with_a_tripped_breaker_nothing_is_placed_and_halted_orders_count_once_per_trading_date(
     orchestration: Orchestration, database: Database, services: Services, recorded: Recorded
 ) -> None:
-    services.state = "TRIPPED"
+    services.book["breaker"] = "TRIPPED"
 
     assert await orchestration.run(MARKET) is RunResult.HALTED
     assert await orchestration.run(MARKET) is RunResult.HALTED
@@ -146,6 +146,9 @@ async def test_with_a_tripped_breaker_nothing_is_placed_and_halted_orders_count_
         (httpx.Response(409, json={"detail": {"reason": "insufficient_cash"}}), "rejected"),
         (httpx.Response(422, json={"detail": []}), "rejected"),
         (httpx.Response(503, json={"detail": {"reason": "failed"}}), "failed"),
+        (httpx.Response(503, json={"detail": {"reason": "busy"}}, headers={"Retry-After": "1"}), "failed"),
+        (httpx.Response(503, json={"detail": "PostgreSQL does not answer"}), "failed"),
+        (httpx.Response(503, json=["outcome_unknown"]), "failed"),
         (httpx.Response(500, text="oh"), "failed"),
         (httpx.Response(200, json={"status": "rejected"}), "rejected"),
         (httpx.Response(200, json={"status": "failed"}), "failed"),
@@ -164,6 +167,7 @@ async def test_a_run_with_a_refused_order_has_failed_but_places_the_other_orders
 
     assert await orchestration.run(MARKET) is RunResult.FAILED
 
+    assert len(services.placed) == 2  # neither is sent again: the outcome is known
     assert recorded(orders_submitted_total, result=result) == 1
     assert recorded(orders_submitted_total, result="accepted") == 1
     assert await runs(database) == [("failed", 1)]
@@ -178,9 +182,9 @@ async def test_each_reason_of_failed_runs_is_logged_once_and_so_is_the_next_succ
     services.place = lambda body: refusal if body["symbol"] == "AAPL" else good(body)
     for _ in range(2):
         await orchestration.run(MARKET)
-    services.state = "TRIPPED"
+    services.book["breaker"] = "TRIPPED"
     await orchestration.run(MARKET)
-    services.state, services.place = "OPEN", good
+    services.book["breaker"], services.place = "OPEN", good
     await orchestration.run(MARKET)
 
     first, halted, again, success = [record.getMessage() for record in caplog.records]
@@ -198,9 +202,9 @@ async def test_each_reason_of_failed_runs_is_logged_once_and_so_is_the_next_succ
 async def test_a_run_that_fails_for_an_error_of_ours_is_logged_with_its_traceback(
     orchestration: Orchestration, services: Services, caplog: pytest.LogCaptureFixture
 ) -> None:
-    services.pnl = {"equity": None}
+    services.book = {}
     await orchestration.run(MARKET)
-    services.pnl = httpx.Response(503)
+    services.book = httpx.Response(503)
     await orchestration.run(MARKET)
 
     assert [(record.levelname, bool(record.exc_info)) for record in caplog.records] == [
@@ -222,22 +226,72 @@ async def test_a_change_in_the_health_of_a_service_is_logged_once(
     ]
 
 
+def lost(_: dict[str, Any]) -> httpx.Response:
+    raise httpx.ReadTimeout("lost")
+
+
+def unknown(body: dict[str, Any]) -> httpx.Response:
+    order_id = f"id of {body['client_order_id']}"
+    detail = {"reason": "outcome_unknown", "message": "the venue does not answer", "order_id": order_id}
+    return httpx.Response(503, json={"detail": detail})
+
+
 @pytest.mark.parametrize("status", ["filled", "accepted", "partly_filled", "cancelled"])
-async def test_an_order_is_sent_once_more_with_the_same_id_if_its_answer_was_lost(
-    orchestration: Orchestration, services: Services, recorded: Recorded, status: str
+@pytest.mark.parametrize("first", [lost, unknown])
+async def test_an_order_is_sent_once_more_with_the_same_id_if_its_outcome_is_not_known(
+    orchestration: Orchestration,
+    services: Services,
+    recorded: Recorded,
+    status: str,
+    first: Callable[[dict[str, Any]], httpx.Response],
 ) -> None:
-    def lose_the_first_answer(body: dict[str, Any]) -> httpx.Response:
+    def answer_the_second_time(body: dict[str, Any]) -> httpx.Response:
         if sum(order["client_order_id"] == body["client_order_id"] for order in services.placed) == 1:
-            raise httpx.ReadTimeout("lost")
+            return first(body)
         return httpx.Response(200, json={"status": status})
 
-    services.place = lose_the_first_answer
+    services.place = answer_the_second_time
 
     assert await orchestration.run(MARKET) is RunResult.SUCCESS
 
     ids = Counter(order["client_order_id"] for order in services.placed)
     assert list(ids.values()) == [2, 2]
     assert recorded(orders_submitted_total, result="accepted") == 2
+
+
+@pytest.mark.parametrize("first", [lost, unknown])
+async def test_a_refusal_is_a_refusal_also_when_the_order_was_sent_twice(
+    orchestration: Orchestration,
+    services: Services,
+    recorded: Recorded,
+    first: Callable[[dict[str, Any]], httpx.Response],
+) -> None:
+    services.place = lambda body: (
+        first(body) if len(services.placed) % 2 else httpx.Response(409, json={"detail": {"reason": "position_limit"}})
+    )
+
+    assert await orchestration.run(MARKET) is RunResult.FAILED
+    assert recorded(orders_submitted_total, result="rejected") == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (unknown, "outcome_unknown"),
+        (lambda _: httpx.Response(503, json={"detail": {"reason": "busy"}}, headers={"Retry-After": "1"}), "busy"),
+    ],
+)
+async def test_the_log_says_why_the_gateway_did_not_take_an_order(
+    orchestration: Orchestration,
+    services: Services,
+    caplog: pytest.LogCaptureFixture,
+    answer: Callable[[dict[str, Any]], httpx.Response],
+    reason: str,
+) -> None:
+    services.place = answer
+
+    assert await orchestration.run(MARKET) is RunResult.FAILED
+    assert f'the first: buy 50 AAPL failed: {{"detail":{{"reason":"{reason}"' in caplog.text
 
 
 async def test_an_order_has_failed_if_its_answer_was_lost_twice(
@@ -270,8 +324,9 @@ async def test_each_run_uses_new_order_ids(orchestration: Orchestration, service
         ("targets", {"trading_date": "2020-03-09", "weights": {"GONE": "1"}}),
         ("targets", {"trading_date": "2020-03-09", "weights": None}),
         ("targets", {"trading_date": "2020-03-06", "weights": {}}),
-        ("pnl", {"equity": None}),
-        ("pnl", {"equity": "a lot"}),
+        ("book", httpx.Response(503, json={"detail": "the book cannot be read"})),
+        ("book", httpx.Response(200, text="not JSON")),
+        ("book", {}),
     ],
 )
 async def test_a_run_without_the_data_that_it_needs_has_failed_and_is_counted(
@@ -286,16 +341,61 @@ async def test_a_run_without_the_data_that_it_needs_has_failed_and_is_counted(
     assert await runs(database) == [("failed", 0)]
 
 
-async def test_a_fill_between_two_requests_does_not_lead_to_a_second_order(
+async def test_a_run_fails_with_a_sentence_while_the_gateway_does_not_know_its_equity(
+    orchestration: Orchestration, services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    services.book["equity"] = None
+
+    assert await orchestration.run(MARKET) is RunResult.FAILED
+
+    assert services.placed == []
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        (
+            "WARNING",
+            "the session's run fails: run 1 of 2020-03-09 failed: the gateway does not know its equity",
+        )
+    ]
+
+
+async def test_one_symbol_with_all_the_weight_is_traded_within_the_limits_in_a_run_that_succeeds(
     orchestration: Orchestration, services: Services
 ) -> None:
-    resting = {"symbol": "AAPL", "side": "buy", "qty": 50, "filled_qty": 0}
-    services.open_orders = [[resting], []]
-    services.positions = [{}, {"AAPL": {"shares": 50}}]
+    """This is what momentum wants when only one price rose."""
+    services.targets["weights"] = {"AAPL": "1", "MSFT": "0"}
+    services.book |= {"cash": "1000000.00", "equity": "1000000.00"}
+    services.book["limits"] = {"position": "200000", "order_size": "150000", "gross_exposure": "1500000"}
+    quote = 101  # the quote has risen when the order arrives
 
-    await orchestration.run(MARKET)
+    def check(body: dict[str, Any]) -> httpx.Response:
+        taken = body["qty"] * quote <= 150_000
+        return httpx.Response(201, json={"status": "filled"}) if taken else httpx.Response(409, json={})
 
-    assert services.wanted() == {("MSFT", "buy", 25): 1}
+    services.place = check
+
+    assert await orchestration.run(MARKET) is RunResult.SUCCESS
+    assert services.wanted() == {("AAPL", "buy", 1485): 1}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("equity", "a lot"),
+        ("equity", "NaN"),
+        ("breaker", "open"),
+        ("positions", {"AAPL": 5}),
+        ("positions", {"GONE": {"shares": 5}}),
+        ("waiting", {"AAPL": {"buy": 5}}),
+        ("limits", {"position": "200000"}),
+        ("limits", {"position": "200000", "order_size": "NaN", "gross_exposure": "1"}),
+    ],
+)
+async def test_a_run_with_a_book_that_it_cannot_read_has_failed(
+    orchestration: Orchestration, services: Services, field: str, value: object
+) -> None:
+    services.book[field] = value
+
+    assert await orchestration.run(MARKET) is RunResult.FAILED
+    assert services.placed == []
 
 
 async def test_a_session_has_one_successful_run_even_after_a_restart(

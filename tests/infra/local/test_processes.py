@@ -47,6 +47,7 @@ def test_a_service_is_told_where_the_stores_and_its_neighbours_are(table: dict[s
     assert environment["REDIS_URL"] == "unix:///srv/data/run/redis.sock"
     assert environment["EXECUTION_GATEWAY_URL"] == "http://127.0.0.1:18002"
     assert environment["SIGNAL_SERVICE_URL"] == "http://127.0.0.1:18003"
+    assert environment["MARKET_DATA_URL"] == "http://127.0.0.1:18004"
     assert environment["REPLAY_START"] == "2020-03-06"
 
 
