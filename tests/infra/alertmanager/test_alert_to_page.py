@@ -97,6 +97,25 @@ def test_one_services_page_does_not_hide_anothers(alerting: Alerting) -> None:
     wait_until(lambda: told(alerting, "ServiceDown", since).count(("pagerduty", "resolved")) == 2, 15, "both are over")
 
 
+def test_duties_that_are_late_are_one_incident_and_each_that_joins_is_told(alerting: Alerting) -> None:
+    def pages() -> list[Alert]:
+        return [page for page in alerting.pages(since) if page["channel"] == "pagerduty"]
+
+    def duties(page: Alert) -> set[str]:
+        return {told["labels"]["duty"] for told in page["alerts"]}
+
+    late = [alert("DeskDutyLate", job="execution-gateway", duty=duty) for duty in ("send", "fetch", "reconcile")]
+    since = time.time()
+    alerting.fire(*late[:2])
+    wait_until(lambda: pages() and duties(pages()[-1]) == {"send", "fetch"}, 15, "two are late")
+    alerting.fire(late[2])
+    wait_until(lambda: duties(pages()[-1]) == {"send", "fetch", "reconcile"}, 15, "a third one has joined")
+    alerting.resolve(*late)
+    wait_until(lambda: pages()[-1]["status"] == "resolved", 15, "it is over")
+
+    assert len({page["body"]["dedup_key"] for page in pages()}) == 1
+
+
 @pytest.mark.parametrize(
     ("cause", "muted", "also_paged"),
     [
@@ -114,18 +133,43 @@ def test_one_services_page_does_not_hide_anothers(alerting: Alerting) -> None:
                 alert("ServiceDown", job="signal-service"),
                 alert("ServiceUnreachable", "warning", job="signal-service"),
                 alert("MetricMissing", job="market-data", metric="redis_connection_status"),
+                alert("DeskDutyLate", job="execution-gateway", duty="send"),
+                alert("PnlStale", job="execution-gateway"),
             ],
             alert("DailyLossExceeded"),
         ),
         (
+            alert("ServiceDown", job="execution-gateway"),
+            [
+                alert("DeskDutyLate", job="execution-gateway", duty="send"),
+                alert("PnlStale", job="execution-gateway"),
+            ],
+            alert("PositionsDoNotReconcile"),
+        ),
+        (
+            alert("ServiceDown", job="market-data"),
+            [
+                alert("PnlStale", job="execution-gateway"),
+                alert("MetricMissing", job="execution-gateway", metric="pnl_updated_timestamp_seconds"),
+            ],
+            alert("DeskDutyLate", job="execution-gateway", duty="follow_market"),
+        ),
+        (
             alert("DatabaseConnectionLost", service="postgresql"),
-            [alert("MetricMissing", job="execution-gateway", service="execution-gateway")],
-            alert("CircuitBreakerTripped", service="execution-gateway"),
+            [
+                alert("MetricMissing", job="execution-gateway", service="execution-gateway"),
+                alert("DeskDutyLate", job="execution-gateway", service="execution-gateway", duty="command"),
+            ],
+            alert("RiskAddedWhileTripped", service="execution-gateway"),
         ),
         (
             alert("RedisConnectionLost", service="redis"),
-            [alert("MetricMissing", job="execution-gateway", service="execution-gateway")],
-            alert("DailyLossExceeded", service="execution-gateway"),
+            [
+                alert("MetricMissing", job="execution-gateway", service="execution-gateway"),
+                alert("DeskDutyLate", job="execution-gateway", service="execution-gateway", duty="follow_market"),
+                alert("PnlStale", job="execution-gateway", service="execution-gateway"),
+            ],
+            alert("DayOrderOutlived", service="execution-gateway"),
         ),
     ],
     ids=lambda value: value["labels"]["alertname"] if isinstance(value, dict) else "",

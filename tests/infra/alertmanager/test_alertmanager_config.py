@@ -12,7 +12,13 @@ ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "infra" / "alertmanager" / "config.yml"
 AMTOOL = ROOT / ".local" / "bin" / "amtool"
 SETTINGS: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-MONEY = ("CircuitBreakerTripped", "DailyLossExceeded")
+MONEY = (
+    "CircuitBreakerTripped",
+    "DailyLossExceeded",
+    "PositionsDoNotReconcile",
+    "RiskAddedWhileTripped",
+    "DayOrderOutlived",
+)
 RULES: list[dict[str, Any]] = [
     rule
     for group in yaml.safe_load((ROOT / "infra" / "prometheus" / "alerts.yml").read_text())["groups"]
@@ -47,6 +53,7 @@ def test_it_loads_without_its_secrets() -> None:
     ("labels", "receivers"),
     [
         (["alertname=ServiceDown", "severity=critical"], "pagerduty,slack"),
+        (["alertname=DeskDutyLate", "severity=critical", "duty=send"], "pagerduty,slack"),
         (["alertname=ServiceUnreachable", "severity=warning"], "slack"),
         (["alertname=Watchdog", "severity=none"], "watchdog"),
         (["alertname=SomethingNew"], "slack"),
@@ -93,7 +100,7 @@ def test_money_alerts_are_never_muted() -> None:
     muted = set[str]().union(*(names(rule["target_matchers"]) for rule in SETTINGS["inhibit_rules"]))
 
     assert muted.isdisjoint(MONEY)
-    assert muted == {"ServiceDown", "ServiceUnreachable", "MetricMissing"}
+    assert muted == {"ServiceDown", "ServiceUnreachable", "MetricMissing", "DeskDutyLate", "PnlStale"}
 
 
 def test_an_alert_that_mutes_others_outlasts_them_but_by_20_s_at_most() -> None:
