@@ -56,7 +56,8 @@ pythons: venv
 	@$(VENV)/python -m infra.setup.pythons
 
 test: setup check pythons
-	$(VENV)/pytest -m "server and not drill"
+	$(VENV)/pytest -m "server and not drill" -n auto --dist worksteal tests/apps
+	$(VENV)/pytest -m "server and not drill" --ignore tests/apps
 
 drill: setup
 	$(VENV)/pytest tests/drills
