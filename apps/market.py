@@ -8,6 +8,8 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 
+FUTURE_SECONDS = 5.0
+"""How far a time in a state may be ahead of the clock of this machine. Clocks of two machines differ a little."""
 HIGHEST_PRICE = Decimal(10) ** 9
 """No price is as high. One that is would not fit into sums in cents."""
 

@@ -14,15 +14,13 @@ from redis.backoff import NoBackoff
 
 from apps.background import Duty, described
 from apps.catalogue import market_state_timestamp_seconds, market_states_refused_total
-from apps.market import MarketState
+from apps.market import FUTURE_SECONDS, MarketState
 from apps.vocabulary import StateRefusal
 
 logger = logging.getLogger(__name__)
 
 KEY = "market:state"
 """The name of a key and of a channel. The key has the last state, for late followers; the channel has every new one."""
-FUTURE_SECONDS = 5.0
-"""How far a time in a state may be ahead of the clock of this machine. Clocks of two machines differ a little."""
 PONG_SECONDS = 5.0
 _REASON_CHARACTERS = 200
 

@@ -37,8 +37,8 @@ from apps.execution_gateway.switch import KillSwitch
 from apps.execution_gateway.valuation import Valuation
 from apps.execution_gateway.waiting import answered
 from apps.execution_gateway.writer import Request, Writer
-from apps.market import MarketState
-from apps.market_stream import FUTURE_SECONDS, follow
+from apps.market import FUTURE_SECONDS, MarketState
+from apps.market_stream import follow
 from apps.vocabulary import DeskDuty, StateRefusal
 
 logger = logging.getLogger(__name__)

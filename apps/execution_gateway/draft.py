@@ -49,7 +49,7 @@ class Draft:
         self.changed_orders: dict[UUID, Order] = {}
         self.changed_positions: set[str] = set()
         self.fills: list[Execution] = []
-        self.set_aside: list[tuple[Execution, str]] = []
+        self.set_aside: list[SetAside] = []
         self.breaker_changes: list[Breaker] = []
         self.mark_resets: list[MarkReset] = []
         self._book = book
@@ -60,13 +60,14 @@ class Draft:
         self._buys = book.waiting.buys
         self._to_send = dict(book.waiting.to_send)
         self._now = book
+        self._stale = True
         self._new: dict[str, Any] = {}
         """The fields that were set since `_now` was made. A commit of many fills sets them often, and reads few."""
 
     @property
     def book(self) -> Book:
         """The book with all that was applied so far. Its maps go on changing with the draft."""
-        if self._new or self._now is self._book:
+        if self._stale:
             self._now = replace(
                 self._now,
                 positions=MappingProxyType(self._positions),
@@ -77,6 +78,7 @@ class Draft:
                 **self._new,
             )
             self._new = {}
+            self._stale = False
         return self._now
 
     def _get(self, name: str) -> Any:
@@ -119,6 +121,7 @@ class Draft:
     def set(self, **fields: object) -> None:
         """Sets fields of the book that are neither positions nor orders."""
         self._new.update(fields)
+        self._stale = True
 
     def put_order(self, order: Order) -> None:
         """Adds or changes an order. One that is not open any more leaves the book."""
@@ -133,7 +136,7 @@ class Draft:
         self.changed_orders[order.id] = order
         if order.client_order_id is not None:
             self.known[order.client_order_id] = order
-        self._new.setdefault("cash", self._get("cash"))  # so that the sums are made anew
+        self._stale = True
 
     def put_position(self, symbol: str, position: Position) -> None:
         """Changes a position. A closed one leaves the book."""
@@ -158,10 +161,10 @@ class Draft:
             held.shares
         ):
             self.events.append(RiskAdded(execution))
-        problem = _problem(order, execution)
+        problem = "there is no open order with its id" if order is None else _problem(order, execution)
         if order is None or problem is not None:
-            self.set_aside.append((execution, problem or "there is no such order"))
-            self.events.append(SetAside(execution, problem or "there is no such order"))
+            self.set_aside.append(SetAside(execution, problem or ""))
+            self.events.append(self.set_aside[-1])
             self.set(booked_seq=execution.seq, set_aside=self._get("set_aside") + 1)
             return
         if order.status is OrderStatus.PENDING:  # the venue has it, so it is accepted
@@ -246,9 +249,7 @@ def must_be_sent(order: Order) -> bool:
     return order.status is OrderStatus.PENDING or order.cancelling is not None
 
 
-def _problem(order: Order | None, execution: Execution) -> str | None:
-    if order is None:
-        return "there is no open order with its id"
+def _problem(order: Order, execution: Execution) -> str | None:
     if (order.symbol, order.side) != (execution.symbol, execution.side):
         return f"its order is to {order.side} {order.symbol}"
     if execution.qty <= 0 or execution.qty > order.remaining:

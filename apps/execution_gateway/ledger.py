@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
@@ -16,7 +15,6 @@ from pydantic import TypeAdapter
 from apps.database import Connection
 from apps.execution_gateway.book import Book, Breaker, Halt, Position
 from apps.execution_gateway.draft import Draft, waiting
-from apps.execution_gateway.execution import Execution
 from apps.execution_gateway.models import OPEN, Order
 from apps.execution_gateway.settings import Settings
 from apps.vocabulary import BreakerState
@@ -135,7 +133,8 @@ async def store(connection: Connection, version: int, batch: UUID, draft: Draft)
     if draft.changed_orders or draft.changed_positions or draft.fills:
         await connection.execute(_STORE, *_rows(draft))
     if draft.set_aside:
-        await connection.execute(_SET_ASIDE, _json(_execution_row(e) | {"reason": why} for e, why in draft.set_aside))
+        aside = [one.execution for one in draft.set_aside]
+        await connection.execute(_SET_ASIDE, *_columns(aside, _FILL), [one.reason for one in draft.set_aside])
     for change in draft.breaker_changes:
         await connection.execute(
             "INSERT INTO gateway.breaker_changes (state, reason, by, at) VALUES ($1, $2, $3, $4)",
@@ -177,12 +176,12 @@ WITH new_orders AS (
 DELETE FROM gateway.positions WHERE symbol = ANY($21)
 """
 _SET_ASIDE = """
-INSERT INTO gateway.executions_set_aside (seq, order_id, symbol, side, qty, price, fee, trading_date, at, reason)
-SELECT seq, order_id, symbol, side, qty, price, fee, trading_date, at, reason
-FROM jsonb_populate_recordset(NULL::gateway.executions_set_aside, $1::jsonb)
+INSERT INTO gateway.executions_set_aside SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[],
+    $5::bigint[], $6::numeric[], $7::numeric[], $8::date[], $9::timestamptz[], $10::text[])
 """
-
-
+_CHANGING = ("id", "status", "filled_qty", "reason", "message", "cancelling")
+_FILL = ("seq", "order_id", "symbol", "side", "qty", "price", "fee", "trading_date", "at")
+_POSITION = ("shares", "average_cost", "last_price")
 _ORDERS = TypeAdapter(list[Order])
 
 
@@ -194,35 +193,17 @@ def _rows(draft: Draft) -> list[object]:
     positions = {symbol: position for symbol, position in held.items() if position is not None}
     return [
         _ORDERS.dump_json(new).decode(),
-        *([getattr(order, name) for order in changed] for name in _CHANGING),
-        *([getattr(fill, name) for fill in draft.fills] for name in _FILL),
+        *_columns(changed, _CHANGING),
+        *_columns(draft.fills, _FILL),
         list(positions),
-        *([getattr(position, name) for position in positions.values()] for name in _POSITION),
+        *_columns(positions.values(), _POSITION),
         [symbol for symbol, position in held.items() if position is None],
     ]
 
 
-_CHANGING = ("id", "status", "filled_qty", "reason", "message", "cancelling")
-_FILL = ("seq", "order_id", "symbol", "side", "qty", "price", "fee", "trading_date", "at")
-_POSITION = ("shares", "average_cost", "last_price")
-
-
-def _execution_row(execution: Execution) -> dict[str, object]:
-    return {
-        "seq": execution.seq,
-        "order_id": str(execution.order_id),
-        "symbol": execution.symbol,
-        "side": execution.side,
-        "qty": execution.qty,
-        "price": str(execution.price),
-        "fee": str(execution.fee),
-        "trading_date": execution.trading_date.isoformat(),
-        "at": execution.at.isoformat(),
-    }
-
-
-def _json(rows: Iterable[Mapping[str, object]]) -> str:
-    return json.dumps(list(rows))
+def _columns(rows: Iterable[object], names: tuple[str, ...]) -> list[list[object]]:
+    """The values of each attribute, as PostgreSQL's `unnest` takes them."""
+    return [[getattr(row, name) for row in rows] for name in names]
 
 
 async def find_orders(

@@ -10,11 +10,9 @@ from apps.execution_gateway.models import OrderRequest
 from apps.execution_gateway.reservation import cost, worst_price
 from apps.execution_gateway.settings import Settings
 from apps.execution_gateway.valuation import price
-from apps.market import MarketState
+from apps.market import FUTURE_SECONDS, MarketState
 from apps.vocabulary import Rejection, Side
 
-FUTURE_SECONDS = 5.0
-"""How far a quote may be ahead of the clock of this machine."""
 VALUED_SECONDS = 10.0
 """When the book has not been valued for this long, nobody knows the loss, and orders that add risk are refused."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,8 +19,6 @@ from apps.execution_gateway.duties import Wake, WatchedDuty
 from apps.execution_gateway.waiting import answered, succeeded
 from apps.execution_gateway.writer import Request, Writer
 from apps.vocabulary import BreakerState
-
-logger = logging.getLogger(__name__)
 
 UNREAD_SECONDS = 5.0
 """The breaker counts as unread if it could not be read for this long. A single slow answer is no outage."""

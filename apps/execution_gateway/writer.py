@@ -126,10 +126,6 @@ class Writer:
         self._arrived.set()
         return request
 
-    async def do(self, command: Callable[[Draft], T], *, first: bool = False) -> T:
-        """Gives a command to the writer, and waits for its commit."""
-        return await asyncio.shield(self.ask(command, first=first).done)
-
     def withdraw(self, request: Request[Any]) -> bool:
         """Takes a command back. Returns False if the writer has begun with it: then its outcome is not known."""
         if request.taken:

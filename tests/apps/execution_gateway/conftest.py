@@ -19,6 +19,7 @@ from apps.database import Connection, Database, Unavailable
 from apps.execution_gateway import ledger
 from apps.execution_gateway.broker import Broker
 from apps.execution_gateway.desk import Desk
+from apps.execution_gateway.draft import Draft
 from apps.execution_gateway.execution import Execution
 from apps.execution_gateway.models import Order, OrderRequest
 from apps.execution_gateway.schema import NUMBER, SCHEMA
@@ -100,6 +101,7 @@ class Venue:
 
 
 V = TypeVar("V", bound=Venue)
+T = TypeVar("T")
 
 
 def put_between(desk: Desk, kind: Callable[[Broker], V]) -> V:
@@ -152,6 +154,11 @@ async def see(desk: TestDesk, state: MarketState) -> None:
     await desk.dispatch.tick()
     await desk.dispatch.fetch()
     await settled(desk)
+
+
+async def do(desk: Desk, command: Callable[[Draft], T]) -> T:
+    """Has a command stored, and returns its answer."""
+    return await desk.writer.ask(command).done
 
 
 async def settled(desk: Desk) -> None:

@@ -19,6 +19,7 @@ from telemetry.testing import Recorded
 from tests.apps.execution_gateway.conftest import (
     TestDesk,
     Venue,
+    do,
     opened,
     order,
     put_between,
@@ -95,7 +96,7 @@ async def test_a_cancellation_is_answered_also_by_the_commit_that_ends_the_order
 
     answer, _ = await asyncio.gather(
         desk.orders.cancel(resting.id, Cancellation.CLIENT),
-        desk.writer.do(partial(commands.end, order_id=resting.id, taken=True)),  # waits behind it, in one batch
+        do(desk, partial(commands.end, order_id=resting.id, taken=True)),  # waits behind it, in one batch
     )
 
     assert answer.status is OrderStatus.CANCELLED

@@ -167,7 +167,7 @@ def run(program: Program, sizes: Sequence[int]) -> Result:
         result.events += draft.events
         result.orders |= draft.changed_orders
         result.fills += draft.fills
-        result.set_aside += [execution for execution, _ in draft.set_aside]
+        result.set_aside += [one.execution for one in draft.set_aside]
         assert result.book.waiting == waiting(result.book.orders, SETTINGS)  # the sums equal those counted anew
         del left[:size]
     return result
@@ -302,7 +302,7 @@ def test_an_execution_that_does_not_fit_is_set_aside_and_the_rest_goes_on(more: 
 
     commands.book_executions(draft, [wrong, an_execution(order, 2, 6)])
 
-    assert [(execution, bool(reason)) for execution, reason in draft.set_aside] == [(wrong, True)]
+    assert [(one.execution, bool(one.reason)) for one in draft.set_aside] == [(wrong, True)]
     assert [type(event) for event in draft.events] == [SetAside, Filled]
     assert (draft.book.booked_seq, draft.book.set_aside) == (2, 1)
     assert draft.book.cash == 400
@@ -316,7 +316,7 @@ def test_an_execution_of_an_order_that_has_ended_is_set_aside() -> None:
 
     draft.book_execution(an_execution(order))
 
-    assert [reason for _, reason in draft.set_aside] == ["there is no open order with its id"]
+    assert [one.reason for one in draft.set_aside] == ["there is no open order with its id"]
     assert draft.book.positions == {}
 
 

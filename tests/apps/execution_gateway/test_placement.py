@@ -44,6 +44,7 @@ from tests.apps.execution_gateway.conftest import (
     GoingAway,
     TestDesk,
     Venue,
+    do,
     opened,
     order,
     put_between,
@@ -944,7 +945,7 @@ async def test_a_command_that_can_never_be_stored_fails_alone(desk: TestDesk, re
 
     resting, _ = await desk.orders.place(order("XOM", order_type="limit", limit_price="48"))
     before, poisoned, after = await asyncio.gather(
-        desk.orders.place(order()), desk.writer.do(poison), desk.orders.place(order()), return_exceptions=True
+        desk.orders.place(order()), do(desk, poison), desk.orders.place(order()), return_exceptions=True
     )
     await settled(desk)
 
