@@ -33,7 +33,7 @@ def described(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
-def failure(error: Exception | asyncio.CancelledError) -> Exception:
+def _failure(error: Exception | asyncio.CancelledError) -> Exception:
     """The error as a failure of the work. A cancellation that comes from outside is raised again.
 
     Some libraries cancel tasks of their own, and let that through. It must not end what is repeated.
@@ -71,7 +71,7 @@ class Duty:
         try:
             await work()
         except (Exception, asyncio.CancelledError) as error:  # one that got through would end the repetition
-            problem = failure(error)
+            problem = _failure(error)
             self.failed(described(problem), problem)
             return False
         self.succeeded()

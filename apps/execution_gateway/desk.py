@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from apps.background import background
+from apps.background import Duty, background
 from apps.catalogue import (
     SYMBOL,
     daily_loss_limit_ratio,
@@ -84,6 +84,7 @@ class Desk:
         self.market: MarketState | None = None
         self.pnl = ProfitAndLoss()
         self.duties = {duty: WatchedDuty(duty, seconds) for duty, seconds in _SECONDS.items()}
+        self._remembering = Duty("reading known client_order_ids", logger)
         self.writer = Writer(database, settings, self._book_changed, now)
         reading = self.duties[DeskDuty.READ_BREAKER]
         self.switch = KillSwitch(
@@ -141,7 +142,7 @@ class Desk:
 
     async def _read(self) -> None:
         await self.switch.read()
-        await self.orders.remember()
+        await self._remembering.attempt(self.orders.remember)  # the breaker is read also when this fails
 
     async def _follow(self) -> None:
         await self.switch.opened()
@@ -170,12 +171,12 @@ class Desk:
     @property
     def late(self) -> list[str]:
         """The duties that have not succeeded for some time."""
-        return [duty.name for duty in self.duties.values() if duty.age > LATE_SECONDS]
+        return [duty.duty for duty in self.duties.values() if duty.age > LATE_SECONDS]
 
     @property
     def failing(self) -> list[str]:
         """The duties whose last run failed."""
-        return [duty.name for duty in self.duties.values() if duty.error is not None]
+        return [duty.duty for duty in self.duties.values() if duty.error is not None]
 
     # --- the market
 

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from apps.background import Duty, described, failure
+from apps.background import Duty
 from apps.catalogue import duty_failures_total, duty_last_success_timestamp_seconds
 from apps.vocabulary import DeskDuty
 
@@ -28,13 +28,13 @@ _DOING = {
 }
 
 
-class WatchedDuty:
+class WatchedDuty(Duty):
     """One duty. A run that takes longer than `seconds` is ended and counts as failed."""
 
     def __init__(self, duty: DeskDuty, seconds: float) -> None:
-        self.name = duty
+        super().__init__(_DOING[duty], logger)
+        self.duty = duty
         self._seconds = seconds
-        self._log = Duty(_DOING[duty], logger)
         self._succeeded_at = time.monotonic()
         self.error: Exception | None = None
         """Why the last run failed; None if it succeeded."""
@@ -46,24 +46,26 @@ class WatchedDuty:
         return time.monotonic() - self._succeeded_at
 
     async def attempt(self, work: Callable[[], Awaitable[object]]) -> bool:
-        """Does the work once. Returns whether it succeeded. Raises only when it is cancelled."""
-        try:
+        """Does the work once, within its time. Returns whether it succeeded. Raises only when it is cancelled."""
+
+        async def in_time() -> None:
             async with asyncio.timeout(self._seconds):
                 await work()
-        except (Exception, asyncio.CancelledError) as error:  # one that got through would end the duty
-            problem = self.error = failure(error)
-            duty_failures_total.add(1, {"duty": self.name})
-            self._log.failed(described(problem), problem)
-            return False
-        self.succeeded()
-        return True
+
+        return await super().attempt(in_time)
+
+    def failed(self, reason: str, error: Exception | None = None) -> None:
+        """Notes and counts a failure."""
+        self.error = error
+        duty_failures_total.add(1, {"duty": self.duty})
+        super().failed(reason, error)
 
     def succeeded(self) -> None:
         """Notes a run that succeeded, also one that had nothing to do."""
         self.error = None
         self._succeeded_at = time.monotonic()
-        duty_last_success_timestamp_seconds.set(time.time(), {"duty": self.name})
-        self._log.succeeded()
+        duty_last_success_timestamp_seconds.set(time.time(), {"duty": self.duty})
+        super().succeeded()
 
     async def repeat(self, work: Callable[[], Awaitable[object]], pause: Callable[[], Awaitable[object]]) -> None:
         """Does the work again and again until cancelled. `pause` waits between two runs."""
