@@ -36,7 +36,7 @@ from apps.execution_gateway.settings import Settings
 from apps.execution_gateway.switch import KillSwitch
 from apps.execution_gateway.valuation import Valuation
 from apps.execution_gateway.waiting import answered
-from apps.execution_gateway.writer import Request, Writer
+from apps.execution_gateway.writer import Writer
 from apps.market import FUTURE_SECONDS, MarketState
 from apps.market_stream import follow
 from apps.vocabulary import DeskDuty, StateRefusal
@@ -79,8 +79,6 @@ class Desk:
         self._now = now
         self._valued_at: float | None = None
         """When the book was last valued in a new state of the market, with a quote of every holding."""
-        self._outstanding: dict[str, Request[object]] = {}
-        """Commands that are not committed yet, so that none is asked for twice."""
         self.market: MarketState | None = None
         self.pnl = ProfitAndLoss()
         self.duties = {duty: WatchedDuty(duty, seconds) for duty, seconds in _SECONDS.items()}
@@ -195,7 +193,7 @@ class Desk:
         if valuation is not None and not valuation.partial:
             self._valued_at = self._now()
         if not state.open and len(book.orders) > len(book.waiting.to_send):
-            self._ask_once("close", commands.close_session)
+            self.writer.ask_once("close", commands.close_session)
         self.dispatch.tick_now()
 
     def _check_age(self, state: MarketState) -> None:
@@ -234,10 +232,10 @@ class Desk:
         if self.pnl.due:
             self.dispatch.send_now()
         if today.trips(book, limit):
-            self._ask_once("loss trip", partial(today.store, at=self._now()), first=True)
+            self.writer.ask_once("loss trip", partial(today.store, at=self._now()), first=True)
             self.switch.wake()
         elif not self.pnl.due and not today.is_stored(book, limit):
-            self._ask_once("mark", partial(today.store, at=self._now()))
+            self.writer.ask_once("mark", partial(today.store, at=self._now()))
         return valuation
 
     @property
@@ -273,9 +271,3 @@ class Desk:
         self.switch.book_changed(anew=changed is None)
         if book.waiting.to_send:
             self.dispatch.send_now()
-
-    def _ask_once(self, name: str, command: Callable[[Draft], object], *, first: bool = False) -> None:
-        """Gives a command to the writer, unless the last one of that name is still on its way."""
-        last = self._outstanding.get(name)
-        if last is None or last.done.done():
-            self._outstanding[name] = self.writer.ask(command, first=first)

@@ -20,7 +20,7 @@ from apps.execution_gateway.models import Order
 from apps.execution_gateway.pnl import Day, ProfitAndLoss
 from apps.execution_gateway.switch import KillSwitch
 from apps.execution_gateway.waiting import succeeded
-from apps.execution_gateway.writer import Request, Writer
+from apps.execution_gateway.writer import Writer
 from apps.market import MarketState
 
 SEND_SECONDS = 5.0
@@ -50,8 +50,6 @@ class Dispatch:
         self._now = now
         self._reported: set[UUID] = set()
         """Orders whose answer of the venue is on its way into the book."""
-        self._fetching: Request[None] | None = None
-        self._beginning: Request[None] | None = None
         self._shown: MarketState | None = None
         """The last state of the market that the venue was given."""
         self.date: dt.date | None = None
@@ -165,13 +163,14 @@ class Dispatch:
 
     async def fetch(self) -> None:
         """Fetches executions that are not booked yet."""
-        if self._fetching is not None and not self._fetching.done.done():
+        if self._writer.is_asked("fetch"):
             return
         executions, complete = await self._executions()
-        if executions:
-            self._fetching = self._writer.ask(partial(commands.book_executions, executions=executions))
-            if not complete:
-                self._fetching.done.add_done_callback(lambda _: self.fetch_now())
+        if not executions:
+            return
+        request = self._writer.ask_once("fetch", partial(commands.book_executions, executions=executions))
+        if request is not None and not complete:
+            request.done.add_done_callback(lambda _: self.fetch_now())
 
     async def _executions(self) -> tuple[Sequence[Execution], bool]:
         """The next executions to book, and whether these are all."""
@@ -187,7 +186,7 @@ class Dispatch:
         if date != self.date:
             await self._broker.begin_day(date)
             self.date = date
-        if not due or (self._beginning is not None and not self._beginning.done.done()):
+        if not due or self._writer.is_asked("day"):
             return
         executions, complete = await self._executions()
         if not complete:
@@ -203,10 +202,11 @@ class Dispatch:
                 begins(draft, day.trading_date, day.previous_closes)
                 day.store(draft, self._now())
 
-        self._beginning = self._writer.ask(begin)
-        self._beginning.done.add_done_callback(lambda done: self._days_stored(done, due, mends))
+        request = self._writer.ask_once("day", begin)
+        if request is not None:
+            request.done.add_done_callback(lambda done: self._days_stored(done, due, mends))
 
-    def _days_stored(self, done: asyncio.Future[None], days: list[Day], mended: bool) -> None:
+    def _days_stored(self, done: asyncio.Future[object], days: list[Day], mended: bool) -> None:
         if succeeded(done):
             self._pnl.stored(days)
             if mended and days[-1].trading_date == self.mended:

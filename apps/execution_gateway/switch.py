@@ -58,7 +58,6 @@ class KillSwitch:
         self._trip: Callable[[Draft], Breaker] | None = None
         """The last trip that a person asked for, until it is stored."""
         self._request: Request[Breaker] | None = None
-        self._confirming: Request[None] | None = None
         self._resume = False
         self._progress = asyncio.Event()
         self.venue_halted: bool | None = None
@@ -127,8 +126,7 @@ class KillSwitch:
     def _confirm(self, halted: bool, seq: int) -> None:
         self.venue_halted = halted
         self.progressed()
-        if self._confirming is None or self._confirming.done.done():
-            self._confirming = self._writer.ask(partial(commands.confirm_halt, halted=halted, seq=seq), first=True)
+        self._writer.ask_once("halt", partial(commands.confirm_halt, halted=halted, seq=seq), first=True)
 
     def _ask(self, trip: Callable[[Draft], Breaker]) -> Request[Breaker]:
         def stored(done: asyncio.Future[Breaker]) -> None:

@@ -84,6 +84,7 @@ class Writer:
         self._now = now
         self._urgent: deque[Request[Any]] = deque()
         self._waiting: deque[Request[Any]] = deque()
+        self._named: dict[str, Request[object]] = {}
         self._arrived = asyncio.Event()
         self._working: list[Request[Any]] = []
         self._applied: _Applied | None = None
@@ -125,6 +126,17 @@ class Writer:
         (self._urgent if first else self._waiting).append(request)
         self._arrived.set()
         return request
+
+    def ask_once(self, name: str, command: Callable[[Draft], object], *, first: bool = False) -> Request[object] | None:
+        """The same, unless the last command of that name is still on its way: then it returns None."""
+        if self.is_asked(name):
+            return None
+        self._named[name] = self.ask(command, first=first)
+        return self._named[name]
+
+    def is_asked(self, name: str) -> bool:
+        """Whether the last command of that name is still on its way."""
+        return name in self._named and not self._named[name].done.done()
 
     def withdraw(self, request: Request[Any]) -> bool:
         """Takes a command back. Returns False if the writer has begun with it: then its outcome is not known."""
