@@ -51,11 +51,6 @@ def place(draft: Draft, arrival: Arrival) -> tuple[Order, bool]:
     answer is the first order with that id. Raises `ClientOrderIdConflict` if that was another order.
     """
     request = arrival.request
-    own = draft.own.get(arrival.id)
-    if own is not None:
-        if own.status is OrderStatus.REJECTED:  # the outcome of any other one is told by whoever learns it
-            draft.events.append(Placed(own, PlacementStatus.REJECTED))
-        return draft.book.orders.get(own.id, own), True
     first = None if request.client_order_id is None else draft.known.get(request.client_order_id)
     if first is not None:
         if not _is_same(first, request):

@@ -31,8 +31,7 @@ class MarkReset:
 class Draft:
     """A copy of a book that commands change. A command that raises must not have changed anything.
 
-    `known` holds earlier orders by client_order_id, which are not open any more or may not be. `own` holds orders that
-    the same commands have placed before: they are applied again, because nobody knew that they were stored.
+    `known` holds earlier orders by client_order_id, which are not open any more or may not be.
     """
 
     def __init__(
@@ -40,12 +39,10 @@ class Draft:
         book: Book,
         settings: Settings,
         known: Mapping[str, Order] | None = None,
-        own: Mapping[UUID, Order] | None = None,
     ) -> None:
         self.settings = settings
         self.events: list[Event] = []
         self.known = dict(known or {})
-        self.own = own or {}
         self.changed_orders: dict[UUID, Order] = {}
         self.changed_positions: set[str] = set()
         self.fills: list[Execution] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
@@ -18,6 +18,10 @@ from apps.execution_gateway.draft import Draft, waiting
 from apps.execution_gateway.models import OPEN, Order
 from apps.execution_gateway.settings import Settings
 from apps.vocabulary import BreakerState
+
+_BATCHES = 32
+"""How many batches the account remembers. So a writer whose answer was lost learns what became of its batch, also if
+others have written since."""
 
 
 class MadeWithOtherCash(Exception):
@@ -40,8 +44,8 @@ async def open_account(connection: Connection, initial_cash: Decimal) -> None:
         )
 
 
-async def take_over(connection: Connection, settings: Settings) -> tuple[Book, UUID | None]:
-    """Makes the caller the only writer, in its transaction. Returns the book, and the batch that was stored last.
+async def take_over(connection: Connection, settings: Settings) -> tuple[Book, list[UUID]]:
+    """Makes the caller the only writer, in its transaction. Returns the book, and the batches that were stored last.
 
     The account's row stays locked until the transaction ends, and every commit begins with that row. So all that is
     read here is of one moment, and an earlier writer cannot commit any more.
@@ -73,26 +77,26 @@ async def take_over(connection: Connection, settings: Settings) -> tuple[Book, U
         set_aside=set_aside,
         at=time.time(),
     )
-    return book, account["batch"]
+    return book, account["batches"]
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """The version in PostgreSQL, the batch that was stored last, and the state of the breaker, all of one moment."""
+    """The version in PostgreSQL, the batches that were stored last, and the breaker, all of one moment."""
 
     version: int
-    batch: UUID | None
+    batches: list[UUID]
     breaker: BreakerState
 
 
 async def read_present(connection: Connection) -> Present:
-    """Reads the version, the last batch and the breaker in one statement."""
+    """Reads the version, the last batches and the breaker in one statement."""
     row = await connection.fetchrow(
-        "SELECT version, batch, (SELECT state FROM gateway.breaker_changes ORDER BY id DESC LIMIT 1) AS state"
+        "SELECT version, batches, (SELECT state FROM gateway.breaker_changes ORDER BY id DESC LIMIT 1) AS state"
         " FROM gateway.account"
     )
     assert row is not None, "open_account must be called first"
-    return Present(row["version"], row["batch"], BreakerState(row["state"] or BreakerState.OPEN))
+    return Present(row["version"], row["batches"], BreakerState(row["state"] or BreakerState.OPEN))
 
 
 async def read_breaker(connection: Connection) -> Breaker:
@@ -111,9 +115,10 @@ async def store(connection: Connection, version: int, batch: UUID, draft: Draft)
     """
     book = draft.book
     fenced = await connection.execute(
-        "UPDATE gateway.account SET version = $1 + 1, batch = $2, cash = $3, realized = $4, high_water_mark = $5,"
-        " trading_date = $6, start_of_day_equity = $7, daily_loss_ratio = $8, loss_tripped_on = $9, booked_seq = $10,"
-        " halt_confirmed = $11, halt_began_at = $12, halt_ended_at = $13 WHERE version = $1",
+        "UPDATE gateway.account SET version = $1 + 1, batches = (array_prepend($2::uuid, batches))[1:$14::int],"
+        " cash = $3, realized = $4, high_water_mark = $5, trading_date = $6, start_of_day_equity = $7,"
+        " daily_loss_ratio = $8, loss_tripped_on = $9, booked_seq = $10, halt_confirmed = $11, halt_began_at = $12,"
+        " halt_ended_at = $13 WHERE version = $1",
         version,
         batch,
         book.cash,
@@ -127,6 +132,7 @@ async def store(connection: Connection, version: int, batch: UUID, draft: Draft)
         book.halt.confirmed,
         book.halt.began_at,
         book.halt.ended_at,
+        _BATCHES,
     )
     if fenced != "UPDATE 1":
         return False
@@ -252,14 +258,6 @@ async def find_newest_known(connection: Connection, limit: int = 10_000) -> dict
         limit,
     )
     return {row["client_order_id"]: _order(row) for row in reversed(rows)}
-
-
-async def find_by_id(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Order]:
-    """The orders with these ids."""
-    if not ids:
-        return {}
-    rows = await connection.fetch("SELECT * FROM gateway.orders WHERE id = ANY($1)", list(ids))
-    return {row["id"]: _order(row) for row in rows}
 
 
 async def count_outlived(connection: Connection) -> int:

@@ -227,7 +227,7 @@ class Orders:
 
     def _unknown(self, order_id: UUID, request: OrderRequest) -> OutcomeUnknown:
         present = self._present(order_id)
-        if present is None or present.status is OrderStatus.PENDING:
+        if order_id in self._placing or (present is not None and present.status is OrderStatus.PENDING):
             self._told_unknown.add(order_id)
             self._show_unknown()
         return OutcomeUnknown(order_id, request.client_order_id)

@@ -8,7 +8,7 @@ CREATE SCHEMA IF NOT EXISTS gateway;
 CREATE TABLE IF NOT EXISTS gateway.account (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     version bigint NOT NULL DEFAULT 0,
-    batch uuid,
+    batches uuid[] NOT NULL DEFAULT '{}', -- the last that were stored, the newest first
     initial_cash numeric NOT NULL,
     cash numeric NOT NULL,
     realized numeric NOT NULL DEFAULT 0,

@@ -22,7 +22,7 @@ from apps.database import Database
 from apps.execution_gateway import ledger
 from apps.execution_gateway.book import Book
 from apps.execution_gateway.draft import Draft
-from apps.execution_gateway.models import Order
+from apps.execution_gateway.models import OPEN, Order
 from apps.execution_gateway.recording import record
 from apps.execution_gateway.settings import Settings
 
@@ -88,8 +88,6 @@ class Writer:
         self._arrived = asyncio.Event()
         self._working: list[Request[Any]] = []
         self._applied: _Applied | None = None
-        self._doubtful: set[UUID] = set()
-        """New orders of batches that another process may have seen stored, before their commands are applied again."""
         self._reload = True
         self.book: Book | None = None
 
@@ -151,7 +149,7 @@ class Writer:
         book = self.opened
         if present.version == book.version:
             return present.breaker is book.breaker.state
-        committing = self._applied is not None and present.batch == self._applied.id
+        committing = self._applied is not None and self._applied.id in present.batches
         return committing or before.version <= present.version < book.version
 
     def distrust(self) -> None:
@@ -189,15 +187,13 @@ class Writer:
     async def _take_over(self) -> None:
         async with self._database.transaction() as connection:
             await ledger.open_account(connection, self.settings.initial_cash)
-            book, batch = await ledger.take_over(connection, self.settings)
+            book, batches = await ledger.take_over(connection, self.settings)
         self._reload = False
         applied, self._applied = self._applied, None
         self.book = book
         self._changed(book, None)
-        if applied is not None and batch == applied.id:
+        if applied is not None and applied.id in batches:
             self._settle(applied)
-        elif applied is not None:
-            self._doubtful |= applied.draft.changed_orders.keys() - applied.before.orders.keys()
 
     async def _commit(self, batch: list[Request[Any]]) -> None:
         """Stores a batch. If one of its commands cannot be stored, that one fails alone."""
@@ -226,10 +222,8 @@ class Writer:
             if applied.draft.changed:
                 async with self._database.transaction() as connection:
                     stored = await ledger.store(connection, applied.before.version, applied.id, applied.draft)
-                    if not stored:
-                        stored = (await ledger.read_present(connection)).batch == applied.id
-                if not stored:
-                    logger.warning("another process has changed the book: it is read again")
+                if not stored:  # it was stored before, or another process has changed the book
+                    logger.warning("PostgreSQL has another version of the book than expected: it is read again")
                     self._reload = True
                     continue
                 self.book = applied.draft.finished(applied.before.version + 1, self._now())
@@ -241,22 +235,21 @@ class Writer:
         record(applied.draft.events)
         for request, _, _ in applied.answers:
             self._working.remove(request)
-        if not self._working:
-            self._doubtful.clear()
         _answer(applied.answers)
         if applied.draft.changed:
-            self._changed(self.opened, applied.draft.changed_orders)
+            # As they are now: another process may have gone on with them, if the book was read again.
+            present, changed = self.opened.orders, applied.draft.changed_orders
+            now = {order_id: present.get(order_id, order) for order_id, order in changed.items()}
+            self._changed(self.opened, {i: one for i, one in now.items() if one.status not in OPEN or i in present})
 
     async def _apply(self, batch: list[Request[Any]]) -> _Applied:
         ids = [request.client_order_id for request in batch if request.client_order_id is not None]
         known: dict[str, Order] = {}
-        own: dict[UUID, Order] = {}
-        if ids or self._doubtful:
+        if ids:
             async with self._database.connection() as connection:
                 known = await ledger.find_known(connection, ids)
-                own = await ledger.find_by_id(connection, self._doubtful)
         before = self.opened
-        applied = _Applied(uuid4(), before, Draft(before, self.settings, known, own))
+        applied = _Applied(uuid4(), before, Draft(before, self.settings, known))
         for request in batch:
             try:
                 applied.answers.append((request, request.command(applied.draft), None))

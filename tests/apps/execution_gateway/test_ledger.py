@@ -105,7 +105,7 @@ async def test_a_draft_of_another_version_stores_nothing(database: Database) -> 
 
 async def test_the_version_the_last_batch_and_the_breaker_are_read_together(database: Database) -> None:
     async with database.connection() as connection:
-        assert await ledger.read_present(connection) == ledger.Present(1, None, BreakerState.OPEN)
+        assert await ledger.read_present(connection) == ledger.Present(1, [], BreakerState.OPEN)
         assert await ledger.read_breaker(connection) == Breaker()
     draft, batch = Draft(fresh(), SETTINGS), uuid4()
     tripped = commands.trip(draft, "why", "ann", NOW)
@@ -113,7 +113,7 @@ async def test_the_version_the_last_batch_and_the_breaker_are_read_together(data
     await store(database, draft, 1, batch)
 
     async with database.connection() as connection:
-        assert await ledger.read_present(connection) == ledger.Present(2, batch, BreakerState.TRIPPED)
+        assert await ledger.read_present(connection) == ledger.Present(2, [batch], BreakerState.TRIPPED)
         assert await ledger.read_breaker(connection) == tripped
 
 
@@ -198,8 +198,6 @@ async def test_orders_are_found_by_what_they_are(database: Database) -> None:
         assert await ledger.find_order(connection, uuid4()) is None
         known = await ledger.find_known(connection, ["id-0", "id-4", "nobody's"])
         assert known == {o.client_order_id: o for o in orders if o.client_order_id in {"id-0", "id-4"}}
-        assert await ledger.find_by_id(connection, [orders[1].id, uuid4()]) == {orders[1].id: orders[1]}
-        assert await ledger.find_by_id(connection, []) == {}
 
 
 async def test_open_orders_of_an_earlier_date_than_the_account_are_counted(database: Database) -> None:
