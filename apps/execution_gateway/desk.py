@@ -158,7 +158,8 @@ class Desk:
         """Whether nothing is on its way: no command, no order or cancellation to the venue, no day, no halt."""
         book = self.writer.opened
         return not (
-            self.writer.waiting
+            not self.writer.trusted
+            or self.writer.waiting
             or self.writer.in_doubt
             or self.pnl.due
             or book.waiting.to_send

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import os
+import time
 from collections import Counter
 from contextlib import AsyncExitStack, suppress
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -23,12 +25,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from apps import paper_venue
 from apps.catalogue import orders_total, risk_added_while_tripped_total
-from apps.execution_gateway import ledger
+from apps.database import Database
+from apps.execution_gateway import commands, ledger
 from apps.execution_gateway.desk import Desk
 from apps.execution_gateway.draft import waiting
 from apps.execution_gateway.errors import OrderError
 from apps.execution_gateway.schema import NUMBER, SCHEMA
 from apps.execution_gateway.valuation import value
+from apps.execution_gateway.writer import Writer
 from apps.vocabulary import Cancellation
 from tests.apps.execution_gateway.conftest import TestDesk, opened, order, see, settled
 from tests.apps.execution_gateway.interleaving import Stage, at_statement
@@ -44,7 +48,7 @@ EMPTY = (
     " gateway.high_water_mark_resets, gateway.executions_set_aside, venue.orders, venue.executions, venue.positions;"
     " UPDATE venue.state SET version = version + 1, seq = 0, halted = false, trading_date = NULL"
 )
-OPERATIONS = ("tick", "buy", "sell", "limit", "cancel", "trip", "reset", "close", "open", "reconcile")
+OPERATIONS = ("tick", "buy", "sell", "limit", "cancel", "trip", "reset", "close", "open", "reconcile", "elsewhere")
 PRICES = {"AAPL": 100.0, "MSFT": 200.0, "XOM": 50.0}
 
 
@@ -128,6 +132,15 @@ class Machine(RuleBasedStateMachine):
 
     async def _reconcile(self, _: int) -> None:
         await self.desk.reconciliation.run()
+
+    async def _elsewhere(self, _: int) -> None:
+        """Another process, such as the command line, trips the breaker."""
+        database = Database(self.url, SCHEMA + paper_venue.SCHEMA)
+        await database.open()
+        writer = Writer(database, self.desk.settings)
+        writer.ask(partial(commands.trip, reason="elsewhere", by="me", at=time.time()))
+        await writer.work()
+        await database.close()
 
     @rule(first=st.sampled_from(OPERATIONS), then=st.sampled_from(OPERATIONS), n=st.integers(1, 400),
           m=st.integers(1, 400), k=st.integers(1, 20))  # fmt: skip
@@ -214,6 +227,8 @@ class Machine(RuleBasedStateMachine):
 
     async def _hold(self) -> None:
         self.stage.hook, self.stage.lost_commits = None, 0
+        await settled(self.desk)
+        await self.desk.switch.read()  # as it does every second: somebody else may have written
         await settled(self.desk)
         await self.desk.dispatch.fetch()
         await settled(self.desk)
