@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -82,6 +83,7 @@ async def test_a_reset_that_cannot_be_stored_ends_no_trip(desk: TestDesk, record
     assert desk.switch.halting
     assert set(venue.told) == {"halt"}
     assert recorded(circuit_breaker_state) == 1
+    await until(lambda: desk.switch.unread, "the outage is noticed")
     with pytest.raises(Rejected) as refusal:
         await desk.orders.place(order())
     assert refusal.value.reason in (Rejection.BREAKER_TRIPPED, Rejection.BREAKER_UNKNOWN)
@@ -165,16 +167,17 @@ async def test_a_trip_reports_that_it_is_not_stored_while_only_an_earlier_one_is
 
 
 class Slow(Venue):
-    """Needs 50 ms to take an order."""
+    """Takes as many orders as the test allows."""
 
     def __init__(self, real: Broker) -> None:
         super().__init__(real)
+        self.allowed = asyncio.Semaphore(3)
         self.begun = self.taken = 0
         self.taken_at_the_halt: int | None = None
 
     async def submit(self, order: Order) -> None:
         self.begun += 1
-        await asyncio.sleep(0.05)
+        await self.allowed.acquire()
         await super().submit(order)
         self.taken += 1
 
@@ -187,21 +190,19 @@ class Slow(Venue):
 async def test_a_trip_waits_for_one_order_that_is_being_sent_and_the_others_are_not_sent(desk: TestDesk) -> None:
     venue = put_between(desk, Slow)
     placing = [asyncio.create_task(desk.orders.place(order("XOM"))) for _ in range(50)]
-    await until(lambda: venue.taken >= 3, "some are sent")
+    await until(lambda: venue.begun == 4, "three are taken, and one is being sent")
 
-    begun, taken = venue.begun, venue.taken
     report = await desk.switch.trip("fat finger", "ann")
+    venue.allowed.release()
     outcomes = await asyncio.gather(*placing, return_exceptions=True)
     await settled(desk)
 
     assert (report.stored, report.venue_halted) == (True, True)
-    assert venue.taken_at_the_halt is not None
-    assert venue.taken_at_the_halt - taken <= 1
-    assert venue.begun == begun
+    assert venue.taken_at_the_halt == venue.taken == 3  # the venue was halted before it took the one
+    assert venue.begun == 4
     refused = [one.reason for one in outcomes if isinstance(one, Rejected)]
-    assert refused.count(Rejection.BREAKER_TRIPPED) >= 50 - begun
-    assert len(refused) == 50 - venue.taken
-    assert await shares(desk) == await desk.broker.shares() == {"XOM": 10 * venue.taken}
+    assert (refused.count(Rejection.BREAKER_TRIPPED), refused.count(Rejection.VENUE_REJECTED)) == (46, 1)
+    assert await shares(desk) == await desk.broker.shares() == {"XOM": 30}
 
 
 @pytest.mark.usefixtures("impatient")
@@ -210,17 +211,20 @@ async def test_while_a_trip_cannot_be_stored_no_further_order_that_adds_risk_is_
 ) -> None:
     venue = put_between(desk, Slow)
     placing = [asyncio.create_task(desk.orders.place(order("XOM"))) for _ in range(50)]
-    await until(lambda: venue.taken >= 3, "some are sent")
+    await until(lambda: venue.begun == 4, "three are taken, and one is being sent")
 
     async with account_locked(database_url):
-        begun = venue.begun
         report = await desk.switch.trip("fat finger", "ann")
         assert (report.stored, report.venue_halted) == (False, True)
-        assert venue.begun == begun
+        released = time.monotonic()
+        venue.allowed.release()
+        sending = desk.duties[DeskDuty.SEND]
+        await until(lambda: sending.age < time.monotonic() - released, "a round of sending has ended since")
+        assert venue.begun == 4
     await asyncio.gather(*placing, return_exceptions=True)
     await settled(desk)
 
-    assert venue.begun == begun
+    assert venue.begun == 4
     assert desk.writer.opened.tripped
     assert desk.writer.opened.orders == {}
     assert await shares(desk) == await desk.broker.shares() == {"XOM": 10 * venue.taken}
