@@ -87,13 +87,17 @@ def drops() -> dict[tuple[str, str], int]:
         return dict(_counts)
 
 
+_AMOUNTS = (int, float, Decimal, numbers.Real)
+"""The abstract class comes last, because asking it takes several times as long."""
+
+
 def number(amount: object) -> int | float:
     """The amount as a finite number. Takes Decimal (P&L is Decimal) and every type that is a `numbers.Real`.
 
     An integer that does not fit into 64 bits becomes a float. Raises `Dropped` for everything else: None, text, bool,
     NaN, infinities, and integers too large for a float.
     """
-    if isinstance(amount, bool) or not isinstance(amount, numbers.Real | Decimal):
+    if isinstance(amount, bool) or not isinstance(amount, _AMOUNTS):
         raise Dropped(Reason.NOT_A_NUMBER, f"{type(amount).__name__} is not an amount")
     try:
         as_float = float(amount)
