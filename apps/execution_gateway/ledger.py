@@ -28,6 +28,10 @@ class MadeWithOtherCash(Exception):
     """The stored account began with another initial cash."""
 
 
+class OtherBook(Exception):
+    """PostgreSQL has another book than the one that a draft was made from."""
+
+
 async def open_account(connection: Connection, initial_cash: Decimal) -> None:
     """Creates the account if there is none. Raises `MadeWithOtherCash` if there is one with another INITIAL_CASH."""
     stored = await connection.fetchval("SELECT initial_cash FROM gateway.account")
@@ -107,11 +111,12 @@ async def read_breaker(connection: Connection) -> Breaker:
     return Breaker() if row is None else Breaker(BreakerState(row["state"]), row["reason"], row["by"], row["at"])
 
 
-async def store(connection: Connection, version: int, batch: UUID, draft: Draft) -> bool:
+async def store(connection: Connection, version: int, batch: UUID, draft: Draft) -> None:
     """Stores a draft as the version after `version`, in the caller's transaction.
 
-    Returns False, and stores nothing, if PostgreSQL has another version: either this draft was stored before, or
-    another process has written. The first statement locks the account, so that only one of two writers goes on.
+    Raises `OtherBook` if PostgreSQL has another version: either this draft was stored before, or another process has
+    written. Also if an order of the book is gone: then the transaction must be rolled back. The first statement locks
+    the account, so that only one of two writers goes on.
     """
     book = draft.book
     fenced = await connection.execute(
@@ -135,9 +140,11 @@ async def store(connection: Connection, version: int, batch: UUID, draft: Draft)
         _BATCHES,
     )
     if fenced != "UPDATE 1":
-        return False
+        raise OtherBook("its version differs")
     if draft.changed_orders or draft.changed_positions or draft.fills:
-        await connection.execute(_STORE, *_rows(draft))
+        missing = await connection.fetchval(_STORE, *_rows(draft))
+        if missing:
+            raise OtherBook(f"{missing} of its orders are gone")
     if draft.set_aside:
         aside = [one.execution for one in draft.set_aside]
         await connection.execute(_SET_ASIDE, *_columns(aside, _FILL), [one.reason for one in draft.set_aside])
@@ -157,10 +164,9 @@ async def store(connection: Connection, version: int, batch: UUID, draft: Draft)
             reset.before,
             reset.after,
         )
-    return True
 
 
-# One statement for all rows, because each statement is a round trip. Foreign keys are checked at its end.
+# One statement for all rows, because each statement is a round trip. Returns how many of the orders are not there.
 _STORE = """
 WITH new_orders AS (
     INSERT INTO gateway.orders SELECT * FROM jsonb_populate_recordset(NULL::gateway.orders, $1::jsonb)
@@ -170,7 +176,7 @@ WITH new_orders AS (
         message = change.message, cancelling = change.cancelling
     FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[])
         AS change (id, status, filled_qty, reason, message, cancelling)
-    WHERE orders.id = change.id
+    WHERE orders.id = change.id RETURNING true
 ), new_fills AS (
     INSERT INTO gateway.fills SELECT * FROM unnest($8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::bigint[],
         $13::numeric[], $14::numeric[], $15::date[], $16::timestamptz[])
@@ -178,8 +184,10 @@ WITH new_orders AS (
     INSERT INTO gateway.positions SELECT * FROM unnest($17::text[], $18::bigint[], $19::numeric[], $20::numeric[])
     ON CONFLICT (symbol) DO UPDATE SET shares = excluded.shares, average_cost = excluded.average_cost,
         last_price = excluded.last_price
+), closed_positions AS (
+    DELETE FROM gateway.positions WHERE symbol = ANY($21)
 )
-DELETE FROM gateway.positions WHERE symbol = ANY($21)
+SELECT cardinality($2::uuid[]) - count(*) FROM changed_orders
 """
 _SET_ASIDE = """
 INSERT INTO gateway.executions_set_aside SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[],

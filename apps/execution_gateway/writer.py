@@ -220,10 +220,11 @@ class Writer:
                 self._applied = await self._apply(batch)
             applied = self._applied
             if applied.draft.changed:
-                async with self._database.transaction() as connection:
-                    stored = await ledger.store(connection, applied.before.version, applied.id, applied.draft)
-                if not stored:  # it was stored before, or another process has changed the book
-                    logger.warning("PostgreSQL has another version of the book than expected: it is read again")
+                try:
+                    async with self._database.transaction() as connection:
+                        await ledger.store(connection, applied.before.version, applied.id, applied.draft)
+                except ledger.OtherBook as other:  # it was stored before, or another process has changed the book
+                    logger.warning("PostgreSQL has another book than expected (%s): it is read again", other)
                     self._reload = True
                     continue
                 self.book = applied.draft.finished(applied.before.version + 1, self._now())

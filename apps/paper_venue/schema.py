@@ -28,10 +28,11 @@ CREATE TABLE IF NOT EXISTS venue.orders (
     CHECK (qty = 0 OR (symbol IS NOT NULL AND side IS NOT NULL AND trading_date IS NOT NULL))
 );
 CREATE INDEX IF NOT EXISTS orders_remaining ON venue.orders (id) WHERE remaining > 0;
--- The venue gives seq itself. A sequence would leave gaps, and would not be in the order of the commits.
+-- The venue gives seq itself. A sequence would leave gaps, and would not be in the order of the commits. There is no
+-- foreign key, which would look up each order again: the transaction of a fill has just stored or changed its order.
 CREATE TABLE IF NOT EXISTS venue.executions (
     seq bigint PRIMARY KEY,
-    order_id uuid NOT NULL REFERENCES venue.orders,
+    order_id uuid NOT NULL,
     symbol text NOT NULL,
     side text NOT NULL CHECK (side IN ('buy', 'sell')),
     qty bigint NOT NULL CHECK (qty > 0),

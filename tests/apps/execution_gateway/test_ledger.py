@@ -40,9 +40,9 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await opened.close()
 
 
-async def store(database: Database, draft: Draft, version: int, batch: UUID | None = None) -> bool:
+async def store(database: Database, draft: Draft, version: int, batch: UUID | None = None) -> None:
     async with database.transaction() as connection:
-        return await ledger.store(connection, version, batch or uuid4(), draft)
+        await ledger.store(connection, version, batch or uuid4(), draft)
 
 
 async def read(database: Database) -> Book:
@@ -76,7 +76,7 @@ async def test_the_book_that_is_read_equals_the_one_that_was_stored(database: Da
                 command(draft)
         del program.commands[:size]
         if draft.changed:
-            assert await store(database, draft, book.version)
+            await store(database, draft, book.version)
             book = draft.finished(book.version + 1, 0.0)
             fills, set_aside = fills + len(draft.fills), set_aside + len(draft.set_aside)
             changes += len(draft.breaker_changes)
@@ -96,10 +96,13 @@ async def test_a_draft_of_another_version_stores_nothing(database: Database) -> 
     commands.place(draft, an_arrival(order()))
     commands.trip(draft, "why", "ann", NOW)
 
-    assert [await store(database, draft, version) for version in (0, 2)] == [False, False]
+    for version in (0, 2):
+        with pytest.raises(ledger.OtherBook, match="its version differs"):
+            await store(database, draft, version)
     assert [await rows(database, table) for table in ("orders", "breaker_changes")] == [0, 0]
-    assert await store(database, draft, 1)
-    assert not await store(database, draft, 1)  # a second time
+    await store(database, draft, 1)
+    with pytest.raises(ledger.OtherBook):  # a second time
+        await store(database, draft, 1)
     assert [await rows(database, table) for table in ("orders", "breaker_changes")] == [1, 1]
 
 
@@ -167,7 +170,7 @@ async def stored_orders(database: Database) -> list[Order]:
     for one in orders:
         draft.put_order(one)
     draft.set(trading_date=TUESDAY)
-    assert await store(database, draft, 1)
+    await store(database, draft, 1)
     return sorted(orders, key=lambda o: (o.created_at, o.id))
 
 
@@ -213,13 +216,13 @@ async def test_a_closed_position_is_not_stored_any_more(database: Database) -> N
     for one in (buy, sell):
         draft.put_order(one)
     draft.book_execution(an_execution(buy, 1))
-    assert await store(database, draft, 1)
+    await store(database, draft, 1)
     async with database.connection() as connection:
         assert await ledger.read_shares(connection) == {"AAPL": 10}
 
     second = Draft(draft.finished(2, 0.0), limits())
     second.book_execution(an_execution(sell, 2))
-    assert await store(database, second, 2)
+    await store(database, second, 2)
 
     async with database.connection() as connection:
         assert await ledger.read_shares(connection) == {}
