@@ -127,8 +127,10 @@ def end(draft: Draft, order_id: UUID, taken: bool) -> None:
         draft.fail_order(order, "it could not be sent to the venue in time")
 
 
-def book_executions(draft: Draft, executions: Sequence[Execution]) -> None:
-    """Books executions in the order of the venue."""
+def book_executions(draft: Draft, executions: Sequence[Execution], after: int = 0) -> None:
+    """Books executions in the order of the venue, if all up to number `after` are booked. Else changes nothing."""
+    if draft.book.booked_seq < after:  # those before could not be booked, and must not be skipped
+        return
     for execution in executions:
         draft.book_execution(execution)
 

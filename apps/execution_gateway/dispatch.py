@@ -20,7 +20,7 @@ from apps.execution_gateway.models import Order
 from apps.execution_gateway.pnl import Day, ProfitAndLoss
 from apps.execution_gateway.switch import KillSwitch
 from apps.execution_gateway.waiting import succeeded
-from apps.execution_gateway.writer import Writer
+from apps.execution_gateway.writer import Request, Writer
 from apps.market import MarketState
 
 SEND_SECONDS = 5.0
@@ -50,6 +50,8 @@ class Dispatch:
         self._now = now
         self._reported: set[UUID] = set()
         """Orders whose answer of the venue is on its way into the book."""
+        self._booking: dict[Request[None], int] = {}
+        """What `fetch` has asked to book, and the number of the last execution of each."""
         self._shown: MarketState | None = None
         """The last state of the market that the venue was given."""
         self.date: dt.date | None = None
@@ -162,19 +164,28 @@ class Dispatch:
         self._writer.ask(report).done.add_done_callback(lambda _: self._reported.difference_update(ids))
 
     async def fetch(self) -> None:
-        """Fetches executions that are not booked yet."""
-        if self._writer.is_asked("fetch"):
+        """Fetches executions that are not booked yet, and the next ones while those are being booked."""
+        if len(self._booking) == 2:
             return
-        executions, complete = await self._executions()
+        after = max(self._writer.opened.booked_seq, *self._booking.values(), 0)
+        executions, complete = await self._executions(after)
         if not executions:
             return
-        request = self._writer.ask_once("fetch", partial(commands.book_executions, executions=executions))
-        if request is not None and not complete:
-            request.done.add_done_callback(lambda _: self.fetch_now())
+        request = self._writer.ask(partial(commands.book_executions, executions=executions, after=after))
+        self._booking[request] = executions[-1].seq
+        request.done.add_done_callback(lambda _: self._booked(request))
+        if not complete:
+            self.fetch_now()
 
-    async def _executions(self) -> tuple[Sequence[Execution], bool]:
+    def _booked(self, request: Request[None]) -> None:
+        del self._booking[request]
+        self.fetch_now()
+
+    async def _executions(self, after: int | None = None) -> tuple[Sequence[Execution], bool]:
         """The next executions to book, and whether these are all."""
-        executions = await self._broker.executions_after(self._writer.opened.booked_seq, BOOKED_AT_ONCE)
+        if after is None:
+            after = self._writer.opened.booked_seq
+        executions = await self._broker.executions_after(after, BOOKED_AT_ONCE)
         return executions, len(executions) < BOOKED_AT_ONCE
 
     async def _begin_day(self) -> None:

@@ -8,6 +8,7 @@ Each figure is a median. The two books are measured in one run, so that their ra
 from __future__ import annotations
 
 import asyncio
+import gc
 import statistics
 import sys
 import time
@@ -49,6 +50,8 @@ SELECT seq, order_id, symbol, side, qty, price, fee, trading_date, at FROM venue
 
 def main(orders: int) -> None:
     """Measures, and prints a table."""
+    gc.collect()
+    gc.freeze()  # as the gateway does at its start
     with folder() as place, postgres_server(place):
         asyncio.run(_measure(place, orders))
 

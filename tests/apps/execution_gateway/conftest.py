@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
+import asyncpg
 import httpx
 import pytest
 
@@ -164,6 +165,18 @@ async def do(desk: Desk, command: Callable[[Draft], T]) -> T:
 async def settled(desk: Desk) -> None:
     """Waits until nothing of the desk is on its way."""
     await until(lambda: desk.idle, "the desk is idle")
+
+
+@asynccontextmanager
+async def account_locked(url: str) -> AsyncIterator[None]:
+    """Nothing is stored meanwhile, because another session holds the lock on the account."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT FROM gateway.account FOR UPDATE")
+            yield
+    finally:
+        await connection.close()
 
 
 @pytest.fixture

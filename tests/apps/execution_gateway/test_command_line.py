@@ -5,12 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import asyncpg
 import pytest
 
 from apps.execution_gateway.__main__ import main
 from apps.vocabulary import OrderStatus
-from tests.apps.execution_gateway.conftest import TestDesk, changes, is_halted, opened, order, see, settled
+from tests.apps.execution_gateway.conftest import (
+    TestDesk,
+    account_locked,
+    changes,
+    is_halted,
+    opened,
+    order,
+    see,
+    settled,
+)
 from tests.apps.markets import market
 from tests.waiting import until
 
@@ -80,7 +88,6 @@ async def test_a_trip_that_cannot_be_stored_is_said_and_its_halt_of_the_venue_st
 async def test_a_lock_that_is_held_for_longer_than_a_statement_may_take_is_waited_for(
     desk: TestDesk, database_url: str, trip: Trip, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = await asyncpg.connect(database_url)
     said = ""
 
     def tried_again() -> bool:
@@ -88,15 +95,11 @@ async def test_a_lock_that_is_held_for_longer_than_a_statement_may_take_is_waite
         said += capsys.readouterr().err
         return "Trying again" in said
 
-    try:
-        async with other.transaction():
-            await other.execute("SELECT FROM gateway.account FOR UPDATE")
-            tripping = asyncio.ensure_future(trip("ann"))
-            await until(tried_again, "a statement was given up", seconds=8)
-            assert not tripping.done()
-        assert await tripping == 0
-    finally:
-        await other.close()
+    async with account_locked(database_url):
+        tripping = asyncio.ensure_future(trip("ann"))
+        await until(tried_again, "a statement was given up", seconds=8)
+        assert not tripping.done()
+    assert await tripping == 0
 
     assert "The circuit breaker is TRIPPED." in capsys.readouterr().out
     await until(lambda: desk.writer.opened.tripped, "the gateway notices it")

@@ -21,6 +21,7 @@ from telemetry.testing import Recorded
 from tests.apps.execution_gateway.conftest import (
     TestDesk,
     Venue,
+    account_locked,
     is_halted,
     opened,
     order,
@@ -118,6 +119,40 @@ async def test_a_venue_whose_calls_cancel_themselves_fails_duties_and_ends_none(
     await until(lambda: desk.failing == [], "all of them work again")
     await settled(desk)
     assert await is_halted(desk)
+
+
+class Asked(Venue):
+    """Notes after which number executions are asked for, and how many it tells."""
+
+    def __init__(self, real: Broker) -> None:
+        super().__init__(real)
+        self.told: list[tuple[int, int]] = []
+
+    async def executions_after(self, seq: int, limit: int = 1000) -> Sequence[Execution]:
+        executions = await super().executions_after(seq, limit)
+        self.told.append((seq, len(executions)))
+        return executions
+
+
+async def test_while_executions_are_booked_the_next_ones_are_fetched_and_no_others(
+    desk: TestDesk, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(7):
+        await desk.orders.place(order(order_type="limit", limit_price="95"))
+    monkeypatch.setattr("apps.execution_gateway.dispatch.BOOKED_AT_ONCE", 2)
+    venue = put_between(desk, Asked)
+
+    async with account_locked(database_url):
+        await desk.see(market({**PRICES, "AAPL": 90}))
+        await until(lambda: venue.told == [(0, 2), (2, 2)], "two parts are fetched")
+        for _ in range(3):
+            await desk.duties[DeskDuty.FETCH].attempt(desk.dispatch.fetch)
+        assert venue.told == [(0, 2), (2, 2)]
+    await until(lambda: not desk.writer.opened.orders, "every order is filled")
+    await settled(desk)
+
+    assert [told for told in venue.told if told[1]] == [(0, 2), (2, 2), (4, 2), (6, 1)]
+    assert await shares(desk) == await desk.broker.shares() == {"AAPL": 70}
 
 
 class SlowlyCancelling(Venue):

@@ -331,6 +331,19 @@ def test_an_execution_that_was_booked_before_changes_nothing() -> None:
     assert draft.fills == [fill]
 
 
+def test_executions_are_not_booked_while_those_before_them_are_not() -> None:
+    order = an_order(qty=10)
+    draft = a_draft(a_book({}, order))
+    fills = [an_execution(order, seq, 2) for seq in (1, 2, 3, 4)]
+
+    commands.book_executions(draft, fills[2:], after=2)
+    assert (draft.book.booked_seq, draft.fills) == (0, [])
+
+    commands.book_executions(draft, fills[:2])
+    commands.book_executions(draft, fills[2:], after=2)
+    assert (draft.book.booked_seq, draft.fills) == (4, fills)
+
+
 def test_a_fill_of_an_order_that_is_still_pending_says_that_the_venue_has_it() -> None:
     order = an_order(qty=10, status=OrderStatus.PENDING)
     draft = a_draft(a_book({}, order))

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-import asyncpg
 import pytest
 
 from apps.catalogue import circuit_breaker_state
@@ -20,6 +17,7 @@ from telemetry.testing import Recorded
 from tests.apps.execution_gateway.conftest import (
     TestDesk,
     Venue,
+    account_locked,
     changes,
     is_halted,
     opened,
@@ -36,18 +34,6 @@ from tests.apps.markets import TUESDAY, market
 from tests.waiting import until
 
 PRICES = {"AAPL": 100, "MSFT": 200, "XOM": 50}
-
-
-@asynccontextmanager
-async def account_locked(url: str) -> AsyncIterator[None]:
-    """Nothing is stored meanwhile, because another session holds the lock on the account."""
-    connection = await asyncpg.connect(url)
-    try:
-        async with connection.transaction():
-            await connection.execute("SELECT FROM gateway.account FOR UPDATE")
-            yield
-    finally:
-        await connection.close()
 
 
 class Elsewhere(Venue):
