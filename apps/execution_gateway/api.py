@@ -76,8 +76,9 @@ def routes(desk: Desk) -> APIRouter:
         return await desk.orders.cancel(order_id, Cancellation.CLIENT)
 
     @router.get("/positions")
-    async def positions() -> dict[str, dict[str, object]]:
-        return _positions(_book(desk))
+    async def positions() -> dict[str, object]:
+        now = _book(desk)
+        return {"version": now.version, "booked_at": now.at, "positions": _positions(now)}
 
     @router.get("/book")
     async def book() -> dict[str, object]:

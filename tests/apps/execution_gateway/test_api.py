@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from decimal import Decimal
@@ -70,7 +71,21 @@ async def test_an_order_is_created_once_and_can_be_read(http: httpx.AsyncClient)
     assert created.json()["arrival_price"] == "100"
     assert (await http.get("/orders")).json() == [created.json()]
     assert (await http.get("/orders", params={"open": True})).json() == []
-    assert (await http.get("/positions")).json() == {"AAPL": {"shares": 10, "average_cost": "100.0000"}}
+
+
+async def test_positions_say_which_version_of_the_book_they_are_and_when_it_was_booked(
+    http: httpx.AsyncClient, desk: TestDesk
+) -> None:
+    before = time.time()
+    await desk.orders.place(order(qty=10))
+    await settled(desk)
+
+    assert (await http.get("/positions")).json() == {
+        "version": desk.writer.opened.version,
+        "booked_at": desk.writer.opened.at,
+        "positions": {"AAPL": {"shares": 10, "average_cost": "100.0000"}},
+    }
+    assert before <= desk.writer.opened.at <= time.time()
 
 
 BAD: list[tuple[Any, str]] = [
@@ -289,7 +304,7 @@ async def test_without_postgresql_what_needs_it_is_a_503_in_a_sentence_and_the_b
     assert away["reset"].json()["detail"]["reason"] in ("busy", "outcome_unknown")
     assert away["mark"].json()["detail"]["reason"] in ("busy", "outcome_unknown")
     assert {name: answer.status_code for name, answer in memory.items()} == dict.fromkeys(memory, 200)
-    assert memory["positions"].json()["AAPL"]["shares"] == 10
+    assert memory["positions"].json()["positions"]["AAPL"]["shares"] == 10
     assert memory["circuit-breaker"].json()["trip_asked"] is True
     assert away["trip"].json() == {
         "state": "TRIPPED", "reason": "x", "by": "me", "at": None, "stored": False, "venue_halted": False,
