@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TypeAlias, TypeVar
 
 import asyncpg
@@ -62,16 +62,24 @@ class Database:
     """A pool of connections. `schema` is the SQL that creates the tables; it may run many times.
 
     `number` is the name of the first schema in it, and the number of this form of its tables: if the tables have
-    another number, opening raises `OtherSchema`. `timeout` is the limit in seconds for each statement.
+    another number, opening raises `OtherSchema`. `timeout` is the limit in seconds for each statement. `name` is the
+    `application_name` of the connections in `pg_stat_activity`.
     """
 
     def __init__(
-        self, dsn: str, schema: str, *, number: tuple[str, int] | None = None, timeout: float = TIMEOUT_SECONDS
+        self,
+        dsn: str,
+        schema: str,
+        *,
+        number: tuple[str, int] | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+        name: str = "",
     ) -> None:
         self._dsn = dsn
         self._schema = schema
         self._number = number
         self._timeout = timeout
+        self._name = name
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._readers = asyncio.Semaphore(SNAPSHOTS)
 
@@ -89,6 +97,7 @@ class Database:
             command_timeout=self._timeout,
             connection_class=_Connection,
             server_settings={
+                "application_name": self._name,
                 # A process that was stopped in a transaction must not keep its locks from all others.
                 "idle_in_transaction_session_timeout": f"{int(2000 * self._timeout)}",
                 # A statement that was given up here must not wait for a lock for ever.
@@ -122,7 +131,8 @@ class Database:
             try:
                 yield connection
             except (*UNAVAILABLE, asyncio.CancelledError):
-                connection.terminate()  # the pool would wait once more for a server that does not answer
+                with suppress(asyncpg.InterfaceError):  # the pool has noticed its end already
+                    connection.terminate()  # the pool would wait once more for a server that does not answer
                 raise
 
     @asynccontextmanager

@@ -43,7 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def _trip(settings: Settings, reason: str, by: str) -> int:
-    database = Database(settings.database_url, SCHEMA + paper_venue.SCHEMA, number=("gateway", NUMBER))
+    tables = SCHEMA + paper_venue.SCHEMA
+    database = Database(settings.database_url, tables, number=("gateway", NUMBER), name="trip")
     venue = paper_venue.PaperVenue(database, settings)
     try:
         async with asyncio.timeout(SECONDS):

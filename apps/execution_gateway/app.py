@@ -24,7 +24,8 @@ from apps.session import Session
 def create(settings: Settings) -> FastAPI:
     """The application, with a desk at the paper venue. The desk works while the application runs."""
     # The paper venue keeps its tables in the same PostgreSQL, in its own schema. A real venue would not.
-    database = Database(settings.database_url, SCHEMA + paper_venue.SCHEMA, number=("gateway", NUMBER))
+    tables = SCHEMA + paper_venue.SCHEMA
+    database = Database(settings.database_url, tables, number=("gateway", NUMBER), name="execution_gateway")
     session = Session(settings.market_data_url)
     desk = Desk(database, paper_venue.PaperVenue(database, settings), settings, session.trading_date)
     return serve(desk, settings, session.close)

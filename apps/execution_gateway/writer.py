@@ -10,7 +10,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from uuid import UUID, uuid4
@@ -44,6 +45,10 @@ _POISON = (
 
 class NotOpened(Exception):
     """The book has not been read from PostgreSQL since the start."""
+
+
+class _Unstorable(Exception):
+    """A statement failed for what is in the batch. Its cause says why. Nothing of the batch is stored."""
 
 
 @dataclass(eq=False, slots=True)
@@ -199,14 +204,12 @@ class Writer:
         """Stores a batch. If one of its commands cannot be stored, that one fails alone."""
         try:
             await self._store(batch)
-        except Exception as error:
-            if _passes(error):
-                raise
+        except _Unstorable as unstorable:
             self._applied = None
             if len(batch) == 1:
-                logger.error("a command cannot be stored: %s", error, exc_info=error)
+                logger.error("a command cannot be stored: %s", unstorable.__cause__, exc_info=unstorable.__cause__)
                 self._working.remove(batch[0])
-                _answer([(batch[0], None, error)])
+                _answer([(batch[0], None, unstorable.__cause__)])
                 return
             for request in batch:
                 await self._commit([request])
@@ -222,7 +225,8 @@ class Writer:
             if applied.draft.changed:
                 try:
                     async with self._database.transaction() as connection:
-                        await ledger.store(connection, applied.before.version, applied.id, applied.draft)
+                        with _statements():
+                            await ledger.store(connection, applied.before.version, applied.id, applied.draft)
                 except ledger.OtherBook as other:  # it was stored before, or another process has changed the book
                     logger.warning("PostgreSQL has another book than expected (%s): it is read again", other)
                     self._reload = True
@@ -232,23 +236,29 @@ class Writer:
             self._settle(applied)
 
     def _settle(self, applied: _Applied) -> None:
-        """What was applied is stored now: records what happened, and answers."""
-        record(applied.draft.events)
+        """What was applied is stored now: answers, and records what happened. An error in that undoes nothing."""
         for request, _, _ in applied.answers:
             self._working.remove(request)
         _answer(applied.answers)
-        if applied.draft.changed:
-            # As they are now: another process may have gone on with them, if the book was read again.
-            present, changed = self.opened.orders, applied.draft.changed_orders
-            now = {order_id: present.get(order_id, order) for order_id, order in changed.items()}
-            self._changed(self.opened, {i: one for i, one in now.items() if one.status not in OPEN or i in present})
+        try:
+            record(applied.draft.events)
+        finally:
+            if applied.draft.changed:
+                self._tell(applied.draft.changed_orders)
+
+    def _tell(self, changed: Mapping[UUID, Order]) -> None:
+        # As they are now: another process may have gone on with them, if the book was read again.
+        present = self.opened.orders
+        now = {order_id: present.get(order_id, order) for order_id, order in changed.items()}
+        self._changed(self.opened, {i: one for i, one in now.items() if one.status not in OPEN or i in present})
 
     async def _apply(self, batch: list[Request[Any]]) -> _Applied:
         ids = [request.client_order_id for request in batch if request.client_order_id is not None]
         known: dict[str, Order] = {}
         if ids:
             async with self._database.connection() as connection:
-                known = await ledger.find_known(connection, ids)
+                with _statements():
+                    known = await ledger.find_known(connection, ids)
         before = self.opened
         applied = _Applied(uuid4(), before, Draft(before, self.settings, known))
         for request in batch:
@@ -259,11 +269,24 @@ class Writer:
         return applied
 
 
+@contextmanager
+def _statements() -> Iterator[None]:
+    """Around statements, not around COMMIT: an error of COMMIT never says that nothing was stored."""
+    try:
+        yield
+    except ledger.OtherBook:
+        raise
+    except Exception as error:
+        if _passes(error):
+            raise
+        raise _Unstorable from error
+
+
 def _passes(error: Exception) -> bool:
     """Whether a later attempt may succeed. Everything else is the fault of a command."""
     if isinstance(error, asyncpg.PostgresError):
         return not isinstance(error, _POISON)
-    return isinstance(error, AWAY)
+    return isinstance(error, (*AWAY, asyncpg.InternalClientError))
 
 
 def _answer(answers: Iterable[tuple[Request[Any], Any, BaseException | None]]) -> None:

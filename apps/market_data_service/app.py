@@ -28,7 +28,7 @@ def create(settings: Settings) -> FastAPI:
         replay = Replay(closes, settings.replay_start, settings.replay_end, settings.replay_day_seconds)
     except BadCloses as wrong:
         raise SystemExit(str(wrong)) from None
-    database = Database(settings.database_url, SCHEMA)
+    database = Database(settings.database_url, SCHEMA, name="market_data_service")
     client = redis.asyncio.from_url(settings.redis_url, socket_timeout=1, socket_connect_timeout=1)
     feed = Feed(replay, settings.replay_path.name, database, client)
     redis_probe = telemetry.RedisProbe(settings.redis_url)

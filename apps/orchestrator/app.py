@@ -22,7 +22,7 @@ from apps.orchestrator.storage import SCHEMA
 
 def create(settings: Settings) -> FastAPI:
     """The application. The orchestrator works while the application runs."""
-    database = Database(settings.database_url, SCHEMA)
+    database = Database(settings.database_url, SCHEMA, name="orchestrator")
     # trust_env=False, because a proxy in the environment is not for our own services.
     signals = SignalService(httpx.AsyncClient(base_url=settings.signal_service_url, timeout=3, trust_env=False))
     gateway = ExecutionGateway(httpx.AsyncClient(base_url=settings.execution_gateway_url, timeout=5, trust_env=False))

@@ -20,7 +20,7 @@ from apps.signal_service.storage import SCHEMA
 
 def create(settings: Settings) -> FastAPI:
     """The application. Signals are made while the application runs."""
-    database = Database(settings.database_url, SCHEMA)
+    database = Database(settings.database_url, SCHEMA, name="signal_service")
     signals = Signals(settings, database)
     redis_probe = telemetry.RedisProbe(settings.redis_url)
     database_probe = telemetry.DatabaseProbe(settings.database_url)

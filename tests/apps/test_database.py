@@ -53,6 +53,42 @@ async def test_open_waits_for_postgresql_and_connections_work_again_after_an_out
         await database.close()
 
 
+async def test_an_outage_between_two_statements_is_told_as_what_it_is(database_url: str) -> None:
+    database = Database(database_url, SCHEMA)
+    await database.open()
+
+    async def ended() -> None:
+        async with database.connection() as connection:
+
+            def given_back() -> bool:
+                try:
+                    return connection.is_closed()
+                except asyncpg.InterfaceError:  # the pool has it back
+                    return True
+
+            pid = await connection.fetchval("SELECT pg_backend_pid()")
+            other = await asyncpg.connect(database_url)
+            await other.execute("SELECT pg_terminate_backend($1)", pid)
+            await other.close()
+            await until(given_back, "the process of the connection has noticed")
+            raise OSError("what the caller saw of it")
+
+    with pytest.raises(OSError, match="what the caller saw of it"):
+        await ended()
+    await database.close()
+
+
+async def test_connections_say_in_postgresql_whose_they_are(database_url: str) -> None:
+    database = Database(database_url, SCHEMA, name="signal_service")
+    await database.open()
+
+    async with database.connection() as connection:
+        shown = await connection.fetchval("SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()")
+
+    assert shown == "signal_service"
+    await database.close()
+
+
 async def test_a_block_that_raises_is_rolled_back(database_url: str) -> None:
     database = Database(database_url, SCHEMA)
     await database.open()

@@ -8,11 +8,11 @@ import itertools
 import json
 import random
 import re
-import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -60,6 +60,10 @@ class Traders:
         yield
         self._going.set()
 
+    def have_accepted(self, orders: int) -> bool:
+        """Whether at least that many orders were accepted so far."""
+        return len(self.accepted) >= orders
+
     def _trade(self, trader: int) -> None:
         chance = random.Random(trader)  # noqa: S311  # the same orders in each run
         for number in itertools.count():
@@ -79,7 +83,12 @@ class Traders:
                 self.answers[type(error).__name__] += 1
 
     def _note(self, answer: httpx.Response, client_order_id: str) -> None:
-        said = "accepted" if answer.status_code == 201 else str(answer.json()["detail"])
+        if answer.status_code == 500:
+            said = "an error of ours"
+        elif answer.status_code == 201:
+            said = "accepted"
+        else:
+            said = str(answer.json()["detail"])
         found = re.search(r"'reason': '(\w+)'", said)
         self.answers[found[1] if found else said[:40]] += 1
         if answer.status_code == 201:
@@ -90,25 +99,35 @@ def _pause_postgresql(platform: Platform) -> None:
     processes = _postgresql(platform)
     for process in processes:
         process.suspend()
-    time.sleep(4)
-    for process in processes:
+    try:
+        wait_until(lambda: not _health(platform, "execution_gateway")["database"], 30, "the gateway misses PostgreSQL")
+    finally:
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
+
+
+def _stop_a_backend(platform: Platform) -> None:
+    """The backend that stored the last commit stands still, perhaps in the next one, until a duty is ended for it."""
+    database = str(platform.stack.addresses["database_url"])
+    newest = (
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'execution_gateway' AND query = 'COMMIT;' "
+        "ORDER BY state_change DESC LIMIT 1"
+    )
+    [row] = wait_until(lambda: asyncio.run(_fetch(database, newest)), 60, "something is committed")
+    process = psutil.Process(row["pid"])
+    process.suspend()
+    try:
+        wait_until(lambda: _health(platform, "execution_gateway")["failing"], 30, "a duty is ended")
+    finally:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.resume()
 
 
-def _stop_a_backend(platform: Platform) -> None:
-    """One backend stands still for longer than any time-out, perhaps before its COMMIT."""
-    backends = [p for p in _postgresql(platform)[1:] if "trading" in " ".join(p.cmdline())]
-    for process in backends[:1]:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGSTOP)
-            time.sleep(6)
-            process.send_signal(signal.SIGCONT)
-
-
 def _kill_postgresql(platform: Platform) -> None:
+    before = platform.control.pid("postgres")
     platform.control.kill("postgres")
-    time.sleep(3)
+    wait_until(lambda: platform.control.pid("postgres") not in (0, before), 30, "PostgreSQL is started again")
 
 
 def _empty_redis(platform: Platform) -> None:
@@ -118,8 +137,10 @@ def _empty_redis(platform: Platform) -> None:
 def _fill_redis(platform: Platform) -> None:
     client = _redis(platform)
     client.config_set("maxmemory", 1)
-    time.sleep(5)
-    client.config_set("maxmemory", 0)
+    try:
+        wait_until(lambda: not _health(platform, "market_data_service")["publishing"], 30, "nothing is published")
+    finally:
+        client.config_set("maxmemory", 0)
 
 
 def _write_garbage(platform: Platform) -> None:
@@ -151,16 +172,20 @@ def test_after_three_minutes_of_disturbances_rows_counters_venue_and_book_agree(
             platform.wait_until_well(60)
             uncounted = _quiet(platform, database)
         began = time.monotonic()
-        for number, disturb in enumerate(itertools.cycle(DISTURBANCES)):
+        for disturb in itertools.cycle(DISTURBANCES):
             if time.monotonic() - began > SECONDS:
                 break
             disturb(platform)
-            time.sleep(3 + number % 4)
+            enough = len(traders.accepted) + 10
+            wait_until(partial(traders.have_accepted, enough), 60, f"orders are accepted after {disturb.__name__}")
     wait_until(lambda: not platform._sick_services(), 60, "every service is healthy")
     wait_until(lambda: asyncio.run(_pending(database)) == 0, 30, "every outcome is known")
 
     record_property("answers", dict(traders.answers))
     print(dict(traders.answers))
+    log = (platform.stack.folder / "data/logs/execution_gateway.log").read_text()
+    assert [line for line in log.splitlines() if " ERROR " in line] == []
+    assert "an error of ours" not in traders.answers
     found = asyncio.run(_books(database))
     assert found["positions"] == found["venue"] == found["executed"]
     assert found["cash"] == found["recomputed cash"]
@@ -197,6 +222,11 @@ def _counters(platform: Platform) -> Counter[str]:
     for status, amount in re.findall(r'^orders_total\{[^}]*status="(\w+)"[^}]*\} (\S+)', text, re.MULTILINE):
         counted[status] += int(float(amount))
     return counted
+
+
+def _health(platform: Platform, service: str) -> dict[str, Any]:
+    answer: dict[str, Any] = platform.http.get(f"{platform.url(service)}/health").json()
+    return answer
 
 
 def _postgresql(platform: Platform) -> list[psutil.Process]:

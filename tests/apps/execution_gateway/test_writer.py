@@ -37,6 +37,7 @@ class Breaking(GoingAway):
 
     cut = 0
     lost = 0
+    lost_with: Exception = TimeoutError("the answer to COMMIT is lost")
     hangs = False
     """The answer to COMMIT never comes."""
 
@@ -51,7 +52,7 @@ class Breaking(GoingAway):
             await asyncio.Event().wait()
         if self.lost:
             self.lost -= 1
-            raise TimeoutError("the answer to COMMIT is lost")
+            raise self.lost_with
 
 
 class Changes:
@@ -78,7 +79,9 @@ async def writer(database: Breaking) -> Writer:
     return await begun(database)
 
 
-async def begun(database: Breaking, changes: Changes | None = None) -> Writer:
+async def begun(
+    database: Breaking, changes: Callable[[Book, Mapping[UUID, Order] | None], None] | None = None
+) -> Writer:
     writer = Writer(database, limits(), changes or Changes())
     writer.ask(partial(commands.start_day, trading_date=MONDAY, previous_closes={}))
     await writer.work()
@@ -257,6 +260,44 @@ async def test_a_batch_whose_answer_to_commit_was_lost_is_stored_and_recorded_on
     book, _ = await stored(database)
     assert (book.cash, book.positions["AAPL"].shares) == (Decimal(999_598), 4)
     assert book.cash == writer.opened.cash
+
+
+@pytest.mark.parametrize(
+    "error", [asyncpg.InternalClientError("unknown protocol state"), KeyError("a bug of the driver")]
+)
+async def test_no_error_of_a_commit_says_that_nothing_was_stored(
+    database: Breaking, writer: Writer, recorded: Recorded, error: Exception
+) -> None:
+    database.lost, database.lost_with = 1, error
+    placed = writer.ask(placing(10))
+    with pytest.raises(type(error)):
+        await writer.work()
+    assert (placed.done.done(), writer.in_doubt) == (False, True)
+
+    await until_stored(writer)
+
+    assert [one.id for one in (await stored(database))[1]] == [placed.done.result()[0].id]
+
+
+async def test_an_error_in_what_follows_a_commit_leaves_its_answers_and_the_next_commands_as_they_are(
+    database: Breaking, recorded: Recorded
+) -> None:
+    def failing(book: Book, orders: Mapping[UUID, Order] | None) -> None:
+        if orders:
+            raise ZeroDivisionError
+
+    writer = await begun(database, failing)
+    first = writer.ask(placing(10))
+    with pytest.raises(ZeroDivisionError):
+        await writer.work()
+    second = writer.ask(placing(20))
+    with pytest.raises(ZeroDivisionError):
+        await writer.work()
+
+    assert not writer.in_doubt
+    answered = [request.done.result()[0] for request in (first, second)]
+    assert [one.qty for one in answered] == [10, 20]
+    assert sorted(one.qty for one in (await stored(database))[1]) == [10, 20]
 
 
 async def test_a_batch_that_changes_an_order_that_is_gone_is_applied_anew_to_the_book_as_it_is(
