@@ -25,9 +25,13 @@ SNAPSHOTS = 4
 """How many of the connections readers may use at once. The rest is left for what changes data."""
 
 UNAVAILABLE = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError,
-               asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError,
-               asyncpg.TooManyConnectionsError)  # fmt: skip
-"""The errors that asyncpg raises when PostgreSQL is down, hangs, or goes down during a statement."""
+               asyncpg.InternalClientError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError,
+               asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError)  # fmt: skip
+"""The errors that asyncpg raises when PostgreSQL is down, hangs, or goes down during a statement.
+
+An InternalClientError says that a connection is in a state that asyncpg did not expect, as after a statement that was
+given up.
+"""
 
 
 class Unavailable(Exception):

@@ -286,7 +286,7 @@ def _passes(error: Exception) -> bool:
     """Whether a later attempt may succeed. Everything else is the fault of a command."""
     if isinstance(error, asyncpg.PostgresError):
         return not isinstance(error, _POISON)
-    return isinstance(error, (*AWAY, asyncpg.InternalClientError))
+    return isinstance(error, AWAY)
 
 
 def _answer(answers: Iterable[tuple[Request[Any], Any, BaseException | None]]) -> None:

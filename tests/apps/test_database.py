@@ -78,6 +78,24 @@ async def test_an_outage_between_two_statements_is_told_as_what_it_is(database_u
     await database.close()
 
 
+async def test_a_connection_in_a_state_that_asyncpg_did_not_expect_is_not_used_again(database_url: str) -> None:
+    database = Database(database_url, SCHEMA)
+    await database.open()
+    used = []
+
+    async def confused() -> None:
+        async with database.transaction() as connection:
+            used.append(await connection.fetchval("SELECT pg_backend_pid()"))
+            raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+
+    with pytest.raises(UNAVAILABLE, match="another operation"):
+        await confused()
+
+    async with database.connection() as connection:
+        assert await connection.fetchval("SELECT pg_backend_pid()") not in used
+    await database.close()
+
+
 async def test_connections_say_in_postgresql_whose_they_are(database_url: str) -> None:
     database = Database(database_url, SCHEMA, name="signal_service")
     await database.open()
