@@ -79,7 +79,7 @@ def test_the_requests_answer_what_the_readme_says(stack: Stack) -> None:
     order, positions, pnl, tripped, pages, reset, by_status = (answer(stack, command) for command in REQUESTS)
 
     assert (order["symbol"], order["status"], order["filled_qty"]) == ("AAPL", "filled", 10)
-    assert positions["AAPL"]["shares"] > 10
+    assert positions["positions"]["AAPL"]["shares"] > 10
     assert set(pnl) >= {"realized", "unrealized", "total", "daily"}
     assert (tripped["state"], tripped["by"]) == ("TRIPPED", "me")
     assert {page["channel"] for page in pages} == {"pagerduty", "slack"}
