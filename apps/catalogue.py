@@ -1,33 +1,33 @@
-"""Declares every attribute and every metric of the platform. Their names are defined only here.
+"""Declares every metric of the platform. Their names are defined only here, and their labels in `labels`.
 
 docs/CONCEPTS/words.md explains the words (equity, drawdown, slippage, ...).
 """
 
-from apps.vocabulary import (
-    Cancellation,
-    DeskDuty,
-    Direction,
-    Outcome,
-    PlacementStatus,
-    PnlType,
-    Rejection,
-    RunResult,
-    Side,
-    SignalFailure,
-    StateRefusal,
-    Strategy,
-    SubmissionResult,
-    TripReason,
+from apps.labels import (
+    CancellationLabels,
+    DependencyLabels,
+    DutyLabels,
+    OutcomeLabels,
+    PlacementLabels,
+    PnlLabels,
+    RejectionLabels,
+    RunLabels,
+    SideLabels,
+    SignalFailureLabels,
+    SignalLabels,
+    StateRefusalLabels,
+    StrategyLabels,
+    SubmissionLabels,
+    SymbolLabels,
+    SymbolSideLabels,
+    TripLabels,
 )
-from telemetry import Attribute, Counter, Gauge, Histogram
+from telemetry import Counter, Gauge, Histogram
 
 EXECUTION_GATEWAY = "execution_gateway"
 SIGNAL_SERVICE = "signal_service"
 ORCHESTRATOR = "orchestrator"
 MARKET_DATA = "market_data"
-
-SYMBOL = Attribute("symbol", limit=100)
-SIDE = Attribute("side", Side)
 
 # The paper venue has a slippage of 1 bp by default. At 100 bp something is wrong with the venue.
 BASIS_POINTS = (0.5, 1, 2, 3, 5, 10, 20, 50, 100)
@@ -37,70 +37,70 @@ BASIS_POINTS = (0.5, 1, 2, 3, 5, 10, 20, 50, 100)
 orders_total = Counter(
     "orders_total",
     "Orders by how their placement ended.",
+    PlacementLabels,
     unit="{order}",
-    attributes=(SYMBOL, SIDE, Attribute("status", PlacementStatus)),
     owner=EXECUTION_GATEWAY,
 )
 orders_placed_total = Counter(
     "orders_placed_total",
     "Orders that were accepted.",
+    SymbolSideLabels,
     unit="{order}",
-    attributes=(SYMBOL, SIDE),
     owner=EXECUTION_GATEWAY,
 )
 order_fills_total = Counter(
     "order_fills_total",
     "Fills; an order that fills in parts has several.",
+    SymbolSideLabels,
     unit="{fill}",
-    attributes=(SYMBOL, SIDE),
     owner=EXECUTION_GATEWAY,
 )
 order_cancellations_total = Counter(
     "order_cancellations_total",
     "Resting orders that were cancelled, by reason.",
+    CancellationLabels,
     unit="{order}",
-    attributes=(SYMBOL, SIDE, Attribute("reason", Cancellation)),
     owner=EXECUTION_GATEWAY,
 )
 order_rejections_total = Counter(
     "order_rejections_total",
     "Orders that were refused, by the check that refused them.",
+    RejectionLabels,
     unit="{order}",
-    attributes=(Attribute("reason", Rejection),),
     owner=EXECUTION_GATEWAY,
 )
 order_placement_duration_seconds = Histogram(
     "order_placement_duration_seconds",
     "Time from an order's arrival to the answer, with any result; repeated client_order_ids are included.",
+    SymbolSideLabels,
     unit="s",
-    attributes=(SYMBOL, SIDE),
     owner=EXECUTION_GATEWAY,
 )
 order_fill_duration_seconds = Histogram(
     "order_fill_duration_seconds",
     "Time from an order's arrival to each of its fills.",
+    SideLabels,
     unit="s",
-    attributes=(SIDE,),
     owner=EXECUTION_GATEWAY,
 )
 order_slippage_bps = Histogram(
     "order_slippage_bps",
     "Basis points by which a fill was worse than the quote at arrival.",
+    SideLabels,
     unit="{basis_point}",
-    attributes=(SIDE,),
     owner=EXECUTION_GATEWAY,
     buckets=BASIS_POINTS,
 )
 order_price_improvement_bps = Histogram(
     "order_price_improvement_bps",
     "Basis points by which a fill was better than the quote at arrival.",
+    SideLabels,
     unit="{basis_point}",
-    attributes=(SIDE,),
     owner=EXECUTION_GATEWAY,
     buckets=BASIS_POINTS,
 )
 open_orders = Gauge(
-    "open_orders", "Orders that may still be filled.", unit="{order}", attributes=(SIDE,), owner=EXECUTION_GATEWAY
+    "open_orders", "Orders that may still be filled.", SideLabels, unit="{order}", owner=EXECUTION_GATEWAY
 )
 orders_outcome_unknown = Gauge(
     "orders_outcome_unknown",
@@ -123,8 +123,8 @@ executions_set_aside = Gauge(
 filled_notional_dollars_total = Counter(
     "filled_notional_dollars_total",
     "Notional of all fills: dollars bought plus dollars sold.",
+    SideLabels,
     unit="{USD}",
-    attributes=(SIDE,),
     owner=EXECUTION_GATEWAY,
 )
 fees_dollars_total = Counter("fees_dollars_total", "Fees paid.", unit="{USD}", owner=EXECUTION_GATEWAY)
@@ -134,30 +134,36 @@ fees_dollars_total = Counter("fees_dollars_total", "Fees paid.", unit="{USD}", o
 positions_current = Gauge(
     "positions_current",
     "Signed shares held; no series when the position is closed.",
+    SymbolLabels,
     unit="{share}",
-    attributes=(SYMBOL,),
     owner=EXECUTION_GATEWAY,
 )
-positions_total = Gauge("positions_total", "How many positions are open.", unit="{position}", owner=EXECUTION_GATEWAY)
+positions_total = Gauge(
+    "positions_total",
+    "How many positions are open.",
+    unit="{position}",
+    owner=EXECUTION_GATEWAY,
+    named_like_a_counter=True,
+)
 position_value_dollars = Gauge(
     "position_value_dollars",
     "Signed shares times the last quote.",
+    SymbolLabels,
     unit="{USD}",
-    attributes=(SYMBOL,),
     owner=EXECUTION_GATEWAY,
 )
 pnl_dollars = Gauge(
     "pnl_dollars",
     "Profit and loss since the start; total is equity minus initial cash.",
+    PnlLabels,
     unit="{USD}",
-    attributes=(Attribute("type", PnlType),),
     owner=EXECUTION_GATEWAY,
 )
 unrealized_pnl_dollars = Gauge(
     "unrealized_pnl_dollars",
     "(Last quote - average cost) times shares.",
+    SymbolLabels,
     unit="{USD}",
-    attributes=(SYMBOL,),
     owner=EXECUTION_GATEWAY,
 )
 daily_pnl_dollars = Gauge(
@@ -231,8 +237,8 @@ circuit_breaker_state = Gauge(
 circuit_breaker_trips_total = Counter(
     "circuit_breaker_trips_total",
     "How often the breaker was tripped.",
+    TripLabels,
     unit="{trip}",
-    attributes=(Attribute("reason", TripReason),),
     owner=EXECUTION_GATEWAY,
 )
 circuit_breaker_resets_total = Counter(
@@ -247,29 +253,29 @@ risk_added_while_tripped_total = Counter(
 duty_last_success_timestamp_seconds = Gauge(
     "duty_last_success_timestamp_seconds",
     "When a duty of the desk last succeeded; a run with nothing to do is a success.",
+    DutyLabels,
     unit="s",
-    attributes=(Attribute("duty", DeskDuty),),
     owner=EXECUTION_GATEWAY,
 )
 duty_failures_total = Counter(
     "duty_failures_total",
     "Failed runs of a duty of the desk, time-outs included.",
+    DutyLabels,
     unit="{failure}",
-    attributes=(Attribute("duty", DeskDuty),),
     owner=EXECUTION_GATEWAY,
 )
 reconciliation_runs_total = Counter(
     "reconciliation_runs_total",
     "Comparisons of the venue's book with our positions.",
+    OutcomeLabels,
     unit="{run}",
-    attributes=(Attribute("result", Outcome),),
     owner=EXECUTION_GATEWAY,
 )
 reconciliation_drift_shares = Gauge(
     "reconciliation_drift_shares",
     "The venue's shares minus ours, once two runs in a row find the same difference.",
+    SymbolLabels,
     unit="{share}",
-    attributes=(SYMBOL,),
     owner=EXECUTION_GATEWAY,
 )
 reconciliation_last_success_timestamp_seconds = Gauge(
@@ -284,29 +290,29 @@ reconciliation_last_success_timestamp_seconds = Gauge(
 signals_generated_total = Counter(
     "signals_generated_total",
     "Signals by direction.",
+    SignalLabels,
     unit="{signal}",
-    attributes=(SYMBOL, Attribute("direction", Direction)),
     owner=SIGNAL_SERVICE,
 )
 signal_generation_duration_seconds = Histogram(
     "signal_generation_duration_seconds",
     "How long it took to turn quotes into target weights, and to store them.",
+    StrategyLabels,
     unit="s",
-    attributes=(Attribute("strategy", Strategy),),
     owner=SIGNAL_SERVICE,
 )
 signal_generation_failures_total = Counter(
     "signal_generation_failures_total",
     "Failed attempts to make signals, by reason.",
+    SignalFailureLabels,
     unit="{failure}",
-    attributes=(Attribute("reason", SignalFailure),),
     owner=SIGNAL_SERVICE,
 )
 target_weight_ratio = Gauge(
     "target_weight_ratio",
     "The part of equity that the strategy wants in a symbol.",
+    SymbolLabels,
     unit="1",
-    attributes=(SYMBOL,),
     owner=SIGNAL_SERVICE,
 )
 signals_last_generated_timestamp_seconds = Gauge(
@@ -318,8 +324,8 @@ signals_last_generated_timestamp_seconds = Gauge(
 orchestration_runs_total = Counter(
     "orchestration_runs_total",
     "Runs by how they ended.",
+    RunLabels,
     unit="{run}",
-    attributes=(Attribute("result", RunResult),),
     owner=ORCHESTRATOR,
 )
 orchestration_duration_seconds = Histogram(
@@ -334,15 +340,15 @@ orchestration_last_success_timestamp_seconds = Gauge(
 orders_submitted_total = Counter(
     "orders_submitted_total",
     "Orders that the orchestrator wanted to place, by result.",
+    SubmissionLabels,
     unit="{order}",
-    attributes=(Attribute("result", SubmissionResult),),
     owner=ORCHESTRATOR,
 )
 dependency_available = Gauge(
     "dependency_available",
     "Whether a service that the orchestrator needs says it is healthy: 1 yes, 0 no.",
+    DependencyLabels,
     unit="1",
-    attributes=(Attribute("dependency", ("execution-gateway", "signal-service")),),
     owner=ORCHESTRATOR,
 )
 
@@ -357,8 +363,8 @@ market_state_timestamp_seconds = Gauge(
 market_states_refused_total = Counter(
     "market_states_refused_total",
     "States of the market that this service did not use, by reason.",
+    StateRefusalLabels,
     unit="{state}",
-    attributes=(Attribute("reason", StateRefusal),),
     owner=(EXECUTION_GATEWAY, SIGNAL_SERVICE, ORCHESTRATOR),
 )
 
@@ -367,8 +373,8 @@ market_states_refused_total = Counter(
 market_states_published_total = Counter(
     "market_states_published_total",
     "States of the market by whether Redis took them.",
+    OutcomeLabels,
     unit="{state}",
-    attributes=(Attribute("result", Outcome),),
     owner=MARKET_DATA,
 )
 market_state_published_timestamp_seconds = Gauge(
@@ -379,7 +385,7 @@ market_state_published_timestamp_seconds = Gauge(
 )
 
 ticks_received_total = Counter(
-    "ticks_received_total", "Ticks that came from the feed.", unit="{tick}", attributes=(SYMBOL,), owner=MARKET_DATA
+    "ticks_received_total", "Ticks that came from the feed.", SymbolLabels, unit="{tick}", owner=MARKET_DATA
 )
 tick_processing_duration_seconds = Histogram(
     "tick_processing_duration_seconds",
@@ -388,11 +394,9 @@ tick_processing_duration_seconds = Histogram(
     owner=MARKET_DATA,
 )
 last_tick_timestamp_seconds = Gauge(
-    "last_tick_timestamp_seconds", "When a symbol last ticked.", unit="s", attributes=(SYMBOL,), owner=MARKET_DATA
+    "last_tick_timestamp_seconds", "When a symbol last ticked.", SymbolLabels, unit="s", owner=MARKET_DATA
 )
-quote_price_dollars = Gauge(
-    "quote_price_dollars", "The last quote.", unit="{USD}", attributes=(SYMBOL,), owner=MARKET_DATA
-)
+quote_price_dollars = Gauge("quote_price_dollars", "The last quote.", SymbolLabels, unit="{USD}", owner=MARKET_DATA)
 tick_gaps_total = Counter(
     "tick_gaps_total",
     "Pauses of more than a second between two rounds of ticks in the session.",

@@ -5,25 +5,28 @@
 
 A service declares its own metrics in one of its modules. A metric is registered when it is declared:
 
-    SIDE = telemetry.Attribute("side", ("buy", "sell"))
-    orders_total = telemetry.Counter("orders_total", "Orders.", unit="{order}", attributes=(SIDE,))
-    orders_total.add(1, {"side": "buy"})
+    class OrderLabels(TypedDict):
+        symbol: Annotated[str, telemetry.Open(limit=100)]
+        side: Literal["buy", "sell"]
+
+    orders_total = telemetry.Counter("orders_total", "Orders.", OrderLabels, unit="{order}")
+    orders_total.add(1, {"symbol": "AAPL", "side": "buy"})
 
 The connection status of Redis and PostgreSQL comes from `RedisProbe` and `DatabaseProbe`, which the service runs.
 """
 
-from telemetry.attributes import Attribute
+from telemetry.attributes import Open
 from telemetry.databases import DatabaseProbe, RedisProbe
 from telemetry.instruments import Counter, Gauge, Histogram, UpDownCounter
 from telemetry.logs import set_up_logging
 from telemetry.sdk import init, shutdown
 
 __all__ = [
-    "Attribute",
     "Counter",
     "DatabaseProbe",
     "Gauge",
     "Histogram",
+    "Open",
     "RedisProbe",
     "UpDownCounter",
     "init",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 
-from telemetry.recording import declared
+from telemetry.instruments import Instrument
+from telemetry.registry import declared
 
 
 def main() -> None:
@@ -18,6 +19,8 @@ def main() -> None:
     for module in arguments.modules:
         importlib.import_module(module)
     for metric in declared.values():
+        if not isinstance(metric, Instrument):
+            continue
         labels = ", ".join(metric.label_names) or "-"
         owners = ", ".join(metric.owners) or "every service"
         print(f"{metric.name}\t{metric.kind}\t{owners}\t{labels}\t{metric.description}")

@@ -1,98 +1,241 @@
-"""Attributes: the labels that metrics may carry, and the label values that are allowed."""
+"""The labels that a metric may carry. They are declared as a `TypedDict`, whose annotations say which values it takes.
+
+class OrderLabels(TypedDict):
+    symbol: Annotated[str, telemetry.Open(limit=100)]  # any text, at most 100 different ones
+    side: Side  # an enumeration
+    status: Literal["success", "failed"]
+"""
 
 from __future__ import annotations
 
+import json
 import logging
-import threading
-from collections.abc import Callable, Iterable
+import re
+import types
+import weakref
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    Protocol,
+    TypedDict,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
-from telemetry.recording import Dropped, Reason
+from telemetry.drops import Dropped, Reason
 
 logger = logging.getLogger(__name__)
 
 OTHER = "__other__"
-"""The label value for every new value after an open attribute has reached its limit."""
+"""The label value for every new value after an open label has reached its limit."""
+
+_LABEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_RESERVED = {
+    "le": "it is the bound of a bucket",
+    "quantile": "it is the quantile of a summary",
+    "job": "Prometheus sets it",
+    "instance": "Prometheus sets it",
+    "alertname": "Prometheus sets it for alerts",
+    "alertstate": "Prometheus sets it for alerts",
+}
+_RESERVED_BEGINNINGS = ("exported_", "otel_scope_")
+
+LabelValue = str | bool | int | float
 
 
-class Attribute:
-    """A label that metrics may carry.
+class NoLabels(TypedDict):
+    """The labels of a metric without labels."""
 
-    With `values` the attribute is closed: a record with any other value is dropped and counted. Without `values` it is
-    open: it takes new values until it has `limit` values, and records later ones as `__other__`. Values that were
-    passed to `know` are never recorded as `__other__`.
 
-    `values` are texts, or members of an enumeration of texts. Raises TypeError for a value that is not text, and
-    ValueError for one that is not valid Unicode.
+class _User(Protocol):
+    def expose_known(self) -> None: ...
 
-    Example: `Attribute("side", ("buy", "sell"))` is closed, `Attribute("symbol", limit=100)` is open.
+
+class Open:
+    """Says in an annotation that a label takes any value, until a metric has `limit` different ones.
+
+    Later ones are recorded as `__other__`, so that nobody can fill the memory of the service and of Prometheus. A value
+    whose last series is removed makes room for another. Values that were passed to `know` are never recorded as
+    `__other__`. Metrics with the same `Open` know the same values; each has its own limit.
+
+    Raises ValueError for a limit below 1.
+
+    Example: `SYMBOL = Open(limit=100)`, and in a TypedDict `symbol: Annotated[str, SYMBOL]`.
     """
 
-    def __init__(self, name: str, values: Iterable[str] | None = None, *, limit: int = 100) -> None:
-        self.name = name
-        self.values = None if values is None else tuple(map(_text, values))
+    def __init__(self, *, limit: int = 100) -> None:
+        if type(limit) is not int or limit < 1:
+            raise ValueError(f"the limit of an open label is {limit!r}: it must be a whole number of at least 1")
         self.limit = limit
-        self._known: dict[str, None] = dict.fromkeys(self.values or ())
-        # Values that were first seen in a record. They are not in `known`, so no other series at 0 is made for them.
-        self._met: dict[str, None] = {}
-        self._lock = threading.Lock()
-        self._exposers: list[Callable[[], None]] = []
+        self._known: dict[str, None] = {}
+        self._users: weakref.WeakSet[_User] = weakref.WeakSet()
+        self._followed_by: list[Open] = []
 
-    def used_by(self, expose: Callable[[], None]) -> None:
-        """Registers a callback that is called when more values become known."""
-        self._exposers.append(expose)
+    def __repr__(self) -> str:
+        """As it was written in the annotation."""
+        return f"Open(limit={self.limit})"
 
-    def know(self, values: Iterable[str]) -> None:
-        """Announces values of an open attribute. Counters and histograms show them at 0 before their first event.
+    def used_by(self, metric: _User) -> None:
+        """Has the metric told when more values become known."""
+        self._users.add(metric)
 
-        Never raises. If one of the values is not text or not valid Unicode, a warning is logged and none is taken. The
-        same happens when the attribute is closed.
+    def follow(self, other: Open) -> None:
+        """Has this one know what the other one knows, now and later."""
+        self.know(other.known)
+        other._followed_by.append(self)
+
+    def know(self, values: Iterable[LabelValue]) -> None:
+        """Announces values. Counters and histograms show them at 0 before their first event.
+
+        Never raises. If one of the values cannot be a label, a warning is logged and none is taken.
 
         Example: `SYMBOL.know(["AAPL", "MSFT"])`.
         """
         try:
-            fresh = dict.fromkeys(map(_text, values))
+            fresh = dict.fromkeys(map(text_of, values))
         except (TypeError, ValueError) as error:
-            logger.warning("the values of %s were not added: %s", self.name, error)
+            logger.warning("the values of a label were not added: %s", error)
             return
-        if self.values is not None:
-            logger.warning("%s is closed: it has only the values in its declaration", self.name)
+        if fresh.keys() <= self._known.keys():
             return
-        with self._lock:
-            if fresh.keys() <= self._known.keys():
-                return
-            self._known.update(fresh)
-            for value in fresh:
-                self._met.pop(value, None)
-        for expose in self._exposers:
-            expose()
+        self._known = {**self._known, **fresh}
+        for metric in list(self._users):
+            metric.expose_known()
+        for other in self._followed_by:
+            other.know(fresh)
 
     @property
     def known(self) -> tuple[str, ...]:
-        """The values from the declaration and from `know`."""
+        """The values that were passed to `know`."""
         return tuple(self._known)
 
-    def admit(self, value: object) -> str:
+    def knows(self, text: str) -> bool:
+        """Whether the value was passed to `know`."""
+        return text in self._known
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One label of a metric: its values if it is closed, else what makes it open."""
+
+    name: str
+    values: tuple[str, ...] = ()
+    open: Open | None = None
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The values that are shown from the start."""
+        return self.values if self.open is None else self.open.known
+
+    def text(self, value: object) -> str:
         """The label text for a value. Raises `Dropped` when the value may not be recorded."""
         try:
-            text = _text(value)
+            text = text_of(value)
         except (TypeError, ValueError) as error:
             raise Dropped(Reason.NOT_TEXT, f"{self.name}: {error}") from None
-        if text in self._known or text in self._met:
-            return text
-        if self.values is not None:
+        if self.open is None and text not in self.values:
             raise Dropped(Reason.UNDECLARED_VALUE, f"{self.name} has no value {text[:40]!r}")
-        with self._lock:
-            if len(self._known) + len(self._met) >= self.limit and text not in self._known:
-                return OTHER
-            self._met[text] = None
         return text
 
+    def describe(self) -> str:
+        """The name, with the values or the limit."""
+        return f"{self.name}: {self.open or ' | '.join(self.values)}"
 
-def _text(value: object) -> str:
-    """The value as plain text. Raises TypeError if it is not text, ValueError if it cannot be encoded as UTF-8."""
-    if not isinstance(value, str):
-        raise TypeError(f"a value of type {type(value).__name__} is not text")
-    text = str.__str__(value)  # str() of an enum member may return its name
+
+def read_labels(metric: str, labels: type[Mapping[str, Any]]) -> tuple[Label, ...]:
+    """The labels that a TypedDict declares. Raises ValueError, which names the metric, the label and the way out."""
+    if not is_typeddict(labels):
+        raise ValueError(f"{metric}: labels are declared as a TypedDict, and {labels!r} is none")
+    try:
+        hints = get_type_hints(labels, include_extras=True)
+    except Exception as error:  # an annotation may be any expression
+        raise ValueError(
+            f"{metric}: the annotations of {labels.__name__} cannot be read ({error}): what they name must be in the "
+            "module, and not under TYPE_CHECKING"
+        ) from error
+    return tuple(_read(metric, name, hint, labels) for name, hint in hints.items())
+
+
+def _read(metric: str, name: str, hint: Any, labels: type[Mapping[str, Any]]) -> Label:
+    what = f"{metric}: the label {name}"
+    if not _LABEL_NAME.fullmatch(name):
+        raise ValueError(
+            f"{metric}: {name!r} is not a label name: lower case letters, digits and underscores, a letter first"
+        )
+    if "__" in name or name.endswith("_"):
+        raise ValueError(f"{what} has underscores that would be lost on the way: one between two words")
+    if name in _RESERVED or name.startswith(_RESERVED_BEGINNINGS):
+        why = _RESERVED.get(name, "names that begin so are made on the way to Prometheus")
+        raise ValueError(f"{what} is reserved ({why}): choose another name")
+    if name in getattr(labels, "__optional_keys__", ()):
+        raise ValueError(f"{what} is not required: each record has a value for each label")
+    opens = [extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, Open)]
+    if len(opens) == 1:
+        return Label(name, open=opens[0])
+    values = _closed(hint)
+    if values is None:
+        raise ValueError(
+            f"{what} is {_named(hint)}, which says neither its values nor a limit: write an enumeration, a Literal, or "
+            "Annotated[str, telemetry.Open(limit=100)]"
+        )
+    return Label(name, values=_texts(what, values))
+
+
+def _closed(hint: Any) -> list[object] | None:
+    """The values of a closed type; None if it is no closed type."""
+    origin = get_origin(hint)
+    if origin is Annotated:
+        return _closed(get_args(hint)[0])
+    if origin in (Union, types.UnionType):
+        parts = [_closed(part) for part in get_args(hint)]
+        return None if None in parts else [value for part in parts if part is not None for value in part]
+    if origin is Literal:
+        return list(get_args(hint))
+    if hint is bool:
+        return [False, True]
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return list(hint)
+    return None
+
+
+def _texts(what: str, values: Iterable[object]) -> tuple[str, ...]:
+    try:
+        texts = tuple(map(text_of, values))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what} has a value that no label can have: {error}") from None
+    if len(set(texts)) < len(texts):
+        raise ValueError(f"{what} has two values with the same text: {', '.join(texts)}")
+    if not texts:
+        raise ValueError(f"{what} has no values")
+    return texts
+
+
+def _named(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+
+
+def text_of(value: object) -> str:
+    """The value as plain text, as the OpenTelemetry exporter for Prometheus writes it: `true`, `200`, `1.5`, `["a"]`.
+
+    Raises TypeError for a type that the OpenTelemetry API does not allow, ValueError if it cannot be encoded as UTF-8.
+    """
+    if isinstance(value, str):
+        text = str.__str__(value)  # str() of a member of an enumeration may return its name
+    elif isinstance(value, Enum):
+        return text_of(value.value)
+    elif isinstance(value, bool | int | float):
+        text = json.dumps(value)
+    elif isinstance(value, list | tuple) and all(isinstance(one, str | bool | int | float) for one in value):
+        text = json.dumps(list(value))
+    else:
+        raise TypeError(f"a value of type {type(value).__name__} is neither text, nor a number, nor a list of these")
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,34 +1,64 @@
 """The metrics that every service has. A service declares its own metrics in the same way, in its own code."""
 
-from telemetry.attributes import Attribute
-from telemetry.instruments import Gauge, Histogram
+from typing import Annotated, Literal, TypedDict
 
-DEPENDENCY = Attribute("dependency", limit=20)
+from telemetry import drops
+from telemetry.attributes import Open
+from telemetry.drops import Reason
+from telemetry.instruments import Counter, Gauge, Histogram
+
+METRIC = Open(limit=1000)
+
+
+class DependencyLabels(TypedDict):
+    """Which dependency was asked."""
+
+    dependency: Literal["database", "redis"]
+
+
+class BuildLabels(TypedDict):
+    """The versions of this software and of Python."""
+
+    version: Annotated[str, Open(limit=10)]
+    python: Annotated[str, Open(limit=10)]
+
+
+class DropLabels(TypedDict):
+    """Which metric did not take a record, and why."""
+
+    metric: Annotated[str, METRIC]
+    reason: Reason
+
+
+class SeriesLabels(TypedDict):
+    """The metric whose series are counted."""
+
+    metric: Annotated[str, METRIC]
+
 
 redis_connection_status = Gauge(
-    "redis_connection_status",
-    "Whether Redis answered this service's last ping: 1 up, 0 down.",
-    unit="1",
+    "redis_connection_status", "Whether Redis answered this service's last ping: 1 up, 0 down.", unit="1"
 )
 database_connection_status = Gauge(
-    "database_connection_status",
-    "Whether PostgreSQL answered this service's last query: 1 up, 0 down.",
-    unit="1",
+    "database_connection_status", "Whether PostgreSQL answered this service's last query: 1 up, 0 down.", unit="1"
 )
 dependency_ping_duration_seconds = Histogram(
     "dependency_ping_duration_seconds",
     "How long each probe of Redis or PostgreSQL took, including failed probes.",
+    DependencyLabels,
     unit="s",
-    attributes=(DEPENDENCY,),
 )
 heartbeat_timestamp_seconds = Gauge(
-    "heartbeat_timestamp_seconds",
-    "The time of the scrape; it shows that this process is alive.",
-    unit="s",
+    "heartbeat_timestamp_seconds", "The time of the scrape; it shows that this process is alive.", unit="s"
 )
 build_info = Gauge(
-    "build_info",
-    "Always 1; the labels are the versions of this software and of Python.",
-    unit="1",
-    attributes=(Attribute("version"), Attribute("python")),
+    "build_info", "Always 1; the labels are the versions of this software and of Python.", BuildLabels, unit="1"
 )
+telemetry_dropped_total = Counter(
+    drops.COUNTER, "Records that were dropped, by metric and reason.", DropLabels, unit="{record}"
+)
+telemetry_series = Gauge(
+    "telemetry_series", "Series that this process holds, by metric.", SeriesLabels, unit="{series}"
+)
+
+drops.count_with(lambda metric, reason: telemetry_dropped_total.add(1, {"metric": metric, "reason": reason}))

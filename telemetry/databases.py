@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from abc import ABC, abstractmethod
+from typing import Literal
 
 import asyncpg
 import redis.asyncio
@@ -36,7 +37,7 @@ def _reason(problem: Exception) -> str:
 
 
 class _Probe(ABC):
-    dependency: str
+    dependency: Literal["database", "redis"]
     status: Gauge
 
     def __init__(self) -> None:
@@ -90,7 +91,7 @@ class DatabaseProbe(_Probe):
     Example: `task = asyncio.create_task(DatabaseProbe("postgresql://postgres@127.0.0.1:5432/trading").run())`.
     """
 
-    dependency = "database"
+    dependency: Literal["database", "redis"] = "database"
     status = database_connection_status
 
     def __init__(self, dsn: str) -> None:
@@ -118,7 +119,7 @@ class RedisProbe(_Probe):
     Example: `task = asyncio.create_task(RedisProbe("redis://127.0.0.1:6379/0").run())`.
     """
 
-    dependency = "redis"
+    dependency: Literal["database", "redis"] = "redis"
     status = redis_connection_status
 
     def __init__(self, url: str) -> None:

@@ -26,7 +26,7 @@ from redis.observability import MetricGroup, OTelConfig, get_observability_insta
 
 from telemetry import exposition, http
 from telemetry.catalogue import build_info, heartbeat_timestamp_seconds
-from telemetry.recording import process
+from telemetry.registry import process
 
 logger = logging.getLogger(__name__)
 

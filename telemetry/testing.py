@@ -2,55 +2,58 @@
 
 def test_an_order_is_counted(recorded):
     place_an_order()
-    assert recorded(orders_total, symbol="AAPL", side="buy", status="success") == 1
+    assert recorded(orders_total, OrderLabels(symbol="AAPL", side=Side.BUY)) == 1
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol, overload
 
 import pytest
 
 from telemetry import sdk
-from telemetry.instruments import Counter, Gauge, Histogram, Key, UpDownCounter
-from telemetry.recording import declared, process
+from telemetry.attributes import NoLabels
+from telemetry.drops import Dropped
+from telemetry.instruments import Gauge, Instrument, L
+from telemetry.registry import declared, process
 
 
 class Recorded(Protocol):
-    """Reads one series of a metric, by its label values. `recorded` says what it returns."""
+    """Reads one series of a metric, by its labels. `recorded` says what it returns."""
 
-    def __call__(
-        self, metric: Counter | UpDownCounter | Gauge | Histogram, **attributes: str
-    ) -> int | float | None: ...
-
-
-def _current(metric: Counter | UpDownCounter | Gauge | Histogram, key: Key) -> int | float | None:
-    if isinstance(metric, Histogram):
-        counts, _ = metric.values().get(key, ([], 0))
-        return sum(counts)
-    return metric.values().get(key, None if isinstance(metric, Gauge) else 0)
+    @overload
+    def __call__(self, metric: Instrument[NoLabels]) -> int | float | None: ...
+    @overload
+    def __call__(self, metric: Instrument[L], labels: L) -> int | float | None: ...
 
 
 @pytest.fixture
 def recorded() -> Recorded:
     """A function that reads what the code under test recorded in one series.
 
-    It returns the amount that a counter was raised by since the test began, the number of amounts that a histogram
-    recorded since then, or the present value of a gauge, which is None without a series. Raises ValueError when the
-    attributes are not the declared ones.
+    It takes a metric and its labels, as the record does. It returns the amount that a counter was raised by since the
+    test began, the number of amounts that a histogram recorded since then, or the present value of a gauge, which is
+    None without a series. Raises ValueError when the labels are not the declared ones.
+
+    mypy knows the labels of a metric from the metric, but not through a function of both: so write them as
+    `OrderLabels(symbol="AAPL", side=Side.BUY)`.
     """
     before = {
-        name: {key: _current(metric, key) or 0 for key in metric.values()}
+        name: metric.readings()
         for name, metric in declared.items()
-        if isinstance(metric, Counter | UpDownCounter | Histogram)
+        if isinstance(metric, Instrument) and not isinstance(metric, Gauge)
     }
 
-    def read(metric: Counter | UpDownCounter | Gauge | Histogram, **attributes: str) -> int | float | None:
-        if set(attributes) != set(metric.label_names):
-            raise ValueError(f"{metric.name} has the attributes {', '.join(metric.label_names) or 'none'}")
-        key = tuple(attributes[name] for name in metric.label_names)
-        now = _current(metric, key)
-        return now if now is None or isinstance(metric, Gauge) else now - before.get(metric.name, {}).get(key, 0)
+    def read(metric: Instrument[Any], labels: Mapping[str, Any] | None = None) -> int | float | None:
+        try:
+            key = metric.key(labels)
+        except Dropped as problem:
+            raise ValueError(f"{metric!r} has no such series: {problem}") from None
+        now = metric.read(key)
+        if isinstance(metric, Gauge):
+            return now
+        return (now or 0) - (before.get(metric.name, {}).get(key) or 0)
 
     return read
 

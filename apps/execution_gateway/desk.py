@@ -13,7 +13,6 @@ from uuid import UUID
 
 from apps.background import Duty, background
 from apps.catalogue import (
-    SYMBOL,
     daily_loss_limit_ratio,
     gross_exposure_limit_dollars,
     market_states_refused_total,
@@ -37,6 +36,7 @@ from apps.execution_gateway.switch import KillSwitch
 from apps.execution_gateway.valuation import Valuation
 from apps.execution_gateway.waiting import answered
 from apps.execution_gateway.writer import Writer
+from apps.labels import SYMBOL
 from apps.market import FUTURE_SECONDS, MarketState
 from apps.market_stream import follow
 from apps.vocabulary import DeskDuty, StateRefusal

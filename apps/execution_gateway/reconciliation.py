@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 
 from apps.catalogue import (
-    SYMBOL,
     day_orders_outlived,
     reconciliation_drift_shares,
     reconciliation_last_success_timestamp_seconds,
@@ -16,6 +15,7 @@ from apps.database import Database
 from apps.execution_gateway import ledger
 from apps.execution_gateway.book import Book
 from apps.execution_gateway.broker import Broker
+from apps.labels import SYMBOL
 from apps.vocabulary import Outcome
 
 

@@ -35,7 +35,8 @@ from apps.execution_gateway.events import (
 )
 from apps.execution_gateway.execution import Execution
 from apps.execution_gateway.models import Order
-from apps.vocabulary import PlacementStatus
+from apps.labels import SideLabels, SymbolSideLabels
+from apps.vocabulary import PlacementStatus, Rejection
 
 logger = logging.getLogger(__name__)
 
@@ -81,12 +82,12 @@ def _record(event: Event) -> None:
 
 
 def _record_placement(order: Order, status: PlacementStatus) -> None:
-    labels = {"symbol": order.symbol, "side": order.side}
+    labels: SymbolSideLabels = {"symbol": order.symbol, "side": order.side}
     orders_total.add(1, {**labels, "status": status})
     if status is PlacementStatus.SUCCESS:
         orders_placed_total.add(1, labels)
     elif status is PlacementStatus.REJECTED:
-        order_rejections_total.add(1, {"reason": order.reason})
+        order_rejections_total.add(1, {"reason": Rejection(order.reason or Rejection.VENUE_REJECTED)})
 
 
 def _record_fills(fills: Sequence[Filled]) -> None:
@@ -104,7 +105,7 @@ def _record_fills(fills: Sequence[Filled]) -> None:
 
 
 def _record_quality(order: Order, execution: Execution) -> None:
-    side = {"side": execution.side}
+    side: SideLabels = {"side": execution.side}
     order_fill_duration_seconds.record(max(0.0, (execution.at - order.created_at).total_seconds()), side)
     if order.arrival_price:
         worse = slippage_bps(order.arrival_price, execution)

@@ -14,7 +14,6 @@ import redis.asyncio
 
 from apps.background import Duty, described, every
 from apps.catalogue import (
-    SYMBOL,
     feed_connection_status,
     feed_reconnects_total,
     last_tick_timestamp_seconds,
@@ -29,6 +28,7 @@ from apps.catalogue import (
     trading_date_timestamp_seconds,
 )
 from apps.database import Database, when_there
+from apps.labels import SYMBOL
 from apps.market import MarketState, Quote
 from apps.market_data_service import storage
 from apps.market_data_service.replay import Replay, ReplayPoint

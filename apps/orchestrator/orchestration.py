@@ -20,6 +20,7 @@ from apps.catalogue import (
     orders_submitted_total,
 )
 from apps.database import Database
+from apps.labels import Dependency
 from apps.market import MarketState
 from apps.market_stream import follow
 from apps.orchestrator import storage
@@ -164,7 +165,11 @@ class Orchestration:
 
     async def watch_dependencies(self) -> None:
         """Asks the two services whether they are healthy, and logs when that changes."""
-        for name, http in (("execution-gateway", self._gateway.http), ("signal-service", self._signals.http)):
+        asked: dict[Dependency, httpx.AsyncClient] = {
+            "execution-gateway": self._gateway.http,
+            "signal-service": self._signals.http,
+        }
+        for name, http in asked.items():
             try:
                 status = (await http.get("/health")).status_code
                 healthy, answer = status == 200, f"answers {status}"

@@ -10,7 +10,6 @@ from decimal import Decimal
 
 from apps.background import Duty
 from apps.catalogue import (
-    SYMBOL,
     signal_generation_duration_seconds,
     signal_generation_failures_total,
     signals_generated_total,
@@ -18,6 +17,7 @@ from apps.catalogue import (
     target_weight_ratio,
 )
 from apps.database import Database
+from apps.labels import SYMBOL
 from apps.market import MarketState
 from apps.market_stream import follow
 from apps.signal_service import storage

@@ -14,8 +14,10 @@ import redis.asyncio
 
 from apps.background import background
 from apps.catalogue import market_state_timestamp_seconds, market_states_refused_total
+from apps.labels import StateRefusalLabels
 from apps.market import MarketState
 from apps.market_stream import KEY, follow, publish
+from apps.vocabulary import StateRefusal
 from telemetry.testing import Recorded
 from tests.apps.markets import market
 from tests.servers import folder, redis_running
@@ -116,14 +118,14 @@ def ahead(seconds: float) -> tuple[MarketState, MarketState]:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("junk", "unreadable"),
-        (with_field("open", "false"), "unreadable"),
-        (with_field("at", float("nan")), "unreadable"),
-        *((state.to_json(), "future") for state in ahead(3600)),
+        ("junk", StateRefusal.UNREADABLE),
+        (with_field("open", "false"), StateRefusal.UNREADABLE),
+        (with_field("at", float("nan")), StateRefusal.UNREADABLE),
+        *((state.to_json(), StateRefusal.FUTURE) for state in ahead(3600)),
     ],
 )
 async def test_a_state_that_is_unreadable_or_of_the_future_is_counted_and_logged_once_and_the_next_one_is_used(
-    redis_url: str, recorded: Recorded, caplog: pytest.LogCaptureFixture, text: str, reason: str
+    redis_url: str, recorded: Recorded, caplog: pytest.LogCaptureFixture, text: str, reason: StateRefusal
 ) -> None:
     async with client(redis_url) as publisher:
         await publisher.set(KEY, text)
@@ -132,7 +134,7 @@ async def test_a_state_that_is_unreadable_or_of_the_future_is_counted_and_logged
             try:
                 for times in (1, 2, 3):
                     await until(
-                        lambda: recorded(market_states_refused_total, reason=reason) == times,  # noqa: B023
+                        lambda: recorded(market_states_refused_total, StateRefusalLabels(reason=reason)) == times,  # noqa: B023
                         f"{times} refusals",
                     )
                     if times < 3:

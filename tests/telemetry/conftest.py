@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from telemetry import recording
-from telemetry.recording import Reason, declared, drops, process
+from telemetry import drops
+from telemetry.catalogue import telemetry_dropped_total
+from telemetry.drops import Reason
+from telemetry.registry import declared, process
 
 Drops = Callable[[str], dict[str, int]]
 
@@ -16,7 +18,7 @@ Drops = Callable[[str], dict[str, int]]
 def only_here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Forgets what the test declared, and which service the test was, after the test."""
     before = dict(declared)
-    monkeypatch.setattr(recording, "_last_said", {})
+    monkeypatch.setattr(drops, "_last_said", {})
     monkeypatch.setattr(process, "service", None)
     monkeypatch.setattr(process, "disabled", False)
     yield
@@ -27,11 +29,13 @@ def only_here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def dropped() -> Drops:
     """How many records of a metric were dropped since the test began, by reason."""
-    before = drops()
+    before = telemetry_dropped_total.values()
 
     def count(metric: str) -> dict[str, int]:
+        now = telemetry_dropped_total.values()
         counts = {
-            reason.value: drops().get((metric, reason), 0) - before.get((metric, reason.value), 0) for reason in Reason
+            reason.value: int(now.get((metric, reason.value), 0) - before.get((metric, reason.value), 0))
+            for reason in Reason
         }
         return {reason: count for reason, count in counts.items() if count}
 

@@ -1,112 +1,190 @@
-"""Which label values closed and open attributes take."""
+"""How labels are declared, and which values closed and open labels take."""
 
 from __future__ import annotations
 
-from enum import Enum, StrEnum
+from enum import Enum, IntEnum, StrEnum
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from telemetry.attributes import OTHER, Attribute
-from telemetry.recording import Dropped, Reason
-
-
-class Side(StrEnum):
-    """The values of a closed attribute."""
-
-    BUY = "buy"
+from telemetry.attributes import Label, Open, read_labels, text_of
+from telemetry.drops import Dropped, Reason
+from tests.telemetry.labels import Side, labels
 
 
 class OldSide(str, Enum):  # noqa: UP042 - the form in use before StrEnum
-    """The same values, in the form in use before StrEnum."""
+    """Text, in the form in use before StrEnum."""
 
     BUY = "buy"
 
 
-def reason(attribute: Attribute, value: object) -> Reason:
+class Code(IntEnum):
+    """Numbers."""
+
+    OK = 200
+    GONE = 410
+
+
+class Everything(TypedDict):
+    """One label of each kind that can be declared."""
+
+    symbol: Annotated[str, Open(limit=3)]
+    code: Annotated[int, Open()]
+    side: Side
+    old: OldSide
+    status: Literal["success", "failed"]
+    number: Literal[1, 2]
+    answer: Code
+    ok: bool
+    either: Side | Literal["none"]
+
+
+def test_a_typeddict_declares_the_labels_in_its_order() -> None:
+    read = read_labels("things", Everything)
+
+    assert {label.name: label.values if label.open is None else label.open.limit for label in read} == {
+        "symbol": 3,
+        "code": 100,
+        "side": ("buy", "sell"),
+        "old": ("buy",),
+        "status": ("success", "failed"),
+        "number": ("1", "2"),
+        "answer": ("200", "410"),
+        "ok": ("false", "true"),
+        "either": ("buy", "sell", "none"),
+    }
+    assert [label.name for label in read] == list(Everything.__annotations__)
+
+
+OPEN = Annotated[str, Open()]
+
+
+class Empty(StrEnum):
+    """An enumeration without members."""
+
+
+WRONG: list[tuple[type[Any], str]] = [
+    (labels(**{"http.method": OPEN}), "'http.method' is not a label name"),
+    (labels(**{'a="1"} 5\nforged{b': OPEN}), "is not a label name"),
+    (labels(Symbol=OPEN), "'Symbol' is not a label name"),
+    (labels(_symbol=OPEN), "'_symbol' is not a label name"),
+    (labels(__name__=OPEN), "'__name__' is not a label name"),
+    (labels(**{"": OPEN}), "'' is not a label name"),
+    (labels(symból=OPEN), "is not a label name"),
+    (labels(a__b=OPEN), "a__b has underscores that would be lost"),
+    (labels(symbol_=OPEN), "symbol_ has underscores that would be lost"),
+    (labels(le=OPEN), "le is reserved .it is the bound of a bucket.: choose another name"),
+    (labels(quantile=OPEN), "quantile is reserved"),
+    (labels(job=OPEN), "job is reserved .Prometheus sets it."),
+    (labels(instance=OPEN), "instance is reserved"),
+    (labels(exported_job=OPEN), "exported_job is reserved"),
+    (labels(otel_scope_name=OPEN), "otel_scope_name is reserved"),
+    (labels(symbol=str), "symbol is str, which says neither its values nor a limit: write an enumeration"),
+    (labels(code=int), "code is int, which says neither"),
+    (labels(side=Side | str), "which says neither its values nor a limit"),
+    (labels(symbol=Annotated[str, "a note"]), "which says neither its values nor a limit"),
+    (labels(side=NotRequired[Side]), "side is not required: each record has a value for each label"),
+    (labels(side=Literal["a", None]), "a value that no label can have: a value of type NoneType"),
+    (labels(side=Literal["\ud800"]), "a value that no label can have: .* is not valid Unicode"),
+    (labels(side=Literal["1", 1]), "two values with the same text: 1, 1"),
+    (labels(side=Empty), "side has no values"),
+    (dict, "labels are declared as a TypedDict, and <class 'dict'> is none"),
+    (labels(side="Nowhere"), "the annotations of Labels cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "problem"), WRONG)
+def test_a_wrong_label_is_refused_in_a_sentence_that_names_the_metric(wrong: type[Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=f"^things: .*{problem}"):
+        read_labels("things", wrong)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1.5, True, None])
+def test_the_limit_of_an_open_label_is_a_whole_number_above_zero(limit: Any) -> None:
+    with pytest.raises(ValueError, match="must be a whole number of at least 1"):
+        Open(limit=limit)
+
+
+def reason(label: Label, value: object) -> Reason:
     with pytest.raises(Dropped) as caught:
-        attribute.admit(value)
+        label.text(value)
     return caught.value.reason
 
 
-def test_a_closed_attribute_takes_only_its_values() -> None:
-    side = Attribute("side", Side)
+def test_a_closed_label_takes_only_its_values() -> None:
+    [side] = read_labels("things", labels(side=Side))
 
-    assert side.admit("buy") == "buy"
+    assert [side.text(value) for value in (Side.BUY, "buy", OldSide.BUY)] == ["buy"] * 3
+    assert all(type(side.text(value)) is str for value in (Side.BUY, "buy"))
     assert reason(side, "hold") is Reason.UNDECLARED_VALUE
-    assert reason(side, "") is Reason.UNDECLARED_VALUE
+    assert reason(side, "BUY") is Reason.UNDECLARED_VALUE
+    assert reason(side, 1) is Reason.UNDECLARED_VALUE
+    assert reason(side, None) is Reason.NOT_TEXT
 
 
-@pytest.mark.parametrize("member", [Side.BUY, OldSide.BUY])
-def test_an_enum_member_becomes_its_value_as_plain_text(member: str) -> None:
-    for attribute in (Attribute("side", ["buy"]), Attribute("side"), Attribute("side", [member])):
-        text = attribute.admit(member)
-
-        assert (text, type(text)) == ("buy", str)
-
-
-@pytest.mark.parametrize("value", [None, 1, 1.5, True, b"AAPL", ["AAPL"], object()])
-def test_only_text_is_taken(value: object) -> None:
-    assert reason(Attribute("symbol"), value) is Reason.NOT_TEXT
-    assert reason(Attribute("side", Side), value) is Reason.NOT_TEXT
-
-
-def test_a_lone_surrogate_is_not_taken_even_above_the_limit() -> None:
-    assert reason(Attribute("symbol"), "\ud800") is Reason.NOT_TEXT
-    assert reason(Attribute("symbol", limit=0), "\ud800") is Reason.NOT_TEXT
-
-
-def test_above_its_limit_an_open_attribute_records_other() -> None:
-    symbol = Attribute("symbol", limit=2)
-
-    assert [symbol.admit(value) for value in ("A", "B", "C", "A", "D", "B")] == ["A", "B", OTHER, "A", OTHER, "B"]
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("AAPL", "AAPL"),
+        (Side.BUY, "buy"),
+        (Code.GONE, "410"),
+        (200, "200"),
+        (1, "1"),
+        (1.0, "1.0"),
+        (True, "true"),
+        (False, "false"),
+        (1.5, "1.5"),
+        (float("inf"), "Infinity"),
+        (["a", "b"], '["a", "b"]'),
+        ((1, True), "[1, true]"),
+        ([], "[]"),
+    ],
+)
+def test_what_the_api_allows_is_written_as_the_exporter_for_prometheus_writes_it(value: object, text: str) -> None:
+    assert text_of(value) == text
 
 
-def test_a_known_value_has_its_own_series_even_above_the_limit() -> None:
-    symbol = Attribute("symbol", limit=1)
-    symbol.admit("stranger")
+@pytest.mark.parametrize("value", [None, b"AAPL", object(), {"a": 1}, {1}, [None], [["a"]], [b"a"]])
+def test_what_the_api_does_not_allow_is_not_taken(value: object) -> None:
+    [symbol] = read_labels("things", labels(symbol=OPEN))
 
-    symbol.know(["AAPL", "MSFT"])
-
-    assert [symbol.admit(value) for value in ("AAPL", "MSFT", "stranger", "other")] == [
-        "AAPL",
-        "MSFT",
-        "stranger",
-        OTHER,
-    ]
+    assert reason(symbol, value) is Reason.NOT_TEXT
 
 
-def test_a_recorded_value_is_not_known_until_know_is_called_with_it() -> None:
-    symbol = Attribute("symbol")
-    symbol.admit("stranger")
-    assert list(symbol.known) == []
+def test_a_lone_surrogate_is_not_taken() -> None:
+    [symbol] = read_labels("things", labels(symbol=OPEN))
+
+    assert reason(symbol, "\ud800") is Reason.NOT_TEXT
+    assert text_of(["\ud800"]) == '["\\ud800"]'  # in a list it is written as JSON does
+
+
+@given(st.lists(st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False)), min_size=2, max_size=2))
+def test_values_of_different_types_are_never_confused(values: list[Any]) -> None:
+    one, other = values
+
+    same = type(one) is type(other) and (one == other and str(one) == str(other))
+    assert (text_of(one) == text_of(other)) is same
+
+
+def test_values_that_are_announced_are_known_once_and_in_order() -> None:
+    symbol = Open()
 
     symbol.know(["AAPL"])
-    assert list(symbol.known) == ["AAPL"]
+    symbol.know(["MSFT", "AAPL", 5])
 
-    symbol.know(["stranger"])
-    assert list(symbol.known) == ["AAPL", "stranger"]
+    assert symbol.known == ("AAPL", "MSFT", "5")
+    assert repr(symbol) == "Open(limit=100)"
 
 
-@pytest.mark.parametrize("values", [None, 5, [None], ["AAPL", 1], ["\ud800"]])
-def test_know_never_raises_and_ignores_values_that_no_label_can_have(values: object) -> None:
-    symbol = Attribute("symbol")
+@pytest.mark.parametrize("values", [None, 5, [None], ["AAPL", b""], ["\ud800"]])
+def test_know_never_raises_and_ignores_values_that_no_label_can_have(
+    values: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    symbol = Open()
 
-    symbol.know(values)  # type: ignore[arg-type]  # the test is about values of a wrong type
+    symbol.know(values)
 
     assert symbol.known == ()
-
-
-def test_know_does_not_add_values_to_a_closed_attribute(caplog: pytest.LogCaptureFixture) -> None:
-    side = Attribute("side", Side)
-
-    side.know(["hold"])
-
-    assert reason(side, "hold") is Reason.UNDECLARED_VALUE
-    assert "side is closed" in caplog.text
-
-
-def test_declaring_a_value_that_no_label_can_have_raises() -> None:
-    with pytest.raises(ValueError, match="not valid Unicode"):
-        Attribute("side", ["\ud800"])
-    with pytest.raises(TypeError, match="int is not text"):
-        Attribute("side", [1])  # type: ignore[list-item]
+    assert "the values of a label were not added" in caplog.text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from typing import Literal
 
 import pytest
 from hypothesis import example, given
@@ -14,9 +16,13 @@ from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from telemetry import Attribute, Counter, Gauge, Histogram, UpDownCounter
+from telemetry import Counter, Gauge, Histogram, UpDownCounter
+from telemetry.drops import Reason
 from telemetry.exposition import render
-from telemetry.recording import declared, process
+from telemetry.instruments import _Numbers
+from telemetry.registry import declared, process
+from tests.telemetry.conftest import Drops
+from tests.telemetry.labels import BySide, BySymbol, BySymbolAndSide, ByText, Side, labels
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -42,7 +48,7 @@ def lines(name: str) -> list[str]:
 
 
 def test_each_kind_is_written_in_the_format_of_prometheus() -> None:
-    counter = Counter("sent_total", "Things sent.", unit="{thing}", attributes=(Attribute("side", ["buy"]),))
+    counter = Counter("sent_total", "Things sent.", labels(side=Literal["buy"]), unit="{thing}")
     UpDownCounter("waiting_things", "Things\nthat \\wait.", unit="{thing}").add(-2)
     Gauge("ratio", "A part.", unit="1").set(0.25)
     Histogram("took_seconds", "Time.", unit="s", buckets=(0.5, 1)).record(0.75)
@@ -72,7 +78,7 @@ def test_each_kind_is_written_in_the_format_of_prometheus() -> None:
 
 def test_a_metric_without_series_is_not_written() -> None:
     Gauge("ratio", "A part.", unit="1")
-    Counter("sent_total", "Things sent.", unit="{thing}", attributes=(Attribute("symbol"),))
+    Counter("sent_total", "Things sent.", BySymbol, unit="{thing}")
 
     assert lines("ratio") == []
     assert lines("sent_total") == []
@@ -91,7 +97,7 @@ def test_a_metric_of_another_service_is_not_written(monkeypatch: pytest.MonkeyPa
 @example(value="", amount=10**400)
 def test_any_text_and_any_amount_are_read_back_as_they_were_recorded(value: str, amount: int | float) -> None:
     declared.pop("anything", None)
-    gauge = Gauge("anything", "Anything.", unit="1", attributes=(Attribute("text"),))
+    gauge = Gauge("anything", "Anything.", ByText, unit="1")
 
     gauge.set(amount, {"text": value})
 
@@ -107,7 +113,7 @@ def test_any_text_and_any_amount_are_read_back_as_they_were_recorded(value: str,
 
 
 def test_quotes_and_newlines_in_a_label_cannot_forge_a_series() -> None:
-    counter = Counter("sent_total", "Things sent.", unit="{thing}", attributes=(Attribute("text"),))
+    counter = Counter("sent_total", "Things sent.", ByText, unit="{thing}")
     forged = '"} 1\nsent_total{text="forged'
 
     counter.add(1, {"text": forged})
@@ -116,18 +122,60 @@ def test_quotes_and_newlines_in_a_label_cannot_forge_a_series() -> None:
 
 
 def test_drops_and_series_are_counted() -> None:
-    counter = Counter("sent_total", "Things sent.", unit="{thing}", attributes=(Attribute("side", ["buy", "sell"]),))
+    counter = Counter("sent_total", "Things sent.", BySide, unit="{thing}")
     histogram = Histogram("took_seconds", "Time.", unit="s")
     dropped = frozenset({("metric", "sent_total"), ("reason", "negative")})
     before = scraped("telemetry_dropped_total").get(dropped, 0)
 
-    counter.add(-1, {"side": "buy"})
+    counter.add(-1, {"side": Side.BUY})
     histogram.record(1)
 
     assert scraped("telemetry_dropped_total")[dropped] == before + 1
     series = scraped("telemetry_series")
     assert series[frozenset({("metric", "sent_total")})] == 2
     assert series[frozenset({("metric", "took_seconds")})] == 1
+
+
+def test_drops_of_each_metric_that_is_shown_begin_at_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    Counter("calm_total", "Things sent.")
+    Counter("strange_total", "Things of others.", owner="gateway")
+    monkeypatch.setattr(process, "service", "orchestrator")
+
+    drops = scraped("telemetry_dropped_total")
+
+    shown = {dict(labels)["reason"]: count for labels, count in drops.items() if ("metric", "calm_total") in labels}
+    assert shown == dict.fromkeys(Reason, 0)
+    assert not any(("metric", "strange_total") in labels for labels in drops)
+
+
+def test_one_metric_that_cannot_be_written_costs_only_itself(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, dropped: Drops
+) -> None:
+    bad = Counter("bad_total", "It breaks.")
+    Counter("good_total", "It works.").add(2)
+    monkeypatch.setattr(type(bad), "samples", lambda self: 1 / 0 if self is bad else _Numbers.samples(self))
+
+    series = parsed(render(None))
+
+    assert series["good_total", frozenset()] == 2
+    assert not any(name == "bad_total" for name, _ in series)
+    assert dropped("bad_total") == {"not_rendered": 1}
+    assert "a record of bad_total was dropped (not_rendered): ZeroDivisionError" in caplog.text
+
+
+def test_a_scrape_may_come_while_metrics_are_declared() -> None:
+    done = threading.Event()
+
+    def declare() -> None:
+        for number in range(200):
+            Histogram(f"took{number}_seconds", "Time.", BySymbolAndSide, unit="s")
+        done.set()
+
+    declaring = threading.Thread(target=declare)
+    declaring.start()
+    while not done.is_set():
+        parsed(render(None))
+    declaring.join()
 
 
 def test_a_callback_is_called_once_per_scrape() -> None:

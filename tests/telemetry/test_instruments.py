@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
@@ -16,13 +16,12 @@ from hypothesis import strategies as st
 from opentelemetry import metrics
 from opentelemetry.metrics import Observation, _Gauge
 
-from telemetry import Attribute, Counter, Gauge, Histogram, UpDownCounter
+from telemetry import Counter, Gauge, Histogram, Open, UpDownCounter
 from telemetry.attributes import OTHER
-from telemetry.recording import declared, drops, process
+from telemetry.catalogue import telemetry_dropped_total
+from telemetry.registry import declared, process
 from tests.telemetry.conftest import Drops
-
-SYMBOL = Attribute("symbol")
-SIDE = Attribute("side", ["buy", "sell"])
+from tests.telemetry.labels import BySide, BySymbol, BySymbolAndSide, Side, labels
 
 
 class Raising:
@@ -84,11 +83,10 @@ Record = Callable[[Any, Any], None]
 
 def recorders() -> dict[str, tuple[Record, Callable[[], Mapping[Any, Any]]]]:
     """One instrument of each kind, with the attributes symbol and side: how to record, and how to read its values."""
-    attributes = (Attribute("symbol"), Attribute("side", ["buy", "sell"]))
-    counter = Counter("things_total", "Things.", unit="{thing}", attributes=attributes)
-    up_down = UpDownCounter("things_open", "Things.", unit="{thing}", attributes=attributes)
-    gauge = Gauge("things_current", "Things.", unit="{thing}", attributes=attributes)
-    histogram = Histogram("things_seconds", "Things.", unit="s", attributes=attributes)
+    counter = Counter("things_total", "Things.", BySymbolAndSide, unit="{thing}")
+    up_down = UpDownCounter("things_open", "Things.", BySymbolAndSide, unit="{thing}")
+    gauge = Gauge("things_current", "Things.", BySymbolAndSide, unit="{thing}")
+    histogram = Histogram("things_seconds", "Things.", BySymbolAndSide, unit="s")
     return {
         counter.name: (counter.add, counter.values),
         up_down.name: (up_down.add, up_down.values),
@@ -166,7 +164,7 @@ BAD_ATTRIBUTES: list[tuple[Any, str]] = [
     ({"symbol": "AAPL", "sid": "buy"}, "missing_attribute"),
     ({"symbol": "AAPL", "side": "buy", "venue": "X"}, "undeclared_attribute"),
     ({"symbol": "AAPL", "side": "buy", 5: "X", "\ud800\n": "X"}, "undeclared_attribute"),
-    ({"symbol": 5, "side": "buy"}, "not_text"),
+    ({"symbol": b"AAPL", "side": "buy"}, "not_text"),
     ({"symbol": None, "side": "buy"}, "not_text"),
     ({"symbol": "\ud800", "side": "buy"}, "not_text"),
     ({"symbol": "AAPL", "side": "hold"}, "undeclared_value"),
@@ -213,27 +211,28 @@ anything = st.one_of(
 )
 def test_every_record_is_either_taken_or_counted_as_dropped(records: list[tuple[Any, Any]]) -> None:
     declared.pop("things_seconds", None)
-    histogram = Histogram("things_seconds", "Things.", unit="s", attributes=(Attribute("symbol"),))
-    before = sum(count for (metric, _), count in drops().items() if metric == "things_seconds")
+    histogram = Histogram("things_seconds", "Things.", BySymbol, unit="s")
+    before = sum(count for (metric, _), count in telemetry_dropped_total.values().items() if metric == "things_seconds")
 
     for amount, attributes in records:
         histogram.record(amount, attributes)
 
     taken = sum(sum(counts) for counts, _ in histogram.values().values())
-    after = sum(count for (metric, _), count in drops().items() if metric == "things_seconds")
+    after = sum(count for (metric, _), count in telemetry_dropped_total.values().items() if metric == "things_seconds")
     assert taken + after - before == len(records)
 
 
 def test_a_counter_with_closed_attributes_starts_at_zero_when_it_is_declared() -> None:
-    counter = Counter("things_total", "Things.", unit="{thing}", attributes=(SIDE, Attribute("ok", ["yes", "no"])))
+    counter = Counter("things_total", "Things.", labels(side=Side, ok=bool), unit="{thing}")
 
-    assert counter.values() == {(side, ok): 0 for side in ("buy", "sell") for ok in ("yes", "no")}
+    assert counter.values() == {(side, ok): 0 for side in ("buy", "sell") for ok in ("false", "true")}
 
 
 def test_a_counter_with_open_attributes_starts_at_zero_when_its_values_are_known() -> None:
-    symbol = Attribute("symbol")
-    counter = Counter("things_total", "Things.", unit="{thing}", attributes=(symbol, SIDE))
-    histogram = Histogram("things_seconds", "Things.", unit="s", attributes=(symbol,), buckets=(1,))
+    symbol = Open()
+    by_symbol = labels(symbol=Annotated[str, symbol])
+    counter = Counter("things_total", "Things.", labels(symbol=Annotated[str, symbol], side=Side), unit="{thing}")
+    histogram = Histogram("things_seconds", "Things.", by_symbol, unit="s", buckets=(1,))
     assert counter.values() == {}
 
     counter.add(2, {"symbol": "stranger", "side": "buy"})
@@ -241,13 +240,13 @@ def test_a_counter_with_open_attributes_starts_at_zero_when_its_values_are_known
 
     assert counter.values() == {("stranger", "buy"): 2, ("AAPL", "buy"): 0, ("AAPL", "sell"): 0}
     assert histogram.values() == {("AAPL",): ([0, 0], 0)}
-    later = Counter("later_total", "Declared after its values were known.", unit="{thing}", attributes=(symbol,))
+    later = Counter("later_total", "Declared after its values were known.", by_symbol, unit="{thing}")
     assert later.values() == {("AAPL",): 0}
 
 
 def test_calling_know_again_does_not_reset_a_counter() -> None:
-    symbol = Attribute("symbol")
-    counter = Counter("things_total", "Things.", unit="{thing}", attributes=(symbol,))
+    symbol = Open()
+    counter = Counter("things_total", "Things.", labels(symbol=Annotated[str, symbol]), unit="{thing}")
     symbol.know(["AAPL"])
     counter.add(3, {"symbol": "AAPL"})
 
@@ -258,27 +257,28 @@ def test_calling_know_again_does_not_reset_a_counter() -> None:
 
 def test_a_gauge_shows_nothing_before_it_is_set() -> None:
     assert Gauge("things_current", "Things.", unit="{thing}").values() == {}
-    assert Gauge("sides_current", "Things.", unit="{thing}", attributes=(SIDE,)).values() == {}
+    assert Gauge("sides_current", "Things.", BySide, unit="{thing}").values() == {}
 
 
 def test_a_removed_series_is_gone_and_can_come_back(dropped: Drops) -> None:
-    gauge = Gauge("things_current", "Things.", unit="{thing}", attributes=(SIDE,))
-    gauge.set(1, {"side": "buy"})
-    gauge.set(2, {"side": "sell"})
+    gauge = Gauge("things_current", "Things.", BySide, unit="{thing}")
+    gauge.set(1, {"side": Side.BUY})
+    gauge.set(2, {"side": Side.SELL})
 
-    gauge.remove({"side": "buy"})
-    gauge.remove({"side": "buy"})
+    gauge.remove({"side": Side.BUY})
+    gauge.remove({"side": Side.BUY})
     assert gauge.values() == {("sell",): 2}
 
-    gauge.set(3, {"side": "buy"})
+    gauge.set(3, {"side": Side.BUY})
     assert gauge.values() == {("sell",): 2, ("buy",): 3}
+    wrong: Any
     for wrong in ({"side": "hold"}, {}, 5):
-        gauge.remove(wrong)  # type: ignore[arg-type]
+        gauge.remove(wrong)
     assert dropped("things_current") == {"undeclared_value": 1, "missing_attribute": 1, "unreadable": 1}
 
 
 def test_replace_sets_the_given_series_and_removes_the_others(dropped: Drops) -> None:
-    gauge = Gauge("things_current", "Things.", unit="{thing}", attributes=(Attribute("symbol"),))
+    gauge = Gauge("things_current", "Things.", BySymbol, unit="{thing}")
     gauge.replace({"AAPL": 1, "MSFT": 2})
 
     gauge.replace({"MSFT": Decimal("2.5"), "XOM": math.nan})
@@ -291,7 +291,7 @@ def test_replace_sets_the_given_series_and_removes_the_others(dropped: Drops) ->
 
 @pytest.mark.parametrize("values", [None, 5, [("AAPL", 1)], RaisingAttributes()], ids=named)
 def test_replace_with_something_unreadable_changes_nothing(values: Any, dropped: Drops) -> None:
-    gauge = Gauge("things_current", "Things.", unit="{thing}", attributes=(Attribute("symbol"),))
+    gauge = Gauge("things_current", "Things.", BySymbol, unit="{thing}")
     gauge.replace({"AAPL": 1})
 
     gauge.replace(values)
@@ -301,7 +301,7 @@ def test_replace_with_something_unreadable_changes_nothing(values: Any, dropped:
 
 
 def test_a_reader_sees_the_old_series_or_the_new_ones_and_never_a_mix() -> None:
-    gauge = Gauge("things_current", "Things.", unit="{thing}", attributes=(Attribute("symbol", limit=1000),))
+    gauge = Gauge("things_current", "Things.", labels(symbol=Annotated[str, Open(limit=1000)]), unit="{thing}")
     names = [f"S{number}" for number in range(200)]
     gauge.replace(dict.fromkeys(names, 0))
     done = threading.Event()
@@ -319,23 +319,107 @@ def test_a_reader_sees_the_old_series_or_the_new_ones_and_never_a_mix() -> None:
     writer.join()
 
 
-def test_above_the_limit_a_counter_adds_later_values_up_as_other() -> None:
-    counter = Counter("things_total", "Things.", unit="{thing}", attributes=(Attribute("symbol", limit=2),))
+@pytest.mark.parametrize("known", [(), ("A",)])
+def test_above_the_limit_later_values_are_added_up_as_other(known: tuple[str, ...]) -> None:
+    symbol = Open(limit=2)
+    symbol.know(known)
+    counter = Counter("things_total", "Things.", labels(symbol=Annotated[str, symbol]), unit="{thing}")
+    histogram = Histogram("things_seconds", "Things.", labels(symbol=Annotated[str, symbol]), unit="s", buckets=(1,))
 
-    for symbol in ("A", "B", "C", "D", "A"):
-        counter.add(1, {"symbol": symbol})
+    for value in ("A", "B", "C", "D", "A"):
+        counter.add(1, {"symbol": value})
+        histogram.record(1, {"symbol": value})
 
     assert counter.values() == {("A",): 2, ("B",): 1, (OTHER,): 2}
+    assert {key: sum(counts) for key, (counts, _) in histogram.values().items()} == counter.values()
+
+
+def test_a_known_value_has_its_own_series_even_above_the_limit() -> None:
+    symbol = Open(limit=1)
+    counter = Counter("things_total", "Things.", labels(symbol=Annotated[str, symbol]), unit="{thing}")
+    counter.add(1, {"symbol": "stranger"})
+
+    symbol.know(["AAPL", "MSFT"])
+    for value in ("AAPL", "MSFT", "stranger", "other"):
+        counter.add(1, {"symbol": value})
+
+    assert counter.values() == {("AAPL",): 1, ("MSFT",): 1, ("stranger",): 2, (OTHER,): 1}
+
+
+def test_the_limit_counts_for_each_metric() -> None:
+    by_symbol = labels(symbol=Annotated[str, Open(limit=1)])
+    one = Counter("one_total", "Things.", by_symbol, unit="{thing}")
+    other = Counter("other_total", "Things.", by_symbol, unit="{thing}")
+
+    one.add(1, {"symbol": "A"})
+    other.add(1, {"symbol": "B"})
+
+    assert (one.values(), other.values()) == ({("A",): 1}, {("B",): 1})
+
+
+@pytest.mark.parametrize("wrong", [{"symbol": "X", "side": "hold"}, {"symbol": "X"}, {"symbol": "X", "side": b"buy"}])
+def test_a_dropped_record_uses_up_nothing(wrong: Any, dropped: Drops) -> None:
+    counter = Counter("things_total", "Things.", labels(symbol=Annotated[str, Open(limit=3)], side=Side))
+
+    for number in range(3):
+        counter.add(1, {**wrong, "symbol": f"X{number}"})
+        counter.add(math.nan, {"symbol": f"Y{number}", "side": "buy"})
+        counter.add(-1, {"symbol": f"Z{number}", "side": "buy"})
+    for good in ("A", "B", "C"):
+        counter.add(1, {"symbol": good, "side": "buy"})
+
+    assert counter.values() == {(good, "buy"): 1 for good in ("A", "B", "C")}
+    assert sum(dropped("things_total").values()) == 9
+
+
+def test_a_series_that_is_removed_or_replaced_makes_room_for_another() -> None:
+    gauge = Gauge("things_current", "Things.", labels(symbol=Annotated[str, Open(limit=2)]), unit="{thing}")
+    for day in range(20):
+        gauge.replace({f"A{day}": 1, f"B{day}": 2})
+        assert gauge.values() == {(f"A{day}",): 1, (f"B{day}",): 2}
+
+    gauge.remove({"symbol": "A19"})
+    gauge.set(3, {"symbol": "C"})
+    assert gauge.values() == {("B19",): 2, ("C",): 3}
+    gauge.set(4, {"symbol": "D"})
+    gauge.remove({"symbol": "nobody"})
+    gauge.set(5, {"symbol": "E"})
+    assert gauge.values() == {("B19",): 2, ("C",): 3, (OTHER,): 5}
+
+
+def test_a_value_is_in_use_as_long_as_any_series_has_it() -> None:
+    gauge = Gauge("things_current", "Things.", labels(symbol=Annotated[str, Open(limit=1)], side=Side))
+    gauge.set(1, {"symbol": "A", "side": "buy"})
+    gauge.set(2, {"symbol": "A", "side": "sell"})
+
+    gauge.remove({"symbol": "A", "side": "buy"})
+    gauge.set(3, {"symbol": "B", "side": "buy"})
+    assert gauge.values() == {("A", "sell"): 2, (OTHER, "buy"): 3}
+
+    gauge.remove({"symbol": "A", "side": "sell"})
+    gauge.set(4, {"symbol": "B", "side": "buy"})
+    assert gauge.values() == {(OTHER, "buy"): 3, ("B", "buy"): 4}
+
+
+def test_labels_with_too_many_known_values_are_shown_when_they_come(caplog: pytest.LogCaptureFixture) -> None:
+    symbol = Open()
+    counter = Counter("things_total", "Things.", labels(symbol=Annotated[str, symbol], side=Side), unit="{thing}")
+
+    symbol.know(f"S{number}" for number in range(1001))
+    counter.add(1, {"symbol": "S1", "side": "buy"})
+
+    assert counter.values() == {("S1", "buy"): 1}
+    assert "things_total does not show its series before their first event: 2,000 is the most" in caplog.text
 
 
 def test_a_metric_of_another_service_is_dropped_and_counted(monkeypatch: pytest.MonkeyPatch, dropped: Drops) -> None:
     foreign = Counter("things_total", "Things.", unit="{thing}", owner="gateway")
-    foreign_gauge = Gauge("things_current", "Things.", unit="{thing}", attributes=(SIDE,), owner="gateway")
+    foreign_gauge = Gauge("things_current", "Things.", BySide, unit="{thing}", owner="gateway")
     everybodys = Counter("all_total", "Things.", unit="{thing}")
     monkeypatch.setattr(process, "service", "orchestrator")
 
     foreign.add(1)
-    foreign_gauge.set(1, {"side": "buy"})
+    foreign_gauge.set(1, {"side": Side.BUY})
     foreign_gauge.replace({"buy": 1})
     everybodys.add(1)
 
@@ -359,7 +443,7 @@ def test_a_watched_gauge_calls_its_callback_when_it_is_read() -> None:
 
 
 def test_a_callback_may_return_observations(dropped: Drops) -> None:
-    gauge = Gauge("things_current", "Things.", unit="{thing}", attributes=(SIDE,))
+    gauge = Gauge("things_current", "Things.", BySide, unit="{thing}")
     gauge.watch(lambda: [Observation(1, {"side": "buy"}), Observation(2, {"side": "hold"})])
 
     assert gauge.values() == {("buy",): 1}
@@ -406,23 +490,75 @@ def test_a_histogram_counts_by_buckets_whose_bounds_are_inclusive() -> None:
     assert total == pytest.approx(21.30001)
 
 
-@pytest.mark.parametrize("buckets", [(1, 1), (2, 1), (1, math.inf), (math.nan,)])
-def test_buckets_must_be_ascending_and_finite(buckets: tuple[float, ...]) -> None:
+def test_one_declaration_that_is_executed_twice_is_one_metric() -> None:
+    first, again = (
+        Counter("things_total", "Things.", labels(symbol=Annotated[str, Open()]), unit="{thing}") for _ in range(2)
+    )
+
+    first.add(1, {"symbol": "AAPL"})
+    again.add(2, {"symbol": "AAPL"})
+
+    assert first is again
+    assert first.values() == {("AAPL",): 3}
+
+
+def test_values_that_are_announced_in_the_module_that_was_executed_again_are_known() -> None:
+    one, other = Open(), Open()
+    counter = Counter("things_total", "Things.", labels(symbol=Annotated[str, one]), unit="{thing}")
+    one.know(["AAPL"])
+    other.know(["MSFT"])
+    Counter("things_total", "Things.", labels(symbol=Annotated[str, other]), unit="{thing}")
+
+    other.know(["XOM"])
+
+    assert counter.values() == {("AAPL",): 0, ("MSFT",): 0, ("XOM",): 0}
+
+
+OTHERS: list[tuple[Callable[[], object], str]] = [
+    (lambda: UpDownCounter("things", "Things.", BySide, unit="{thing}"), "kind"),
+    (lambda: Gauge("things", "Other things.", BySide, unit="{thing}"), "description"),
+    (lambda: Gauge("things", "Things.", BySide, unit="1"), "unit"),
+    (lambda: Gauge("things", "Things.", BySide, unit="{thing}", owner="gateway"), "owner"),
+    (lambda: Gauge("things", "Things.", unit="{thing}"), "set of labels"),
+    (lambda: Gauge("things", "Things.", labels(side=Literal["buy"]), unit="{thing}"), "set of labels"),
+    (lambda: Gauge("things", "Things!", BySymbol, unit="{thing}"), "description and set of labels"),
+]
+
+
+@pytest.mark.parametrize(("declare", "difference"), OTHERS)
+def test_another_declaration_of_a_name_is_refused_and_the_first_one_stays(
+    declare: Callable[[], object], difference: str
+) -> None:
+    first = Gauge("things", "Things.", BySide, unit="{thing}")
+
+    with pytest.raises(ValueError, match=f"things is declared twice, with a different {difference}: give one of them"):
+        declare()
+
+    assert declared["things"] is first
+
+
+def test_other_buckets_are_another_declaration() -> None:
+    Histogram("took_seconds", "Time.", unit="s", buckets=(1, 2))
+
+    with pytest.raises(ValueError, match="took_seconds is declared twice, with a different set of buckets"):
+        Histogram("took_seconds", "Time.", unit="s", buckets=(1, 3))
+
+
+def test_a_refused_declaration_leaves_nothing_behind() -> None:
+    symbol = Open()
     with pytest.raises(ValueError, match="finite and ascending"):
-        Histogram("things_seconds", "Things.", unit="s", buckets=buckets)
+        Histogram("took_seconds", "Time.", labels(symbol=Annotated[str, symbol]), unit="s", buckets=(2, 1))
+
+    symbol.know(["AAPL"])
+
+    assert "took_seconds" not in declared
 
 
-@pytest.mark.parametrize("name", ["Orders", "orders.total", "1st", "", "orders-total", "orders total", "örders"])
-def test_a_name_must_be_lower_case_letters_digits_and_underscores(name: str) -> None:
-    with pytest.raises(ValueError, match="is not a metric name"):
-        Counter(name, "Things.", unit="{thing}")
-
-
-def test_a_name_can_be_declared_only_once() -> None:
-    Counter("things_total", "Things.", unit="{thing}")
-
-    with pytest.raises(ValueError, match="things_total is declared twice"):
-        Gauge("things_total", "Things.", unit="{thing}")
+def test_a_metric_says_in_a_debugger_what_it_is() -> None:
+    assert repr(Counter("things_total", "Things.", BySymbolAndSide)) == (
+        "<Counter things_total{symbol: Open(limit=100), side: buy | sell}>"
+    )
+    assert repr(Gauge("things", "Things.")) == "<Gauge things{}>"
 
 
 def test_each_kind_is_a_subclass_of_the_opentelemetry_api() -> None:
@@ -433,7 +569,7 @@ def test_each_kind_is_a_subclass_of_the_opentelemetry_api() -> None:
 
 
 def test_eight_threads_lose_nothing() -> None:
-    counter = Counter("things_total", "Things.", unit="{thing}", attributes=(Attribute("symbol"),))
+    counter = Counter("things_total", "Things.", BySymbol, unit="{thing}")
     histogram = Histogram("things_seconds", "Things.", unit="s", buckets=(1, 3))
 
     def work(number: int) -> None:

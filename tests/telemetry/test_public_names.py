@@ -5,11 +5,11 @@ import telemetry
 
 def test_the_public_names_are_these_and_sorted() -> None:
     assert telemetry.__all__ == [
-        "Attribute",
         "Counter",
         "DatabaseProbe",
         "Gauge",
         "Histogram",
+        "Open",
         "RedisProbe",
         "UpDownCounter",
         "init",

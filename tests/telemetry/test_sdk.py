@@ -12,11 +12,13 @@ from opentelemetry import metrics, trace
 
 import telemetry
 from apps.catalogue import orders_total
+from apps.labels import PlacementLabels
+from apps.vocabulary import PlacementStatus, Side
 from telemetry import sdk
 from tests.telemetry.apart import apart
 from tests.telemetry.test_exposition import Series, parsed
 
-ORDER = {"symbol": "AAPL", "side": "buy", "status": "success"}
+ORDER = PlacementLabels(symbol="AAPL", side=Side.BUY, status=PlacementStatus.SUCCESS)
 
 
 def get(app: FastAPI, *paths: str, **headers: str) -> list[httpx.Response]:

@@ -5,38 +5,41 @@ from __future__ import annotations
 import pytest
 
 from apps.catalogue import order_placement_duration_seconds, orders_total, positions_current
+from apps.labels import PlacementLabels, SymbolLabels, SymbolSideLabels
+from apps.vocabulary import PlacementStatus, Side
 from telemetry.testing import Recorded
 
-ORDER = {"symbol": "AAPL", "side": "buy"}
+ORDER = SymbolSideLabels(symbol="AAPL", side=Side.BUY)
+FAILED = PlacementLabels(**ORDER, status=PlacementStatus.FAILED)
 
 
 @pytest.fixture
 def earlier() -> None:
     """Something that was recorded before the test began."""
-    orders_total.add(5, {**ORDER, "status": "failed"})
+    orders_total.add(5, FAILED)
     order_placement_duration_seconds.record(1, ORDER)
 
 
 def test_counters_and_histograms_count_since_the_test_began(earlier: None, recorded: Recorded) -> None:
-    assert recorded(orders_total, symbol="AAPL", side="buy", status="failed") == 0
+    assert recorded(orders_total, FAILED) == 0
 
-    orders_total.add(2, {**ORDER, "status": "failed"})
+    orders_total.add(2, FAILED)
     order_placement_duration_seconds.record(1, ORDER)
 
-    assert recorded(orders_total, symbol="AAPL", side="buy", status="failed") == 2
-    assert recorded(orders_total, symbol="NEVER", side="buy", status="failed") == 0
-    assert recorded(order_placement_duration_seconds, symbol="AAPL", side="buy") == 1
-    assert recorded(order_placement_duration_seconds, symbol="NEVER", side="sell") == 0
+    assert recorded(orders_total, FAILED) == 2
+    assert recorded(orders_total, PlacementLabels(symbol="NEVER", side=Side.BUY, status=PlacementStatus.FAILED)) == 0
+    assert recorded(order_placement_duration_seconds, ORDER) == 1
+    assert recorded(order_placement_duration_seconds, SymbolSideLabels(symbol="NEVER", side=Side.SELL)) == 0
 
 
 def test_a_gauge_has_its_present_value_or_none_without_a_series(recorded: Recorded) -> None:
     positions_current.replace({"AAPL": 7})
 
-    assert recorded(positions_current, symbol="AAPL") == 7
+    assert recorded(positions_current, SymbolLabels(symbol="AAPL")) == 7
     positions_current.replace({})
-    assert recorded(positions_current, symbol="AAPL") is None
+    assert recorded(positions_current, SymbolLabels(symbol="AAPL")) is None
 
 
-def test_a_misspelt_attribute_raises(recorded: Recorded) -> None:
-    with pytest.raises(ValueError, match="orders_total has the attributes symbol, side, status"):
-        recorded(orders_total, symbol="AAPL", side="buy")
+def test_a_misspelt_label_raises_and_says_which_labels_the_metric_has(recorded: Recorded) -> None:
+    with pytest.raises(ValueError, match=r"orders_total\{symbol: .*, side: buy \| sell, .*: status is missing"):
+        recorded(orders_total, {"symbol": "AAPL", "side": "buy"})  # type: ignore[misc]

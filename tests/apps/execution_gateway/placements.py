@@ -17,7 +17,8 @@ from apps.execution_gateway.broker import Broker, VenueRejected
 from apps.execution_gateway.desk import Desk
 from apps.execution_gateway.execution import Execution
 from apps.execution_gateway.models import Order
-from apps.vocabulary import OrderStatus, PlacementStatus, Rejection
+from apps.labels import PlacementLabels, RejectionLabels
+from apps.vocabulary import OrderStatus, PlacementStatus, Rejection, Side
 from telemetry.testing import Recorded
 from tests.apps.execution_gateway.conftest import (
     Venue,
@@ -35,13 +36,16 @@ COUNTED_AS = {
 
 @contextmanager
 def exactly_one(
-    recorded: Recorded, status: PlacementStatus, symbol: str = "AAPL", side: str = "buy", times: int = 1
+    recorded: Recorded, status: PlacementStatus, symbol: str = "AAPL", side: Side = Side.BUY, times: int = 1
 ) -> Iterator[None]:
     """Fails unless the block raises the count of this status by `times`, and of no other status."""
 
     def counts() -> Counter[str]:
         return Counter(
-            {s: int(recorded(orders_total, symbol=symbol, side=side, status=s) or 0) for s in PlacementStatus}
+            {
+                s: int(recorded(orders_total, PlacementLabels(symbol=symbol, side=side, status=s)) or 0)
+                for s in PlacementStatus
+            }
         )
 
     before, everything, placed = (
@@ -65,14 +69,16 @@ async def assert_counters_equal_the_rows(desk: Desk, recorded: Recorded) -> None
     """Compares the counts of AAPL since the test began with what is stored. No order may be pending."""
     orders = await all_orders(desk)
     counted = {
-        (side, status): recorded(orders_total, symbol="AAPL", side=side, status=status)
-        for side in ("buy", "sell")
+        (side, status): recorded(orders_total, PlacementLabels(symbol="AAPL", side=side, status=status))
+        for side in Side
         for status in PlacementStatus
     }
-    rows = Counter((str(o.side), COUNTED_AS[o.status]) for o in orders)
+    rows = Counter((o.side, COUNTED_AS[o.status]) for o in orders)
     assert counted == {key: rows[key] for key in counted}
     refused = Counter(o.reason for o in orders if o.status is OrderStatus.REJECTED)
-    assert {r: recorded(order_rejections_total, reason=r) for r in Rejection} == {r: refused[r] for r in Rejection}
+    assert {r: recorded(order_rejections_total, RejectionLabels(reason=r)) for r in Rejection} == {
+        r: refused[r] for r in Rejection
+    }
 
 
 class Refusing(Venue):

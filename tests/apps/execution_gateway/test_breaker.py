@@ -23,7 +23,8 @@ from apps.database import Connection, Database
 from apps.execution_gateway.desk import Desk
 from apps.execution_gateway.errors import Rejected
 from apps.execution_gateway.schema import NUMBER, SCHEMA
-from apps.vocabulary import BreakerState, DeskDuty, OrderStatus, Rejection
+from apps.labels import CancellationLabels, TripLabels
+from apps.vocabulary import BreakerState, Cancellation, DeskDuty, OrderStatus, Rejection, Side, TripReason
 from telemetry.testing import Recorded
 from tests.apps.execution_gateway.conftest import (
     TestDesk,
@@ -75,7 +76,7 @@ async def test_a_change_is_stored_counted_in_the_gauge_and_at_the_venue(desk: Te
     assert not await is_halted(desk)
 
     assert await changes(desk) == [("TRIPPED", "fat finger", "ann"), ("OPEN", "checked", "bob")]
-    assert recorded(circuit_breaker_trips_total, reason="manual") == 1
+    assert recorded(circuit_breaker_trips_total, TripLabels(reason=TripReason.MANUAL)) == 1
     assert recorded(circuit_breaker_resets_total) == 1
 
 
@@ -86,7 +87,7 @@ async def test_the_same_change_again_changes_nothing(desk: TestDesk, recorded: R
 
     assert (again.reason, again.by) == ("first", "ann")
     assert await changes(desk) == [("TRIPPED", "first", "ann")]
-    assert recorded(circuit_breaker_trips_total, reason="manual") == 1
+    assert recorded(circuit_breaker_trips_total, TripLabels(reason=TripReason.MANUAL)) == 1
     assert recorded(circuit_breaker_resets_total) == 0
 
 
@@ -96,7 +97,7 @@ async def test_several_trips_at_the_same_time_count_once(desk: TestDesk, recorde
     assert [(report.stored, report.venue_halted) for report in reports] == [(True, True)] * 5
     assert len({report.breaker.by for report in reports}) == 1
     assert len(await changes(desk)) == 1
-    assert recorded(circuit_breaker_trips_total, reason="manual") == 1
+    assert recorded(circuit_breaker_trips_total, TripLabels(reason=TripReason.MANUAL)) == 1
 
 
 async def test_a_reset_that_comes_right_after_a_trip_stays_behind_it(
@@ -166,7 +167,7 @@ async def test_a_loss_trips_it_once_per_trading_date(database_url: str, recorded
             ("OPEN", "seen", "ann"),
             ("TRIPPED", "lost 2.06% on 2020-03-10, the limit is 1.00%", "daily loss limit"),
         ]
-    assert recorded(circuit_breaker_trips_total, reason="daily_loss") == 2
+    assert recorded(circuit_breaker_trips_total, TripLabels(reason=TripReason.DAILY_LOSS)) == 2
 
 
 async def test_a_loss_while_it_was_tripped_does_not_trip_it_after_a_reset(
@@ -182,7 +183,7 @@ async def test_a_loss_while_it_was_tripped_does_not_trip_it_after_a_reset(
         await see(desk, market({"AAPL": 79}))
 
         assert recorded(circuit_breaker_state) == 0
-    assert recorded(circuit_breaker_trips_total, reason="daily_loss") == 0
+    assert recorded(circuit_breaker_trips_total, TripLabels(reason=TripReason.DAILY_LOSS)) == 0
 
 
 class NeverCancelling(Venue):
@@ -210,7 +211,12 @@ async def test_after_a_trip_no_resting_order_adds_risk_though_none_is_cancelled_
     await until(lambda: not desk.writer.opened.orders, "all are cancelled", seconds=20)
     assert {(await stored(desk, one)).status for one, _ in placed} == {OrderStatus.CANCELLED}
     assert await desk.broker.executions_after(0) == []
-    assert recorded(order_cancellations_total, symbol="AAPL", side="buy", reason="breaker") == 200
+    assert (
+        recorded(
+            order_cancellations_total, CancellationLabels(symbol="AAPL", side=Side.BUY, reason=Cancellation.BREAKER)
+        )
+        == 200
+    )
     assert recorded(risk_added_while_tripped_total) == 0
 
 
@@ -251,7 +257,7 @@ async def test_a_trip_that_cannot_be_stored_halts_the_venue_and_is_stored_as_soo
     await until(lambda: desk.writer.opened.tripped, "the trip is stored")
     await settled(desk)
     assert await changes(desk) == [("TRIPPED", "fat finger", "ann")]
-    assert recorded(circuit_breaker_trips_total, reason="manual") == 1
+    assert recorded(circuit_breaker_trips_total, TripLabels(reason=TripReason.MANUAL)) == 1
     assert await shares(desk) == {"XOM": 10}
 
 

@@ -14,7 +14,8 @@ from apps.execution_gateway.broker import VenueRejected
 from apps.execution_gateway.desk import Desk
 from apps.execution_gateway.errors import Busy, NotOpen, OutcomeUnknown, UnknownOrder
 from apps.execution_gateway.models import Order
-from apps.vocabulary import Cancellation, DeskDuty, OrderStatus
+from apps.labels import CancellationLabels, SideLabels
+from apps.vocabulary import Cancellation, DeskDuty, OrderStatus, Side
 from telemetry.testing import Recorded
 from tests.apps.execution_gateway.conftest import (
     TestDesk,
@@ -51,7 +52,12 @@ async def test_a_client_cancels_a_resting_order(desk: TestDesk, recorded: Record
     assert (cancelled.status, cancelled.reason, cancelled.filled_qty) == (OrderStatus.CANCELLED, "client", 0)
     assert await stored(desk, resting) == cancelled
     assert await shares(desk) == {}
-    assert recorded(order_cancellations_total, symbol="AAPL", side="buy", reason="client") == 1
+    assert (
+        recorded(
+            order_cancellations_total, CancellationLabels(symbol="AAPL", side=Side.BUY, reason=Cancellation.CLIENT)
+        )
+        == 1
+    )
 
 
 async def test_shares_that_were_filled_before_a_cancellation_stay_filled(database_url: str) -> None:
@@ -77,7 +83,12 @@ async def test_an_order_that_has_ended_cannot_be_cancelled(desk: TestDesk, recor
         await desk.orders.cancel(resting.id, Cancellation.CLIENT)
     with pytest.raises(UnknownOrder, match="no order has the id"):
         await desk.orders.cancel(uuid4(), Cancellation.CLIENT)
-    assert recorded(order_cancellations_total, symbol="AAPL", side="buy", reason="client") == 1
+    assert (
+        recorded(
+            order_cancellations_total, CancellationLabels(symbol="AAPL", side=Side.BUY, reason=Cancellation.CLIENT)
+        )
+        == 1
+    )
 
 
 async def test_several_cancellations_at_the_same_time_are_one_and_count_once(
@@ -88,7 +99,12 @@ async def test_several_cancellations_at_the_same_time_are_one_and_count_once(
     answers = await asyncio.gather(*(desk.orders.cancel(resting.id, Cancellation.CLIENT) for _ in range(3)))
 
     assert [answer.status for answer in answers] == [OrderStatus.CANCELLED] * 3
-    assert recorded(order_cancellations_total, symbol="AAPL", side="buy", reason="client") == 1
+    assert (
+        recorded(
+            order_cancellations_total, CancellationLabels(symbol="AAPL", side=Side.BUY, reason=Cancellation.CLIENT)
+        )
+        == 1
+    )
 
 
 async def test_a_cancellation_is_answered_also_by_the_commit_that_ends_the_order(desk: TestDesk) -> None:
@@ -122,7 +138,12 @@ async def test_a_cancellation_whose_answer_was_lost_is_asked_for_again(
     await settled(desk)
 
     assert (await stored(desk, resting)).status is OrderStatus.CANCELLED
-    assert recorded(order_cancellations_total, symbol="AAPL", side="buy", reason="client") == 1
+    assert (
+        recorded(
+            order_cancellations_total, CancellationLabels(symbol="AAPL", side=Side.BUY, reason=Cancellation.CLIENT)
+        )
+        == 1
+    )
 
 
 async def test_without_postgresql_a_cancellation_is_not_taken_or_its_outcome_is_unknown(
@@ -171,15 +192,27 @@ async def test_an_order_that_arrives_after_its_cancellation_is_never_filled(
 async def test_the_close_of_the_session_cancels_every_resting_order(desk: TestDesk, recorded: Recorded) -> None:
     await place(desk, "AAPL", "buy", 10)
     buy, sell = await place(desk, "MSFT", "buy", 10, "195"), await place(desk, "AAPL", "sell", 10, "105")
-    assert [recorded(open_orders, side=side) for side in ("buy", "sell")] == [1, 1]
+    assert [recorded(open_orders, SideLabels(side=side)) for side in Side] == [1, 1]
 
     await see(desk, market(PRICES, is_open=False))
     await see(desk, market(PRICES, is_open=False))
 
     assert [(await stored(desk, o)).status for o in (buy, sell)] == [OrderStatus.CANCELLED] * 2
-    assert recorded(order_cancellations_total, symbol="MSFT", side="buy", reason="session_closed") == 1
-    assert recorded(order_cancellations_total, symbol="AAPL", side="sell", reason="session_closed") == 1
-    assert [recorded(open_orders, side=side) for side in ("buy", "sell")] == [0, 0]
+    assert (
+        recorded(
+            order_cancellations_total,
+            CancellationLabels(symbol="MSFT", side=Side.BUY, reason=Cancellation.SESSION_CLOSED),
+        )
+        == 1
+    )
+    assert (
+        recorded(
+            order_cancellations_total,
+            CancellationLabels(symbol="AAPL", side=Side.SELL, reason=Cancellation.SESSION_CLOSED),
+        )
+        == 1
+    )
+    assert [recorded(open_orders, SideLabels(side=side)) for side in Side] == [0, 0]
 
 
 async def assert_never_filled(desk: TestDesk, resting: Order, recorded: Recorded) -> None:
@@ -187,7 +220,13 @@ async def assert_never_filled(desk: TestDesk, resting: Order, recorded: Recorded
     assert (kept.status, kept.reason, kept.filled_qty) == (OrderStatus.CANCELLED, "session_closed", 0)
     assert await desk.broker.executions_after(0) == []
     assert await shares(desk) == await desk.broker.shares() == {}
-    assert recorded(order_cancellations_total, symbol="AAPL", side="buy", reason="session_closed") == 1
+    assert (
+        recorded(
+            order_cancellations_total,
+            CancellationLabels(symbol="AAPL", side=Side.BUY, reason=Cancellation.SESSION_CLOSED),
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize("back", ["before the open", "after the first quote"])
@@ -250,7 +289,12 @@ async def test_a_trip_cancels_orders_that_add_risk_and_keeps_orders_that_reduce_
         OrderStatus.CANCELLED,
         OrderStatus.ACCEPTED,
     ]
-    assert recorded(order_cancellations_total, symbol="MSFT", side="buy", reason="breaker") == 1
+    assert (
+        recorded(
+            order_cancellations_total, CancellationLabels(symbol="MSFT", side=Side.BUY, reason=Cancellation.BREAKER)
+        )
+        == 1
+    )
     await see(desk, market({**PRICES, "AAPL": 106}))
     assert await shares(desk) == {}
 

@@ -35,8 +35,9 @@ from apps.execution_gateway.errors import Rejected
 from apps.execution_gateway.execution import Execution
 from apps.execution_gateway.models import Order
 from apps.execution_gateway.writer import BATCH
+from apps.labels import DutyLabels, PlacementLabels, StateRefusalLabels, SymbolLabels, SymbolSideLabels
 from apps.market import MarketState
-from apps.vocabulary import Cancellation, DeskDuty, OrderStatus, PlacementStatus, Rejection
+from apps.vocabulary import Cancellation, DeskDuty, OrderStatus, PlacementStatus, Rejection, Side, StateRefusal
 from telemetry.testing import Recorded
 from tests.apps.execution_gateway.books import an_execution
 from tests.apps.execution_gateway.conftest import (
@@ -75,7 +76,7 @@ async def test_a_date_that_the_market_data_service_does_not_confirm_is_refused_a
         await desk.see(market(PRICES, date=FAR_AHEAD))
     await settled(desk)
 
-    assert recorded(market_states_refused_total, reason="trading_date") == 1
+    assert recorded(market_states_refused_total, StateRefusalLabels(reason=StateRefusal.TRADING_DATE)) == 1
     assert desk.writer.opened.trading_date == MONDAY
     placed, _ = await desk.orders.place(order())
     assert (placed.status, placed.trading_date) == (OrderStatus.FILLED, MONDAY)
@@ -93,7 +94,7 @@ async def test_an_earlier_date_is_refused_also_when_the_market_data_service_conf
     with pytest.raises(StateRefused, match="of 2020-03-09, the desk is at 2020-03-10"):
         await desk.see(market(PRICES, date=MONDAY))
 
-    assert recorded(market_states_refused_total, reason="trading_date") == 1
+    assert recorded(market_states_refused_total, StateRefusalLabels(reason=StateRefusal.TRADING_DATE)) == 1
     assert desk.writer.opened.trading_date == TUESDAY
 
 
@@ -221,7 +222,7 @@ async def test_many_executions_are_booked_in_parts_and_an_order_is_stored_betwee
         assert next(seq for seq, has_it in commits if has_it) < 5000
         assert await shares(desk) == {"XOM": 5000}
         assert desk.writer.opened.cash == 1_000_000 - 4750
-        assert recorded(order_fills_total, symbol="XOM", side="buy") == 5000
+        assert recorded(order_fills_total, SymbolSideLabels(symbol="XOM", side=Side.BUY)) == 5000
 
 
 async def test_commands_that_arrive_faster_than_they_are_stored_are_no_failure_of_the_duty(
@@ -257,7 +258,7 @@ async def test_commands_that_arrive_faster_than_they_are_stored_are_no_failure_o
 
         assert done > 3 * BATCH
         assert max(ages) < 1
-        assert recorded(duty_failures_total, duty="command") == 0
+        assert recorded(duty_failures_total, DutyLabels(duty=DeskDuty.COMMAND)) == 0
 
 
 # --- the age of a state
@@ -275,7 +276,7 @@ async def test_an_older_state_of_the_market_is_refused_and_changes_neither_loss_
         await desk.see(market({**PRICES, "AAPL": price}, age=600))
     await settled(desk)
 
-    assert recorded(market_states_refused_total, reason="old") == 1
+    assert recorded(market_states_refused_total, StateRefusalLabels(reason=StateRefusal.OLD)) == 1
     assert desk.market is present
     assert desk.writer.opened.daily_loss_ratio == 0
     assert desk.writer.opened.high_water_mark == 1_000_000
@@ -296,7 +297,7 @@ async def test_after_the_clock_was_set_back_the_next_state_of_the_market_is_take
 
         await see(desk, market({**PRICES, "AAPL": 101}, age=back))
 
-        assert recorded(market_states_refused_total, reason="old") == 0
+        assert recorded(market_states_refused_total, StateRefusalLabels(reason=StateRefusal.OLD)) == 0
         assert recorded(equity_dollars) == 1_000_100
         sold, _ = await desk.orders.place(order(side="sell", qty=100))
         assert sold.arrival_price == 101
@@ -336,7 +337,7 @@ async def test_a_foreign_execution_is_set_aside_and_the_others_are_booked(desk: 
     assert [tuple(row) for row in aside] == [("XOM", 100, "there is no open order with its id")]
     await desk.reconciliation.run()
     assert await desk.reconciliation.run() == {"XOM": 100}
-    assert recorded(order_fills_total, symbol="XOM", side="buy") == 0
+    assert recorded(order_fills_total, SymbolSideLabels(symbol="XOM", side=Side.BUY)) == 0
 
 
 async def test_after_a_restart_a_foreign_execution_is_still_set_aside_and_p_and_l_is_known(
@@ -390,12 +391,14 @@ async def test_two_desks_on_one_database_notice_each_other_and_both_stay_right(
         ("MSFT", "buy", OrderStatus.FILLED): 1,
     }
     counted = {
-        (symbol, side): recorded(orders_total, symbol=symbol, side=side, status=PlacementStatus.SUCCESS)
-        for symbol, side in (("AAPL", "buy"), ("AAPL", "sell"), ("MSFT", "buy"))
+        (symbol, side): recorded(
+            orders_total, PlacementLabels(symbol=symbol, side=side, status=PlacementStatus.SUCCESS)
+        )
+        for symbol, side in (("AAPL", Side.BUY), ("AAPL", Side.SELL), ("MSFT", Side.BUY))
     }
     assert counted == {("AAPL", "buy"): 3, ("AAPL", "sell"): 1, ("MSFT", "buy"): 1}
-    assert recorded(order_fills_total, symbol="AAPL", side="buy") == 3
-    assert recorded(positions_current, symbol="MSFT") == 10
+    assert recorded(order_fills_total, SymbolSideLabels(symbol="AAPL", side=Side.BUY)) == 3
+    assert recorded(positions_current, SymbolLabels(symbol="MSFT")) == 10
     assert second.writer.opened.cash == 998_000
     assert second.writer.opened.realized == 0
 
@@ -420,5 +423,5 @@ async def test_a_duty_that_fails_stops_no_other_and_is_named(desk: TestDesk, rec
     assert desk.pnl.today.worst == Decimal("0.0001")
     take_away(desk)
     await until(lambda: desk.failing == [], "it works again")
-    assert recorded(duty_failures_total, duty=DeskDuty.TICK_VENUE) == pytest.approx(2, abs=1)
-    assert recorded(duty_failures_total, duty=DeskDuty.COMMAND) == 0
+    assert recorded(duty_failures_total, DutyLabels(duty=DeskDuty.TICK_VENUE)) == pytest.approx(2, abs=1)
+    assert recorded(duty_failures_total, DutyLabels(duty=DeskDuty.COMMAND)) == 0

@@ -15,6 +15,7 @@ from apps.execution_gateway.dispatch import SENT_AT_ONCE
 from apps.execution_gateway.errors import Rejected
 from apps.execution_gateway.execution import Execution
 from apps.execution_gateway.models import Order
+from apps.labels import DutyLabels
 from apps.market import MarketState
 from apps.vocabulary import DeskDuty, OrderStatus, Rejection
 from telemetry.testing import Recorded
@@ -66,7 +67,7 @@ async def test_a_venue_that_hangs_holds_up_sending_for_its_time_only_and_no_trip
         assert await is_halted(desk)
         await until(lambda: desk.failing == [DeskDuty.SEND, DeskDuty.FETCH], "both duties are ended and named")
         assert isinstance(desk.duties[DeskDuty.SEND].error, TimeoutError)
-        assert (recorded(duty_failures_total, duty="send") or 0) >= 1
+        assert (recorded(duty_failures_total, DutyLabels(duty=DeskDuty.SEND)) or 0) >= 1
         take_away(desk)
         await until(lambda: desk.failing == [], "both work again")
         await settled(desk)
@@ -99,7 +100,7 @@ async def test_a_venue_whose_calls_cancel_themselves_fails_duties_and_ends_none(
     desk: TestDesk, recorded: Recorded
 ) -> None:
     concerned = [DeskDuty.HALT, DeskDuty.SEND, DeskDuty.FETCH, DeskDuty.TICK_VENUE]
-    before = {duty: recorded(duty_failures_total, duty=duty) or 0 for duty in concerned}
+    before = {duty: recorded(duty_failures_total, DutyLabels(duty=duty)) or 0 for duty in concerned}
     put_between(desk, CancellingItself)
 
     placing = asyncio.create_task(desk.orders.place(order()))
@@ -108,7 +109,7 @@ async def test_a_venue_whose_calls_cancel_themselves_fails_duties_and_ends_none(
     tripping = asyncio.create_task(desk.switch.trip("a test", "ann"))
     await until(lambda: desk.failing == concerned, "all of them fail")
     for duty in concerned:
-        assert (recorded(duty_failures_total, duty=duty) or 0) > before[duty]
+        assert (recorded(duty_failures_total, DutyLabels(duty=duty)) or 0) > before[duty]
         assert "cancelled from within" in str(desk.duties[duty].error)
     take_away(desk)
 

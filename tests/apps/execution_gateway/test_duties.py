@@ -10,6 +10,7 @@ import pytest
 from apps.background import background
 from apps.catalogue import duty_failures_total, duty_last_success_timestamp_seconds
 from apps.execution_gateway.duties import Wake, WatchedDuty
+from apps.labels import DutyLabels
 from apps.vocabulary import DeskDuty
 from telemetry.testing import Recorded
 from tests.waiting import until
@@ -33,8 +34,10 @@ async def test_a_success_has_a_time_and_no_error(recorded: Recorded) -> None:
 
     assert await duty.attempt(nothing)
 
-    assert recorded(duty_last_success_timestamp_seconds, duty="fetch") == pytest.approx(time.time(), abs=5)
-    assert recorded(duty_failures_total, duty="fetch") == 0
+    assert recorded(duty_last_success_timestamp_seconds, DutyLabels(duty=DeskDuty.FETCH)) == pytest.approx(
+        time.time(), abs=5
+    )
+    assert recorded(duty_failures_total, DutyLabels(duty=DeskDuty.FETCH)) == 0
     assert duty.error is None
 
 
@@ -46,8 +49,8 @@ async def test_a_failure_is_counted_and_said_and_does_not_move_the_last_success(
 
     assert not await duty.attempt(fail)
 
-    assert recorded(duty_failures_total, duty="send") == 1
-    assert recorded(duty_last_success_timestamp_seconds, duty="send") == 1
+    assert recorded(duty_failures_total, DutyLabels(duty=DeskDuty.SEND)) == 1
+    assert recorded(duty_last_success_timestamp_seconds, DutyLabels(duty=DeskDuty.SEND)) == 1
     assert str(duty.error) == "broken"
     assert "sending to the venue fails: ValueError: broken" in caplog.text
     assert await duty.attempt(nothing)
@@ -60,7 +63,7 @@ async def test_a_duty_that_hangs_is_ended_after_its_time_and_counts_as_failed(re
     assert not await asyncio.wait_for(duty.attempt(hang), 5)
 
     assert isinstance(duty.error, TimeoutError)
-    assert recorded(duty_failures_total, duty="reconcile") == 1
+    assert recorded(duty_failures_total, DutyLabels(duty=DeskDuty.RECONCILE)) == 1
 
 
 async def test_the_age_of_a_duty_grows_from_its_start_until_it_succeeds() -> None:
@@ -84,7 +87,7 @@ async def test_a_cancellation_ends_a_duty_and_is_no_failure(recorded: Recorded) 
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    assert recorded(duty_failures_total, duty="send") == 0
+    assert recorded(duty_failures_total, DutyLabels(duty=DeskDuty.SEND)) == 0
 
 
 async def test_a_cancellation_from_within_is_a_failure_and_ends_no_duty(recorded: Recorded) -> None:
@@ -103,7 +106,7 @@ async def test_a_cancellation_from_within_is_a_failure_and_ends_no_duty(recorded
         await until(lambda: calls >= 3, "it goes on")
 
     assert duty.error is None
-    assert recorded(duty_failures_total, duty="send") == 2
+    assert recorded(duty_failures_total, DutyLabels(duty=DeskDuty.SEND)) == 2
 
 
 async def test_one_duty_that_fails_and_one_that_hangs_leave_another_alone() -> None:

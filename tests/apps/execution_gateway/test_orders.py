@@ -24,7 +24,8 @@ from apps.execution_gateway.desk import Desk
 from apps.execution_gateway.draft import Draft
 from apps.execution_gateway.errors import Busy, OutcomeUnknown, Rejected
 from apps.execution_gateway.models import Order
-from apps.vocabulary import Cancellation, DeskDuty, OrderStatus, PlacementStatus, Rejection
+from apps.labels import PlacementLabels, RejectionLabels, SideLabels, SymbolSideLabels
+from apps.vocabulary import Cancellation, DeskDuty, OrderStatus, PlacementStatus, Rejection, Side
 from telemetry.testing import Recorded
 from tests.apps.execution_gateway.conftest import (
     TestDesk,
@@ -61,10 +62,10 @@ async def test_an_accepted_order_is_stored_filled_and_counted_once(desk: TestDes
     assert (placed.status, placed.filled_qty, placed.arrival_price) == (OrderStatus.FILLED, 10, Decimal(100))
     assert await stored(desk, placed) == placed
     assert await shares(desk) == {"AAPL": 10}
-    assert recorded(order_placement_duration_seconds, symbol="AAPL", side="buy") == 1
-    assert recorded(order_fills_total, symbol="AAPL", side="buy") == 1
-    assert recorded(order_fill_duration_seconds, side="buy") == 1
-    assert recorded(filled_notional_dollars_total, side="buy") == 1000
+    assert recorded(order_placement_duration_seconds, SymbolSideLabels(symbol="AAPL", side=Side.BUY)) == 1
+    assert recorded(order_fills_total, SymbolSideLabels(symbol="AAPL", side=Side.BUY)) == 1
+    assert recorded(order_fill_duration_seconds, SideLabels(side=Side.BUY)) == 1
+    assert recorded(filled_notional_dollars_total, SideLabels(side=Side.BUY)) == 1000
 
 
 async def test_slippage_and_fees_are_recorded_for_every_part(database_url: str, recorded: Recorded) -> None:
@@ -76,12 +77,12 @@ async def test_slippage_and_fees_are_recorded_for_every_part(database_url: str, 
         await see(desk, market({"AAPL": "99"}))  # 90.1 basis points better than the quote at arrival
 
         assert (await stored(desk, placed)).status is OrderStatus.FILLED
-    assert recorded(order_fills_total, symbol="AAPL", side="buy") == 2
+    assert recorded(order_fills_total, SymbolSideLabels(symbol="AAPL", side=Side.BUY)) == 2
     assert recorded(fees_dollars_total) == pytest.approx(1.5)
-    assert recorded(filled_notional_dollars_total, side="buy") == pytest.approx(10010 + 50 * 99.099)
-    assert recorded(order_slippage_bps, side="buy") == 1
-    assert recorded(order_price_improvement_bps, side="buy") == 1
-    assert recorded(orders_total, symbol="AAPL", side="buy", status="success") == 1
+    assert recorded(filled_notional_dollars_total, SideLabels(side=Side.BUY)) == pytest.approx(10010 + 50 * 99.099)
+    assert recorded(order_slippage_bps, SideLabels(side=Side.BUY)) == 1
+    assert recorded(order_price_improvement_bps, SideLabels(side=Side.BUY)) == 1
+    assert recorded(orders_total, PlacementLabels(symbol="AAPL", side=Side.BUY, status=PlacementStatus.SUCCESS)) == 1
 
 
 async def test_an_order_that_rests_is_accepted(desk: TestDesk, recorded: Recorded) -> None:
@@ -110,8 +111,8 @@ async def test_a_refused_order_is_counted_by_reason_and_stored_and_timed(desk: T
         await desk.orders.place(order(qty=5000))
 
     assert refusal.value.reason is Rejection.ORDER_SIZE_LIMIT
-    assert recorded(order_rejections_total, reason="order_size_limit") == 1
-    assert recorded(order_placement_duration_seconds, symbol="AAPL", side="buy") == 1
+    assert recorded(order_rejections_total, RejectionLabels(reason=Rejection.ORDER_SIZE_LIMIT)) == 1
+    assert recorded(order_placement_duration_seconds, SymbolSideLabels(symbol="AAPL", side=Side.BUY)) == 1
     (kept,) = await all_orders(desk)
     assert (kept.status, kept.reason) == (OrderStatus.REJECTED, "order_size_limit")
 
@@ -123,7 +124,7 @@ async def test_an_order_that_the_venue_refuses_is_rejected(desk: TestDesk, recor
         await desk.orders.place(order())
 
     assert (refusal.value.reason, str(refusal.value)) == (Rejection.VENUE_REJECTED, "not today")
-    assert recorded(order_rejections_total, reason="venue_rejected") == 1
+    assert recorded(order_rejections_total, RejectionLabels(reason=Rejection.VENUE_REJECTED)) == 1
     (kept,) = await all_orders(desk)
     assert (kept.status, kept.reason) == (OrderStatus.REJECTED, "venue_rejected")
 
@@ -196,7 +197,7 @@ async def test_if_the_breaker_cannot_be_read_only_orders_that_add_risk_are_refus
         await desk.orders.place(order())
     assert refusal.value.reason is Rejection.BREAKER_UNKNOWN
     await settled(desk)  # the refusal is stored
-    with exactly_one(recorded, PlacementStatus.SUCCESS, side="sell"):
+    with exactly_one(recorded, PlacementStatus.SUCCESS, side=Side.SELL):
         await desk.orders.place(order(side="sell", qty=10))
     await settled(desk)
     await assert_counters_equal_the_rows(desk, recorded)
@@ -211,8 +212,8 @@ async def test_a_tripped_breaker_refuses_orders_that_add_risk_and_passes_orders_
     with exactly_one(recorded, PlacementStatus.REJECTED), pytest.raises(Rejected) as refusal:
         await desk.orders.place(order())
     assert refusal.value.reason is Rejection.BREAKER_TRIPPED
-    assert recorded(order_rejections_total, reason="breaker_tripped") == 1
-    with exactly_one(recorded, PlacementStatus.SUCCESS, side="sell"):
+    assert recorded(order_rejections_total, RejectionLabels(reason=Rejection.BREAKER_TRIPPED)) == 1
+    with exactly_one(recorded, PlacementStatus.SUCCESS, side=Side.SELL):
         await desk.orders.place(order(side="sell", qty=10))
 
     await desk.switch.reset("a test", "me")
@@ -227,7 +228,7 @@ async def test_orders_at_the_same_time_do_not_spend_the_same_cash(database_url: 
         answers = await asyncio.gather(*(desk.orders.place(order(qty=10)) for _ in range(4)), return_exceptions=True)
 
         assert sorted(type(answer).__name__ for answer in answers) == ["Rejected", "Rejected", "Rejected", "tuple"]
-    assert recorded(order_rejections_total, reason="insufficient_cash") == 3
+    assert recorded(order_rejections_total, RejectionLabels(reason=Rejection.INSUFFICIENT_CASH)) == 3
 
 
 async def test_the_cash_of_a_resting_buy_is_reserved_until_the_order_ends(database_url: str) -> None:

@@ -47,8 +47,9 @@ from apps.execution_gateway.execution import Execution
 from apps.execution_gateway.models import TICK
 from apps.execution_gateway.pnl import ProfitAndLoss
 from apps.execution_gateway.schema import NUMBER, SCHEMA
+from apps.labels import PnlLabels, StateRefusalLabels, SymbolLabels, TripLabels
 from apps.market import MarketState
-from apps.vocabulary import Rejection, Side
+from apps.vocabulary import PnlType, Rejection, Side, StateRefusal, TripReason
 from telemetry.testing import Recorded
 from tests.apps.execution_gateway.books import NOW, a_book, a_draft
 from tests.apps.execution_gateway.conftest import (
@@ -79,8 +80,9 @@ def unknown() -> None:
         start_of_day_equity_dollars, circuit_breaker_state, book_partial,
     ):  # fmt: skip
         gauge.remove()
-    for gauge in (pnl_dollars, unrealized_pnl_dollars, position_value_dollars, positions_current):
-        gauge.replace({})
+    for one in (unrealized_pnl_dollars, position_value_dollars, positions_current):
+        one.replace({})
+    pnl_dollars.replace({})
 
 
 async def buy(desk: Desk, symbol: str, qty: int, **more: Any) -> None:
@@ -117,15 +119,21 @@ async def test_every_figure_follows_the_book_and_the_quotes(database_url: str, r
         state = market({**PRICES, "AAPL": 110, "MSFT": 205})
         await see(desk, state)
 
-    assert recorded(positions_current, symbol="AAPL") == 60
-    assert recorded(positions_current, symbol="MSFT") == -20
+    assert recorded(positions_current, SymbolLabels(symbol="AAPL")) == 60
+    assert recorded(positions_current, SymbolLabels(symbol="MSFT")) == -20
     assert recorded(positions_total) == 2
     assert recorded(cash_dollars) == 1_000_000 - 10_000 + 4_000 + 4_000 - 16
-    assert recorded(position_value_dollars, symbol="AAPL") == 6600
-    assert recorded(position_value_dollars, symbol="MSFT") == -4100
-    assert recorded(unrealized_pnl_dollars, symbol="AAPL") == 600
-    assert recorded(unrealized_pnl_dollars, symbol="MSFT") == -100
-    assert [recorded(pnl_dollars, type=kind) for kind in ("realized", "unrealized", "total")] == [-16, 500, 484]
+    assert recorded(position_value_dollars, SymbolLabels(symbol="AAPL")) == 6600
+    assert recorded(position_value_dollars, SymbolLabels(symbol="MSFT")) == -4100
+    assert recorded(unrealized_pnl_dollars, SymbolLabels(symbol="AAPL")) == 600
+    assert recorded(unrealized_pnl_dollars, SymbolLabels(symbol="MSFT")) == -100
+    assert [
+        recorded(pnl_dollars, PnlLabels(type=kind)) for kind in (PnlType.REALIZED, PnlType.UNREALIZED, PnlType.TOTAL)
+    ] == [
+        -16,
+        500,
+        484,
+    ]
     assert recorded(equity_dollars) == 1_000_484
     assert recorded(gross_exposure_dollars) == 10_700
     assert recorded(net_exposure_dollars) == 2_500
@@ -141,7 +149,7 @@ async def test_a_fill_is_in_every_figure_without_a_new_state_of_the_market(desk:
     await buy(desk, "AAPL", 100)
 
     assert recorded(cash_dollars) == 990_000
-    assert recorded(position_value_dollars, symbol="AAPL") == 10_000
+    assert recorded(position_value_dollars, SymbolLabels(symbol="AAPL")) == 10_000
     assert recorded(equity_dollars) == 1_000_000
 
 
@@ -151,8 +159,8 @@ async def test_a_closed_position_has_no_series(desk: TestDesk, recorded: Recorde
     await sell(desk, "AAPL", 10)
 
     for gauge in (positions_current, position_value_dollars, unrealized_pnl_dollars):
-        assert recorded(gauge, symbol="AAPL") is None
-        assert recorded(gauge, symbol="XOM") is not None
+        assert recorded(gauge, SymbolLabels(symbol="AAPL")) is None
+        assert recorded(gauge, SymbolLabels(symbol="XOM")) is not None
     assert recorded(positions_total) == 1
 
 
@@ -161,7 +169,7 @@ async def test_a_figure_that_is_not_known_yet_has_no_series(database_url: str, r
         assert recorded(cash_dollars) == 1_000_000
         assert recorded(equity_dollars) is None
         assert recorded(start_of_day_equity_dollars) is None
-        assert recorded(pnl_dollars, type="total") is None
+        assert recorded(pnl_dollars, PnlLabels(type=PnlType.TOTAL)) is None
         assert desk.valuation is None
 
 
@@ -239,7 +247,7 @@ async def test_an_old_state_of_the_market_does_not_start_a_day_and_is_refused(
     assert worst == pytest.approx(0.005)
     assert recorded(daily_loss_ratio) == worst
     assert recorded(start_of_day_equity_dollars) == 1_000_000
-    assert recorded(market_states_refused_total, reason="trading_date") == 1
+    assert recorded(market_states_refused_total, StateRefusalLabels(reason=StateRefusal.TRADING_DATE)) == 1
 
 
 async def test_a_state_of_a_date_that_is_not_confirmed_is_not_used_and_the_loss_goes_on_being_measured(
@@ -255,7 +263,7 @@ async def test_a_state_of_a_date_that_is_not_confirmed_is_not_used_and_the_loss_
 
     assert desk.market is used
     assert recorded(equity_dollars) == 1_000_000
-    assert recorded(market_states_refused_total, reason="trading_date") == 1
+    assert recorded(market_states_refused_total, StateRefusalLabels(reason=StateRefusal.TRADING_DATE)) == 1
     await see(desk, market({**PRICES, "AAPL": 50}))
     assert recorded(daily_loss_ratio) == 0.095
     assert recorded(circuit_breaker_state) == 1
@@ -337,7 +345,7 @@ async def test_the_loss_of_a_day_without_postgresql_is_stored_and_trips_the_brea
     tuesday = recorded(start_of_day_equity_dollars)
     await show(desk, market(half, date=TUESDAY, is_open=False), market(half, date=WEDNESDAY))
     wednesday = recorded(start_of_day_equity_dollars)
-    assert recorded(circuit_breaker_trips_total, reason="daily_loss") == 0  # nothing is stored yet
+    assert recorded(circuit_breaker_trips_total, TripLabels(reason=TripReason.DAILY_LOSS)) == 0  # nothing is stored yet
     set_away(desk, False)
     await settled(desk)
 
@@ -451,7 +459,7 @@ async def test_a_daily_loss_over_the_limit_trips_the_breaker(
         await see(desk, market({**PRICES, "AAPL": price}))
 
     assert recorded(circuit_breaker_state) == state
-    assert recorded(circuit_breaker_trips_total, reason="daily_loss") == trips
+    assert recorded(circuit_breaker_trips_total, TripLabels(reason=TripReason.DAILY_LOSS)) == trips
 
 
 async def test_a_reset_holds_until_the_next_date_which_can_trip_the_breaker_again(
@@ -470,7 +478,7 @@ async def test_a_reset_holds_until_the_next_date_which_can_trip_the_breaker_agai
     await see(desk, market({**PRICES, "AAPL": 30}, date=TUESDAY, previous={**PRICES, "AAPL": 60}))
 
     assert recorded(circuit_breaker_state) == 1
-    assert recorded(circuit_breaker_trips_total, reason="daily_loss") == 2
+    assert recorded(circuit_breaker_trips_total, TripLabels(reason=TripReason.DAILY_LOSS)) == 2
 
 
 async def test_the_high_water_mark_only_rises_and_survives_a_restart_and_can_be_reset_by_a_person(

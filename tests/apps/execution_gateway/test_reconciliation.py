@@ -7,13 +7,14 @@ import time
 import pytest
 
 from apps.catalogue import (
-    SYMBOL,
     day_orders_outlived,
     reconciliation_drift_shares,
     reconciliation_last_success_timestamp_seconds,
     reconciliation_runs_total,
 )
 from apps.execution_gateway.reconciliation import Reconciliation
+from apps.labels import SYMBOL, OutcomeLabels, SymbolLabels
+from apps.vocabulary import Outcome
 from telemetry.testing import Recorded
 from tests.apps.execution_gateway.conftest import TestDesk, order, set_away, settled
 from tests.waiting import until
@@ -47,8 +48,10 @@ async def test_books_that_agree_have_a_drift_of_zero_for_every_configured_symbol
 
     assert await reconciliation.run() == {}
 
-    assert [recorded(reconciliation_drift_shares, symbol=symbol) for symbol in ("AAPL", "MSFT", "XOM")] == [0, 0, 0]
-    assert recorded(reconciliation_runs_total, result="success") == 1
+    assert [
+        recorded(reconciliation_drift_shares, SymbolLabels(symbol=symbol)) for symbol in ("AAPL", "MSFT", "XOM")
+    ] == [0, 0, 0]
+    assert recorded(reconciliation_runs_total, OutcomeLabels(result=Outcome.SUCCESS)) == 1
     assert (recorded(reconciliation_last_success_timestamp_seconds) or 0) == pytest.approx(time.time(), abs=5)
 
 
@@ -61,7 +64,7 @@ async def test_a_symbol_that_a_client_invented_has_no_series(
     await reconciliation.run()
 
     assert "NOPE" not in SYMBOL.known
-    assert recorded(reconciliation_drift_shares, symbol="NOPE") is None
+    assert recorded(reconciliation_drift_shares, SymbolLabels(symbol="NOPE")) is None
 
 
 async def test_drift_counts_from_the_second_run_that_finds_it(
@@ -70,14 +73,14 @@ async def test_drift_counts_from_the_second_run_that_finds_it(
     venue.held = {"AAPL": 5, "MSFT": -3}
 
     assert await reconciliation.run() == {}
-    assert recorded(reconciliation_drift_shares, symbol="AAPL") == 0
+    assert recorded(reconciliation_drift_shares, SymbolLabels(symbol="AAPL")) == 0
     assert await reconciliation.run() == {"AAPL": 5, "MSFT": -3}
-    assert recorded(reconciliation_drift_shares, symbol="AAPL") == 5
-    assert recorded(reconciliation_drift_shares, symbol="MSFT") == -3
+    assert recorded(reconciliation_drift_shares, SymbolLabels(symbol="AAPL")) == 5
+    assert recorded(reconciliation_drift_shares, SymbolLabels(symbol="MSFT")) == -3
 
     venue.held = {"MSFT": -3}
     assert await reconciliation.run() == {"MSFT": -3}
-    assert recorded(reconciliation_drift_shares, symbol="AAPL") == 0
+    assert recorded(reconciliation_drift_shares, SymbolLabels(symbol="AAPL")) == 0
 
 
 async def test_drift_that_changes_from_run_to_run_does_not_count(reconciliation: Reconciliation, venue: Book) -> None:
@@ -108,8 +111,8 @@ async def test_a_failed_run_is_counted_and_does_not_change_the_gauges(
     with pytest.raises(Exception, match="gone"):
         await reconciliation.run()
 
-    assert recorded(reconciliation_runs_total, result="failed") == 1
-    assert recorded(reconciliation_drift_shares, symbol="AAPL") == 5
+    assert recorded(reconciliation_runs_total, OutcomeLabels(result=Outcome.FAILED)) == 1
+    assert recorded(reconciliation_drift_shares, SymbolLabels(symbol="AAPL")) == 5
     assert recorded(reconciliation_last_success_timestamp_seconds) == before
 
 

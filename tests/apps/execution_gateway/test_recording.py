@@ -33,11 +33,12 @@ from apps.execution_gateway.events import (
     Tripped,
 )
 from apps.execution_gateway.recording import record, slippage_bps
+from apps.labels import CancellationLabels, PlacementLabels, RejectionLabels, SideLabels, SymbolSideLabels, TripLabels
 from apps.vocabulary import Cancellation, PlacementStatus, Rejection, Side, TripReason
 from telemetry.testing import Recorded
 from tests.apps.execution_gateway.books import an_execution, an_order
 
-AAPL = {"symbol": "AAPL", "side": "buy"}
+AAPL = SymbolSideLabels(symbol="AAPL", side=Side.BUY)
 
 
 @pytest.mark.parametrize(
@@ -49,11 +50,11 @@ def test_an_outcome_is_counted_once_and_only_a_success_is_a_placed_order(
 ) -> None:
     record([Placed(an_order(reason=Rejection.STALE_QUOTE), status)])
 
-    assert {s: recorded(orders_total, **AAPL, status=s) for s in PlacementStatus} == {
+    assert {s: recorded(orders_total, PlacementLabels(**AAPL, status=s)) for s in PlacementStatus} == {
         s: int(s is status) for s in PlacementStatus
     }
-    assert recorded(orders_placed_total, **AAPL) == placed
-    assert recorded(order_rejections_total, reason="stale_quote") == rejected
+    assert recorded(orders_placed_total, AAPL) == placed
+    assert recorded(order_rejections_total, RejectionLabels(reason=Rejection.STALE_QUOTE)) == rejected
 
 
 def test_a_fill_is_in_the_metrics_of_shares_dollars_fees_and_time(recorded: Recorded) -> None:
@@ -62,12 +63,12 @@ def test_a_fill_is_in_the_metrics_of_shares_dollars_fees_and_time(recorded: Reco
 
     record([Filled(order, fill)])
 
-    assert recorded(order_fills_total, **AAPL) == 1
-    assert recorded(filled_notional_dollars_total, side="buy") == 404
+    assert recorded(order_fills_total, AAPL) == 1
+    assert recorded(filled_notional_dollars_total, SideLabels(side=Side.BUY)) == 404
     assert recorded(fees_dollars_total) == 0.5
-    assert recorded(order_fill_duration_seconds, side="buy") == 1
-    assert recorded(order_slippage_bps, side="buy") == 1
-    assert recorded(order_price_improvement_bps, side="buy") == 0
+    assert recorded(order_fill_duration_seconds, SideLabels(side=Side.BUY)) == 1
+    assert recorded(order_slippage_bps, SideLabels(side=Side.BUY)) == 1
+    assert recorded(order_price_improvement_bps, SideLabels(side=Side.BUY)) == 0
 
 
 @pytest.mark.parametrize(
@@ -82,8 +83,8 @@ def test_slippage_is_how_much_worse_than_the_quote_at_arrival_a_fill_is(
     record([Filled(order, fill)])
 
     assert slippage_bps(Decimal(100), fill) == worse
-    assert recorded(order_slippage_bps, side=side) == int(worse >= 0)
-    assert recorded(order_price_improvement_bps, side=side) == int(worse < 0)
+    assert recorded(order_slippage_bps, SideLabels(side=side)) == int(worse >= 0)
+    assert recorded(order_price_improvement_bps, SideLabels(side=side)) == int(worse < 0)
 
 
 def test_a_fill_of_an_order_without_a_quote_at_arrival_has_no_slippage(recorded: Recorded) -> None:
@@ -91,8 +92,8 @@ def test_a_fill_of_an_order_without_a_quote_at_arrival_has_no_slippage(recorded:
 
     record([Filled(order, an_execution(order))])
 
-    assert recorded(order_fills_total, **AAPL) == 1
-    assert recorded(order_slippage_bps, side="buy") == 0
+    assert recorded(order_fills_total, AAPL) == 1
+    assert recorded(order_slippage_bps, SideLabels(side=Side.BUY)) == 0
 
 
 def test_a_fill_whose_time_is_before_its_order_by_another_clock_took_no_time(recorded: Recorded) -> None:
@@ -100,20 +101,20 @@ def test_a_fill_whose_time_is_before_its_order_by_another_clock_took_no_time(rec
 
     record([Filled(order, an_execution(order, at=order.created_at - dt.timedelta(seconds=1)))])
 
-    assert recorded(order_fill_duration_seconds, side="buy") == 1
+    assert recorded(order_fill_duration_seconds, SideLabels(side=Side.BUY)) == 1
 
 
 def test_a_cancellation_is_counted_by_its_reason(recorded: Recorded) -> None:
     record([Cancelled(an_order(), Cancellation.LATE)])
 
-    assert recorded(order_cancellations_total, **AAPL, reason="late") == 1
+    assert recorded(order_cancellations_total, CancellationLabels(**AAPL, reason=Cancellation.LATE)) == 1
 
 
 def test_trips_and_resets_are_counted_and_said(recorded: Recorded, caplog: pytest.LogCaptureFixture) -> None:
     record([Tripped(TripReason.DAILY_LOSS, "lost 6 %"), Reset(), Tripped(TripReason.MANUAL, "by a person")])
 
-    assert recorded(circuit_breaker_trips_total, reason="daily_loss") == 1
-    assert recorded(circuit_breaker_trips_total, reason="manual") == 1
+    assert recorded(circuit_breaker_trips_total, TripLabels(reason=TripReason.DAILY_LOSS)) == 1
+    assert recorded(circuit_breaker_trips_total, TripLabels(reason=TripReason.MANUAL)) == 1
     assert recorded(circuit_breaker_resets_total) == 1
     assert [r.levelname for r in caplog.records] == ["WARNING"] * 3
     assert "TRIPPED: lost 6 %" in caplog.text

@@ -25,7 +25,8 @@ from apps.execution_gateway.errors import Busy, ClientOrderIdConflict, Failed, O
 from apps.execution_gateway.models import Order
 from apps.execution_gateway.schema import NUMBER, SCHEMA
 from apps.execution_gateway.writer import Request
-from apps.vocabulary import DeskDuty, OrderStatus, PlacementStatus, Rejection
+from apps.labels import RejectionLabels, SymbolSideLabels
+from apps.vocabulary import DeskDuty, OrderStatus, PlacementStatus, Rejection, Side
 from telemetry.testing import Recorded
 from tests.apps.execution_gateway.conftest import (
     GoingAway,
@@ -144,7 +145,7 @@ async def test_after_a_crash_the_next_process_counts_the_placement_once_and_book
             kept = await stored(desk, pending)
             assert kept.status is (OrderStatus.FILLED if reached else OrderStatus.REJECTED)
             assert await shares(desk) == await desk.broker.shares() == ({"AAPL": 10} if reached else {})
-            assert recorded(order_fills_total, symbol="AAPL", side="buy") == (1 if reached else 0)
+            assert recorded(order_fills_total, SymbolSideLabels(symbol="AAPL", side=Side.BUY)) == (1 if reached else 0)
             await assert_counters_equal_the_rows(desk, recorded)
 
 
@@ -220,7 +221,7 @@ async def test_an_order_that_was_refused_in_an_outage_stays_refused_whatever_is_
     assert refusal.value.reason is Rejection.BREAKER_UNKNOWN
     assert await shares(desk) == {"AAPL": 10}
     await assert_counters_equal_the_rows(desk, recorded)
-    assert recorded(order_rejections_total, reason="breaker_unknown") == 1
+    assert recorded(order_rejections_total, RejectionLabels(reason=Rejection.BREAKER_UNKNOWN)) == 1
 
 
 @pytest.mark.usefixtures("impatient")
@@ -279,7 +280,7 @@ async def test_a_commit_whose_answer_was_lost_is_not_done_twice(
         assert await shares(desk) == await desk.broker.shares() == {"AAPL": 15}
         assert desk.writer.opened.cash == 998_500
         await assert_counters_equal_the_rows(desk, recorded)
-        assert recorded(order_fills_total, symbol="AAPL", side="buy") == 5
+        assert recorded(order_fills_total, SymbolSideLabels(symbol="AAPL", side=Side.BUY)) == 5
         assert recorded(orders_outcome_unknown) == 0
 
 

@@ -22,7 +22,8 @@ from apps.execution_gateway.errors import NotOpen
 from apps.execution_gateway.models import Order
 from apps.execution_gateway.schema import NUMBER, SCHEMA
 from apps.execution_gateway.writer import BATCH, NotOpened, Writer
-from apps.vocabulary import Cancellation, OrderStatus
+from apps.labels import PlacementLabels, SymbolSideLabels
+from apps.vocabulary import Cancellation, OrderStatus, PlacementStatus, Side
 from telemetry.testing import Recorded
 from tests.apps.execution_gateway.books import NOW, an_arrival, an_execution, limits
 from tests.apps.execution_gateway.conftest import GoingAway, order
@@ -247,15 +248,15 @@ async def test_a_batch_whose_answer_to_commit_was_lost_is_stored_and_recorded_on
     with pytest.raises(TimeoutError):
         await writer.work()
     assert (booked.done.done(), writer.in_doubt, writer.opened.cash) == (False, True, Decimal(1_000_000))
-    assert recorded(order_fills_total, symbol="AAPL", side="buy") == 0
+    assert recorded(order_fills_total, SymbolSideLabels(symbol="AAPL", side=Side.BUY)) == 0
     await until_stored(writer)
 
     assert (booked.done.done(), writer.in_doubt) == (True, False)
     assert writer.opened.version == version + 1 + lost  # stored once, then read until that has an answer
-    assert recorded(order_fills_total, symbol="AAPL", side="buy") == 1
+    assert recorded(order_fills_total, SymbolSideLabels(symbol="AAPL", side=Side.BUY)) == 1
     assert recorded(fees_dollars_total) == 2
-    assert recorded(orders_total, symbol="AAPL", side="buy", status="success") == 1
-    assert recorded(orders_total, symbol="AAPL", side="buy", status="rejected") == 1
+    assert recorded(orders_total, PlacementLabels(symbol="AAPL", side=Side.BUY, status=PlacementStatus.SUCCESS)) == 1
+    assert recorded(orders_total, PlacementLabels(symbol="AAPL", side=Side.BUY, status=PlacementStatus.REJECTED)) == 1
     assert refused.done.done()
     book, _ = await stored(database)
     assert (book.cash, book.positions["AAPL"].shares) == (Decimal(999_598), 4)
@@ -313,7 +314,7 @@ async def test_a_batch_that_changes_an_order_that_is_gone_is_applied_anew_to_the
     await until_stored(writer)
 
     assert "another book than expected (1 of its orders are gone)" in caplog.text
-    assert recorded(order_fills_total, symbol="AAPL", side="buy") == 1
+    assert recorded(order_fills_total, SymbolSideLabels(symbol="AAPL", side=Side.BUY)) == 1
     book, _ = await stored(database)
     assert (book.positions["AAPL"].shares, book.booked_seq, book.set_aside) == (4, 2, 1)
 
@@ -330,7 +331,7 @@ async def test_a_batch_in_doubt_whose_commit_is_found_when_the_book_is_read_agai
     await until_stored(writer)
 
     assert refused.done.result()[0].status is OrderStatus.REJECTED
-    assert recorded(orders_total, symbol="AAPL", side="buy", status="rejected") == 1
+    assert recorded(orders_total, PlacementLabels(symbol="AAPL", side=Side.BUY, status=PlacementStatus.REJECTED)) == 1
     assert len((await stored(database))[1]) == 1
 
 
@@ -345,7 +346,7 @@ async def test_a_batch_that_was_cut_before_its_commit_is_stored_later(
 
     assert placed.done.result()[0].status is OrderStatus.PENDING
     assert refused.done.result()[0].status is OrderStatus.REJECTED
-    assert recorded(orders_total, symbol="AAPL", side="buy", status="rejected") == 1
+    assert recorded(orders_total, PlacementLabels(symbol="AAPL", side=Side.BUY, status=PlacementStatus.REJECTED)) == 1
     assert len((await stored(database))[1]) == 2
 
 
@@ -448,8 +449,8 @@ async def test_an_order_whose_commit_was_in_doubt_while_another_process_filled_i
         (10, OrderStatus.FILLED, 10), (3000, OrderStatus.REJECTED, 0),
     ]  # fmt: skip
     assert (book.orders, book.positions["AAPL"].shares) == ({}, 10)
-    assert recorded(orders_total, symbol="AAPL", side="buy", status="success") == 1
-    assert recorded(orders_total, symbol="AAPL", side="buy", status="rejected") == 1
+    assert recorded(orders_total, PlacementLabels(symbol="AAPL", side=Side.BUY, status=PlacementStatus.SUCCESS)) == 1
+    assert recorded(orders_total, PlacementLabels(symbol="AAPL", side=Side.BUY, status=PlacementStatus.REJECTED)) == 1
 
 
 async def test_a_fill_whose_commit_was_in_doubt_while_another_process_wrote_is_counted_once(
@@ -467,8 +468,8 @@ async def test_a_fill_whose_commit_was_in_doubt_while_another_process_wrote_is_c
 
     await until_stored(writer)
 
-    assert recorded(order_fills_total, symbol="AAPL", side="buy") == 1
-    assert recorded(orders_total, symbol="AAPL", side="buy", status="success") == 1
+    assert recorded(order_fills_total, SymbolSideLabels(symbol="AAPL", side=Side.BUY)) == 1
+    assert recorded(orders_total, PlacementLabels(symbol="AAPL", side=Side.BUY, status=PlacementStatus.SUCCESS)) == 1
     assert writer.opened.tripped
     assert (await stored(database))[0].positions["AAPL"].shares == 10
 
@@ -520,7 +521,7 @@ async def test_a_poison_command_fails_alone_and_the_others_of_its_batch_are_stor
     book, orders = await stored(database)
     assert sorted(o.qty for o in orders) == [1, 2, 3, 4]
     assert set(book.orders) == set(writer.opened.orders) == {o.id for o in placed}
-    assert recorded(orders_total, symbol="AAPL", side="buy", status="rejected") == 0
+    assert recorded(orders_total, PlacementLabels(symbol="AAPL", side=Side.BUY, status=PlacementStatus.REJECTED)) == 0
     assert not writer.in_doubt
 
 
@@ -606,7 +607,7 @@ async def test_a_read_only_postgresql_passes_again(
     await until_stored(writer)
 
     assert placed.done.result()[0].status is OrderStatus.PENDING
-    assert recorded(orders_total, symbol="AAPL", side="buy", status="rejected") == 1
+    assert recorded(orders_total, PlacementLabels(symbol="AAPL", side=Side.BUY, status=PlacementStatus.REJECTED)) == 1
     assert writer.opened.version == version + 1
 
 

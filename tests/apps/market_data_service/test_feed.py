@@ -31,6 +31,7 @@ from apps.catalogue import (
     trading_date_timestamp_seconds,
 )
 from apps.database import Database
+from apps.labels import OutcomeLabels, SymbolLabels
 from apps.market import MarketState
 from apps.market_data_service import storage
 from apps.market_data_service.closes import read_closes
@@ -39,6 +40,7 @@ from apps.market_data_service.replay import Replay, ReplayPoint
 from apps.market_data_service.settings import DATA
 from apps.market_data_service.storage import SCHEMA
 from apps.market_stream import KEY, follow
+from apps.vocabulary import Outcome
 from telemetry.testing import Recorded
 from tests.servers import both, folder, redis_running
 from tests.services import Service, running
@@ -117,12 +119,12 @@ async def test_a_session_ticks_and_closes_and_a_restart_continues_at_the_stored_
     assert all(
         0 < after.quotes["XOM"].at - before.quotes["XOM"].at <= 1.0 for before, after in itertools.pairwise(session)
     )
-    assert recorded(ticks_received_total, symbol="AAPL") in (len(session), len(session) + 1)
+    assert recorded(ticks_received_total, SymbolLabels(symbol="AAPL")) in (len(session), len(session) + 1)
     assert recorded(market_session_open) == 0
     assert recorded(feed_connection_status) == 1
     assert recorded(subscribed_symbols) == 20
-    assert recorded(quote_price_dollars, symbol="AAPL") == float(closed.quotes["AAPL"].price)
-    assert recorded(last_tick_timestamp_seconds, symbol="AAPL") == session[-1].quotes["AAPL"].at
+    assert recorded(quote_price_dollars, SymbolLabels(symbol="AAPL")) == float(closed.quotes["AAPL"].price)
+    assert recorded(last_tick_timestamp_seconds, SymbolLabels(symbol="AAPL")) == session[-1].quotes["AAPL"].at
     assert recorded(trading_date_timestamp_seconds) == dt.datetime(2020, 3, 9, tzinfo=dt.UTC).timestamp()
     assert (recorded(tick_processing_duration_seconds) or 0) >= len(session)
 
@@ -142,13 +144,13 @@ async def test_after_the_last_day_the_replay_is_finished_and_the_market_stays_cl
 
     async with playing(replay(end=START), database_url, redis_url) as feed:
         await until(lambda: feed.state is not None and feed.state.finished, "the end")
-        ticks = recorded(ticks_received_total, symbol="AAPL")
+        ticks = recorded(ticks_received_total, SymbolLabels(symbol="AAPL"))
         rounds = recorded(tick_processing_duration_seconds) or 0
         await until(lambda: (recorded(tick_processing_duration_seconds) or 0) >= rounds + 2, "two more rounds")
 
         assert feed.state is not None
         assert (feed.state.open, feed.state.finished, feed.state.trading_date) == (False, True, START)
-        assert recorded(ticks_received_total, symbol="AAPL") == ticks
+        assert recorded(ticks_received_total, SymbolLabels(symbol="AAPL")) == ticks
 
 
 async def test_the_market_continues_while_redis_and_postgresql_are_unavailable(
@@ -170,7 +172,7 @@ async def test_the_market_continues_while_redis_and_postgresql_are_unavailable(
     with pytest.raises(Exception, match="has not been reached"):
         await feed.remember()
 
-    assert recorded(ticks_received_total, symbol="AAPL") == 2
+    assert recorded(ticks_received_total, SymbolLabels(symbol="AAPL")) == 2
 
 
 @pytest.mark.server
@@ -195,8 +197,8 @@ async def test_a_redis_that_is_full_is_counted_and_logged_once_until_it_takes_a_
             publishing.append(feed.publishing)  # the last success is 5 s old
             moment += 0.1
             publishing.append(feed.publishing)
-            assert recorded(market_states_published_total, result="failed") == 2
-            assert recorded(market_states_published_total, result="success") == 1
+            assert recorded(market_states_published_total, OutcomeLabels(result=Outcome.FAILED)) == 2
+            assert recorded(market_states_published_total, OutcomeLabels(result=Outcome.SUCCESS)) == 1
             assert recorded(market_state_published_timestamp_seconds) == 1000.0
 
             await client.config_set("maxmemory", 0)

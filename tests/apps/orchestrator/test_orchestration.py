@@ -18,11 +18,12 @@ from apps.catalogue import (
     orders_submitted_total,
 )
 from apps.database import Database
+from apps.labels import DependencyLabels, RunLabels, SubmissionLabels
 from apps.orchestrator.clients import ExecutionGateway, SignalService
 from apps.orchestrator.orchestration import Orchestration
 from apps.orchestrator.settings import Settings
 from apps.orchestrator.storage import SCHEMA, last_runs
-from apps.vocabulary import RunResult
+from apps.vocabulary import RunResult, SubmissionResult
 from telemetry.testing import Recorded
 from tests.apps.markets import MONDAY, TUESDAY, market
 
@@ -119,8 +120,8 @@ async def test_a_run_places_the_missing_orders_and_is_recorded(
     assert await orchestration.run(state) is RunResult.SUCCESS
 
     assert services.wanted() == {("AAPL", "buy", 15): 1, ("MSFT", "buy", 17): 1}
-    assert recorded(orders_submitted_total, result="accepted") == 2
-    assert recorded(orchestration_runs_total, result="success") == 1
+    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.ACCEPTED)) == 2
+    assert recorded(orchestration_runs_total, RunLabels(result=RunResult.SUCCESS)) == 1
     assert recorded(orchestration_duration_seconds) == 1
     assert recorded(orchestration_last_success_timestamp_seconds) is not None
     assert await runs(database) == [("success", 2)]
@@ -135,23 +136,26 @@ async def test_with_a_tripped_breaker_nothing_is_placed_and_halted_orders_count_
     assert await orchestration.run(MARKET) is RunResult.HALTED
 
     assert services.placed == []
-    assert recorded(orders_submitted_total, result="halted") == 2
-    assert recorded(orchestration_runs_total, result="halted") == 2
+    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.HALTED)) == 2
+    assert recorded(orchestration_runs_total, RunLabels(result=RunResult.HALTED)) == 2
     assert await runs(database) == [("halted", 0), ("halted", 0)]
 
 
 @pytest.mark.parametrize(
     ("answer", "result"),
     [
-        (httpx.Response(409, json={"detail": {"reason": "insufficient_cash"}}), "rejected"),
-        (httpx.Response(422, json={"detail": []}), "rejected"),
-        (httpx.Response(503, json={"detail": {"reason": "failed"}}), "failed"),
-        (httpx.Response(503, json={"detail": {"reason": "busy"}}, headers={"Retry-After": "1"}), "failed"),
-        (httpx.Response(503, json={"detail": "PostgreSQL does not answer"}), "failed"),
-        (httpx.Response(503, json=["outcome_unknown"]), "failed"),
-        (httpx.Response(500, text="oh"), "failed"),
-        (httpx.Response(200, json={"status": "rejected"}), "rejected"),
-        (httpx.Response(200, json={"status": "failed"}), "failed"),
+        (httpx.Response(409, json={"detail": {"reason": "insufficient_cash"}}), SubmissionResult.REJECTED),
+        (httpx.Response(422, json={"detail": []}), SubmissionResult.REJECTED),
+        (httpx.Response(503, json={"detail": {"reason": "failed"}}), SubmissionResult.FAILED),
+        (
+            httpx.Response(503, json={"detail": {"reason": "busy"}}, headers={"Retry-After": "1"}),
+            SubmissionResult.FAILED,
+        ),
+        (httpx.Response(503, json={"detail": "PostgreSQL does not answer"}), SubmissionResult.FAILED),
+        (httpx.Response(503, json=["outcome_unknown"]), SubmissionResult.FAILED),
+        (httpx.Response(500, text="oh"), SubmissionResult.FAILED),
+        (httpx.Response(200, json={"status": "rejected"}), SubmissionResult.REJECTED),
+        (httpx.Response(200, json={"status": "failed"}), SubmissionResult.FAILED),
     ],
 )
 async def test_a_run_with_a_refused_order_has_failed_but_places_the_other_orders(
@@ -160,7 +164,7 @@ async def test_a_run_with_a_refused_order_has_failed_but_places_the_other_orders
     services: Services,
     recorded: Recorded,
     answer: httpx.Response,
-    result: str,
+    result: SubmissionResult,
 ) -> None:
     good = services.place
     services.place = lambda body: answer if body["symbol"] == "AAPL" else good(body)
@@ -168,8 +172,8 @@ async def test_a_run_with_a_refused_order_has_failed_but_places_the_other_orders
     assert await orchestration.run(MARKET) is RunResult.FAILED
 
     assert len(services.placed) == 2  # neither is sent again: the outcome is known
-    assert recorded(orders_submitted_total, result=result) == 1
-    assert recorded(orders_submitted_total, result="accepted") == 1
+    assert recorded(orders_submitted_total, SubmissionLabels(result=result)) == 1
+    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.ACCEPTED)) == 1
     assert await runs(database) == [("failed", 1)]
 
 
@@ -256,7 +260,7 @@ async def test_an_order_is_sent_once_more_with_the_same_id_if_its_outcome_is_not
 
     ids = Counter(order["client_order_id"] for order in services.placed)
     assert list(ids.values()) == [2, 2]
-    assert recorded(orders_submitted_total, result="accepted") == 2
+    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.ACCEPTED)) == 2
 
 
 @pytest.mark.parametrize("first", [lost, unknown])
@@ -271,7 +275,7 @@ async def test_a_refusal_is_a_refusal_also_when_the_order_was_sent_twice(
     )
 
     assert await orchestration.run(MARKET) is RunResult.FAILED
-    assert recorded(orders_submitted_total, result="rejected") == 2
+    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.REJECTED)) == 2
 
 
 @pytest.mark.parametrize(
@@ -303,7 +307,7 @@ async def test_an_order_has_failed_if_its_answer_was_lost_twice(
     services.place = lose
 
     assert await orchestration.run(MARKET) is RunResult.FAILED
-    assert recorded(orders_submitted_total, result="failed") == 2
+    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.FAILED)) == 2
 
 
 async def test_each_run_uses_new_order_ids(orchestration: Orchestration, services: Services) -> None:
@@ -337,7 +341,7 @@ async def test_a_run_without_the_data_that_it_needs_has_failed_and_is_counted(
     assert await orchestration.run(MARKET) is RunResult.FAILED
 
     assert services.placed == []
-    assert recorded(orchestration_runs_total, result="failed") == 1
+    assert recorded(orchestration_runs_total, RunLabels(result=RunResult.FAILED)) == 1
     assert await runs(database) == [("failed", 0)]
 
 
@@ -405,11 +409,11 @@ async def test_a_session_has_one_successful_run_even_after_a_restart(
     await orchestration.see(MARKET)
     again = create()
     await again.see(MARKET)
-    assert recorded(orchestration_runs_total, result="success") == 1
+    assert recorded(orchestration_runs_total, RunLabels(result=RunResult.SUCCESS)) == 1
 
     services.targets = {**services.targets, "trading_date": "2020-03-10"}
     await again.see(market({"AAPL": 100, "MSFT": 200}, date=TUESDAY))
-    assert recorded(orchestration_runs_total, result="success") == 2
+    assert recorded(orchestration_runs_total, RunLabels(result=RunResult.SUCCESS)) == 2
     assert MARKET.trading_date == MONDAY
 
 
@@ -430,15 +434,15 @@ async def test_old_targets_are_a_failure_only_some_seconds_after_the_open(
     assert await runs(database) == []
     clock[0] += 0.1
     await orchestration.see(tuesday)
-    assert recorded(orchestration_runs_total, result="failed") == 1
+    assert recorded(orchestration_runs_total, RunLabels(result=RunResult.FAILED)) == 1
 
     services.targets = {**services.targets, "trading_date": "2020-03-10"}
     await orchestration.see(tuesday)
-    assert recorded(orchestration_runs_total, result="success") == 1
+    assert recorded(orchestration_runs_total, RunLabels(result=RunResult.SUCCESS)) == 1
 
 
 async def test_the_health_of_dependencies_is_in_the_metrics(orchestration: Orchestration, recorded: Recorded) -> None:
     await orchestration.watch_dependencies()
 
-    assert recorded(dependency_available, dependency="signal-service") == 1
-    assert recorded(dependency_available, dependency="execution-gateway") == 0
+    assert recorded(dependency_available, DependencyLabels(dependency="signal-service")) == 1
+    assert recorded(dependency_available, DependencyLabels(dependency="execution-gateway")) == 0

@@ -19,10 +19,11 @@ from apps.catalogue import (
     target_weight_ratio,
 )
 from apps.database import Database
+from apps.labels import SignalFailureLabels, SignalLabels, StrategyLabels, SymbolLabels
 from apps.signal_service.settings import Settings
 from apps.signal_service.signals import Signals
 from apps.signal_service.storage import SCHEMA
-from apps.vocabulary import Strategy
+from apps.vocabulary import Direction, SignalFailure, Strategy
 from telemetry.testing import Recorded
 from tests.apps.markets import MONDAY, TUESDAY, market
 
@@ -48,10 +49,10 @@ async def test_targets_are_made_and_stored_and_in_the_metrics(database: Database
     assert (made.targets.trading_date, made.targets.strategy) == (MONDAY, Strategy.EQUAL_WEIGHT)
     assert made.targets.weights == {"AAPL": Decimal("0.5"), "MSFT": Decimal("0.5")}
     assert made.targets.made_at == pytest.approx(time.time(), abs=5)
-    assert recorded(target_weight_ratio, symbol="AAPL") == 0.5
-    assert recorded(signals_generated_total, symbol="MSFT", direction="long") == 1
+    assert recorded(target_weight_ratio, SymbolLabels(symbol="AAPL")) == 0.5
+    assert recorded(signals_generated_total, SignalLabels(symbol="MSFT", direction=Direction.LONG)) == 1
     assert recorded(signals_last_generated_timestamp_seconds) == made.targets.made_at
-    assert recorded(signal_generation_duration_seconds, strategy="equal_weight") == 1
+    assert recorded(signal_generation_duration_seconds, StrategyLabels(strategy=Strategy.EQUAL_WEIGHT)) == 1
     async with database.connection() as connection:
         row = await connection.fetchrow("SELECT trading_date, strategy, weights FROM signals.targets")
     assert row is not None
@@ -67,7 +68,7 @@ async def test_signals_are_made_at_the_open_and_every_few_seconds_but_not_while_
     made = signals(database, signal_seconds=3600)
 
     def count() -> float:
-        return recorded(signals_generated_total, symbol="AAPL", direction="long") or 0
+        return recorded(signals_generated_total, SignalLabels(symbol="AAPL", direction=Direction.LONG)) or 0
 
     await made.see(market({"AAPL": 100}, is_open=False))
     assert count() == 0
@@ -91,9 +92,9 @@ async def test_momentum_looks_back_over_the_stored_closes(database: Database, re
 
     assert made.targets is not None
     assert made.targets.weights == {"AAPL": 1, "MSFT": 0}
-    assert recorded(signals_generated_total, symbol="AAPL", direction="long") == 1
-    assert recorded(signals_generated_total, symbol="AAPL", direction="flat") == 2
-    assert recorded(target_weight_ratio, symbol="MSFT") == 0
+    assert recorded(signals_generated_total, SignalLabels(symbol="AAPL", direction=Direction.LONG)) == 1
+    assert recorded(signals_generated_total, SignalLabels(symbol="AAPL", direction=Direction.FLAT)) == 2
+    assert recorded(target_weight_ratio, SymbolLabels(symbol="MSFT")) == 0
 
 
 async def test_a_symbol_that_is_no_longer_quoted_has_no_weight(database: Database, recorded: Recorded) -> None:
@@ -102,8 +103,8 @@ async def test_a_symbol_that_is_no_longer_quoted_has_no_weight(database: Databas
 
     await made.make(market({"AAPL": 100}))
 
-    assert recorded(target_weight_ratio, symbol="AAPL") == 1
-    assert recorded(target_weight_ratio, symbol="GONE") is None
+    assert recorded(target_weight_ratio, SymbolLabels(symbol="AAPL")) == 1
+    assert recorded(target_weight_ratio, SymbolLabels(symbol="GONE")) is None
 
 
 async def test_without_quotes_there_are_no_signals_and_a_failure_is_counted(
@@ -114,7 +115,7 @@ async def test_without_quotes_there_are_no_signals_and_a_failure_is_counted(
     await made.see(market({}))
 
     assert made.targets is None
-    assert recorded(signal_generation_failures_total, reason="no_quotes") == 1
+    assert recorded(signal_generation_failures_total, SignalFailureLabels(reason=SignalFailure.NO_QUOTES)) == 1
 
 
 async def test_if_storing_fails_the_last_targets_stay_and_a_failure_is_counted(
@@ -128,5 +129,5 @@ async def test_if_storing_fails_the_last_targets_stay_and_a_failure_is_counted(
     await made.see(market({"AAPL": 100, "MSFT": 200}, date=TUESDAY))
 
     assert made.targets is last
-    assert recorded(signal_generation_failures_total, reason="storage") == 1
-    assert recorded(target_weight_ratio, symbol="MSFT") is None
+    assert recorded(signal_generation_failures_total, SignalFailureLabels(reason=SignalFailure.STORAGE)) == 1
+    assert recorded(target_weight_ratio, SymbolLabels(symbol="MSFT")) is None

@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 import apps.catalogue  # noqa: F401  # declares the platform's metrics
-from telemetry.recording import declared
+from telemetry.instruments import Instrument
+from telemetry.registry import declared
 
 ROOT = Path(__file__).parents[3]
 GRAFANA = ROOT / "infra" / "grafana"
@@ -98,6 +99,7 @@ def test_prometheus_can_read_the_query(query: str) -> None:
 def test_a_query_asks_for_metrics_and_labels_that_are_declared(query: str) -> None:
     known = {"up": {"job", "instance"}}
     for metric in declared.values():
+        assert isinstance(metric, Instrument)
         for suffix in SUFFIXES.get(metric.kind, ("",)):
             known[metric.name + suffix] = {"job", "instance", "le", *metric.label_names}
     names = [word for word in re.findall(r"[a-z_]{2,}(?=[\[{)])", query) if word not in ("by", "on")]

@@ -1,0 +1,72 @@
+"""What was not recorded, and why.
+
+A wrong record never raises an error in the calling code. It is dropped and counted in
+`telemetry_dropped_total{metric,reason}`. It is also logged, at most once a minute for each metric and reason.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from enum import StrEnum
+
+logger = logging.getLogger(__name__)
+
+COUNTER = "telemetry_dropped_total"
+
+
+class Reason(StrEnum):
+    """Why a record was dropped. These are the values of the label `reason` of `telemetry_dropped_total`."""
+
+    NOT_A_NUMBER = "not_a_number"
+    NEGATIVE = "negative"
+    MISSING_ATTRIBUTE = "missing_attribute"
+    UNDECLARED_ATTRIBUTE = "undeclared_attribute"
+    NOT_TEXT = "not_text"
+    UNDECLARED_VALUE = "undeclared_value"
+    NOT_OWNED = "not_owned"
+    CALLBACK_FAILED = "callback_failed"
+    CALLBACK_HANGS = "callback_hangs"
+    UNREADABLE = "unreadable"
+    NOT_RENDERED = "not_rendered"
+
+
+class Dropped(Exception):
+    """The record must not be taken. This error is always caught inside this package."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+_count: Callable[[str, Reason], None] | None = None
+_last_said: dict[tuple[str, str], float] = {}
+_lock = threading.Lock()
+_SILENCE_SECONDS = 60.0
+
+
+def count_with(count: Callable[[str, Reason], None]) -> None:
+    """Sets what counts a drop. The counter is a declared metric, and those need this module."""
+    global _count
+    _count = count
+
+
+def dropped(metric: str, problem: Dropped) -> None:
+    """Counts a dropped record, and logs it at most once a minute for each metric and reason."""
+    if _count is not None and metric != COUNTER:
+        _count(metric, problem.reason)
+    warn((metric, problem.reason.value), f"a record of {metric} was dropped ({problem.reason.value}): {problem}")
+
+
+def warn(key: tuple[str, str], message: str) -> None:
+    """Logs a message, at most once a minute for each key."""
+    now = time.monotonic()
+    with _lock:
+        speak = now - _last_said.get(key, -math.inf) >= _SILENCE_SECONDS
+        if speak:
+            _last_said[key] = now
+    if speak:
+        logger.warning("%s", message)

@@ -1,0 +1,49 @@
+"""What is declared in this process, and which service it is: the one place of global state."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Declared(Protocol):
+    """A declared metric, as the registry needs it."""
+
+    name: str
+
+    def differences(self, other: Any) -> list[str]:
+        """What another declaration of the same name has differently."""
+
+    def merge(self, other: Any) -> None:
+        """Takes over what is shared with another declaration that is the same."""
+
+
+class Process:
+    """What `init` set for this process. Before `init`, every declared metric is recorded."""
+
+    def __init__(self) -> None:
+        self.service: str | None = None
+        self.disabled = False
+
+
+process = Process()
+
+declared: dict[str, Declared] = {}
+"""Every declared metric by its name, in the order of the declarations."""
+
+
+def register(metric: Declared) -> Declared:
+    """Registers a metric that is complete. One declaration that is executed twice is one metric: returns the first.
+
+    Raises ValueError if there is another declaration with that name.
+    """
+    first = declared.setdefault(metric.name, metric)
+    if first is metric:
+        return metric
+    differences = first.differences(metric)
+    if differences:
+        raise ValueError(
+            f"{metric.name} is declared twice, with a different {' and '.join(differences)}: give one of them another "
+            "name, or import the other one"
+        )
+    first.merge(metric)
+    return first
