@@ -79,4 +79,4 @@ format: venv
 	$(VENV)/ruff check --fix
 
 lock: venv
-	$(VENV)/uv pip compile -q --prerelease=if-necessary-or-explicit --universal --generate-hashes --no-annotate --no-header pyproject.toml --group platform --group local --group dev -o requirements.lock
+	$(VENV)/uv pip compile -q --prerelease=if-necessary-or-explicit --universal --generate-hashes --no-annotate --no-header pyproject.toml --all-extras --group platform --group local --group dev -o requirements.lock

@@ -16,10 +16,14 @@ The connection status of Redis and PostgreSQL comes from `RedisProbe` and `Datab
 """
 
 from telemetry.attributes import Open
+from telemetry.counters import Counter, UpDownCounter
 from telemetry.databases import DatabaseProbe, RedisProbe
-from telemetry.instruments import Counter, Gauge, Histogram, UpDownCounter
+from telemetry.gauges import Gauge
+from telemetry.histograms import Histogram
 from telemetry.logs import set_up_logging
 from telemetry.sdk import init, shutdown
+
+__version__ = "0.1.0"
 
 __all__ = [
     "Counter",

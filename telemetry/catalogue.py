@@ -4,8 +4,10 @@ from typing import Annotated, Literal, TypedDict
 
 from telemetry import drops
 from telemetry.attributes import Open
+from telemetry.counters import Counter
 from telemetry.drops import Reason
-from telemetry.instruments import Counter, Gauge, Histogram
+from telemetry.gauges import Gauge
+from telemetry.histograms import Histogram
 
 METRIC = Open(limit=1000)
 
@@ -17,10 +19,11 @@ class DependencyLabels(TypedDict):
 
 
 class BuildLabels(TypedDict):
-    """The versions of this software and of Python."""
+    """The versions of the service (`service.version` in OTEL_RESOURCE_ATTRIBUTES), of Python and of this library."""
 
     version: Annotated[str, Open(limit=10)]
     python: Annotated[str, Open(limit=10)]
+    telemetry: Annotated[str, Open(limit=10)]
 
 
 class DropLabels(TypedDict):
@@ -52,7 +55,10 @@ heartbeat_timestamp_seconds = Gauge(
     "heartbeat_timestamp_seconds", "The time of the scrape; it shows that this process is alive.", unit="s"
 )
 build_info = Gauge(
-    "build_info", "Always 1; the labels are the versions of this software and of Python.", BuildLabels, unit="1"
+    "build_info",
+    "Always 1; the labels are the versions of the service, of Python and of the telemetry library.",
+    BuildLabels,
+    unit="1",
 )
 telemetry_dropped_total = Counter(
     drops.COUNTER, "Records that were dropped, by metric and reason.", DropLabels, unit="{record}"

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from abc import ABC, abstractmethod
-from typing import Literal
-
-import asyncpg
-import redis.asyncio
+from typing import TYPE_CHECKING, Literal
 
 from telemetry.catalogue import (
     database_connection_status,
     dependency_ping_duration_seconds,
     redis_connection_status,
 )
-from telemetry.instruments import Gauge
+from telemetry.extras import Missing, load
+from telemetry.gauges import Gauge
+
+if TYPE_CHECKING:
+    import asyncpg
+    import redis.asyncio
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +33,12 @@ TIMEOUT_SECONDS = 1.0
 
 
 def _reason(problem: Exception) -> str:
-    """The error as text. The text of a ValueError is left out: it quotes the address, which may hold the password."""
+    """What kind of error it is. Not its text: that may quote the address, and a part of it may be the password."""
     if isinstance(problem, ValueError):
         return f"{type(problem).__name__}: its address cannot be read"
-    return f"{type(problem).__name__}: {problem}".removesuffix(": ")
+    if isinstance(problem, OSError) and problem.errno is not None and problem.errno > 0:
+        return f"{type(problem).__name__}: {os.strerror(problem.errno)}"
+    return type(problem).__name__
 
 
 class _Probe(ABC):
@@ -43,6 +48,7 @@ class _Probe(ABC):
     def __init__(self) -> None:
         self.up: bool | None = None
         """Whether the last probe was answered. None before the first probe."""
+        self._said_missing = False
 
     @abstractmethod
     async def _ask(self) -> None: ...
@@ -69,6 +75,11 @@ class _Probe(ABC):
                     await self._ask()
             except Exception as error:  # every error means that the dependency did not answer
                 problem = error
+        if isinstance(problem, Missing):  # unknown is not down: there is no series
+            if not self._said_missing:
+                logger.warning("the status of %s is not known: %s", self.dependency, problem)
+            self._said_missing = True
+            return
         up = problem is None
         if up != self.up:
             if problem is None:
@@ -101,7 +112,8 @@ class DatabaseProbe(_Probe):
 
     async def _ask(self) -> None:
         if self._connection is None:
-            self._connection = await asyncpg.connect(self._dsn, timeout=TIMEOUT_SECONDS)
+            self._connection = await load("asyncpg").connect(self._dsn, timeout=TIMEOUT_SECONDS)
+        assert self._connection is not None  # noqa: S101
         await self._connection.execute("SELECT 1")
 
     async def _forget(self) -> None:
@@ -129,7 +141,8 @@ class RedisProbe(_Probe):
 
     async def _ask(self) -> None:
         if self._client is None:
-            self._client = redis.asyncio.from_url(self._url, single_connection_client=True)
+            self._client = load("redis.asyncio").from_url(self._url, single_connection_client=True)
+        assert self._client is not None  # noqa: S101
         await self._client.ping()
 
     async def _forget(self) -> None:

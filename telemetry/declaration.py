@@ -37,6 +37,8 @@ def check_name(name: str, kind: str, unit: str, *, named_like_a_counter: bool = 
             raise ValueError(f"{name} ends in {suffix}, as the series of a histogram do: choose another name")
     if kind == "counter" and not name.endswith("_total"):
         raise ValueError(f"{name} is a counter, and Prometheus would call it {name}_total: call it so")
+    if kind == "counter" and "total" in name.removesuffix("_total").split("_"):
+        raise ValueError(f"{name} has the word total twice, and would arrive with one: leave the other out")
     if kind != "counter" and name.endswith("_total") and not named_like_a_counter:
         raise ValueError(f"{name} ends in _total, which is for counters: this is a {kind}, so call it {name[:-6]}")
     word = _IN_NAME.get(unit)

@@ -7,18 +7,17 @@ cannot be written costs only itself.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
-
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.metrics_core import Metric
+from typing import TYPE_CHECKING, Any
 
 from telemetry.catalogue import METRIC, telemetry_series
 from telemetry.drops import Dropped, Reason, dropped, warn
-from telemetry.instruments import Instrument
+from telemetry.instrument import Instrument
 from telemetry.registry import declared
 from telemetry.samples import written
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.metrics_core import Metric
 
 
 def exposed_metrics() -> list[Instrument[Any]]:
@@ -26,14 +25,15 @@ def exposed_metrics() -> list[Instrument[Any]]:
     return [one for one in list(declared.values()) if isinstance(one, Instrument) and one.is_exposed()]
 
 
-def render(registry: CollectorRegistry | None) -> bytes:
-    """The whole answer: this service's metrics, and then those of the registry."""
+def render(*registries: CollectorRegistry) -> bytes:
+    """The whole answer: this service's metrics, and then those of the registries. Each name is written once."""
     exposed = exposed_metrics()
     METRIC.know(one.name for one in exposed)  # so that their drops begin at 0
     text = b"".join(_text(one) for one in exposed if one is not telemetry_series)
     telemetry_series.replace({one.name: one.series() for one in exposed if one is not telemetry_series})
     text += _text(telemetry_series)
-    return text if registry is None else text + _others(registry)
+    written_names: set[str] = set()
+    return text + b"".join(_others(registry, written_names) for registry in registries)
 
 
 def _text(instrument: Instrument[Any]) -> bytes:
@@ -44,11 +44,13 @@ def _text(instrument: Instrument[Any]) -> bytes:
         return b""
 
 
-def _others(registry: CollectorRegistry) -> bytes:
-    """The registry's metrics, without those that have the name of a declared metric: no name is written twice.
+def _others(registry: CollectorRegistry, seen: set[str]) -> bytes:
+    """The registry's metrics, without those that have the name of a declared metric, or were written before.
 
     A metric that cannot be written is left out and logged. A bad label in another library must not fail the scrape.
     """
+    from prometheus_client import generate_latest
+
     try:
         families = list(registry.collect())
     except Exception as error:
@@ -58,11 +60,11 @@ def _others(registry: CollectorRegistry) -> bytes:
     for family in families:
         name = f"{family.name}_total" if family.type == "counter" else family.name
         if name in declared:
-            warn(
-                (name, "taken"),
-                f"{name} was also recorded by another library through the OpenTelemetry API; that one is left out",
-            )
+            warn((name, "taken"), f"{name} was also recorded by another library; that one is left out")
             continue
+        if name in seen:
+            continue
+        seen.add(name)
         try:
             texts.append(generate_latest(_Single(family)))
         except Exception as error:

@@ -9,45 +9,101 @@ A process without an application serves /metrics on its own port.
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import logging
 import os
+import re
+import socket
 import threading
 from collections.abc import Callable, MutableMapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
-from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from telemetry import environment
+from telemetry.extras import load
 
-from telemetry.exposition import CONTENT_TYPE
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
 
 logger = logging.getLogger(__name__)
 
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 UNMEASURED = ("/metrics", "/health")
 """Exact paths that are not measured. They are requested every few seconds and would hide the requests of clients."""
 
-# The anchors are needed: the pattern is searched in the whole URL, and the client chooses the host in it.
-_UNMEASURED_URLS = ",".join(f"^https?://[^/]*{path}$" for path in UNMEASURED)
+
+class NoApplication(Exception):
+    """What was given to `init` is no application in which /metrics can be served."""
 
 
 def choose_conventions() -> None:
     """Makes the instrumentation of an older FastAPI use the stable names. Call it before any other instrumentation."""
     # The default conventions put the client's Host header into a label.
-    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
+    name = "OTEL_SEMCONV_STABILITY_OPT_IN"
+    chosen = [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
+    if "http" not in chosen and "http/dup" not in chosen:
+        os.environ[name] = ",".join([*chosen, "http"])
 
 
-def serve_metrics(app: FastAPI, render: Callable[[], bytes]) -> None:
-    """Adds GET /metrics before every other route. It runs in a thread, so that it does not block the event loop."""
+def starlette_of(app: object) -> Starlette:
+    """The FastAPI or Starlette application, also if middleware is wrapped around it. Raises `NoApplication`."""
+    from starlette.applications import Starlette
 
-    async def metrics(request: Request) -> Response:
-        return Response(await run_in_threadpool(render), media_type=CONTENT_TYPE)
+    inner: object = app
+    for _ in range(100):
+        if isinstance(inner, Starlette):
+            return inner
+        inner = getattr(inner, "app", None)
+    raise NoApplication(
+        f"{type(app).__name__} is neither a FastAPI nor a Starlette application, nor one with middleware around it: "
+        "call init without an application, then /metrics is served on a port of its own"
+    )
 
-    app.router.routes.insert(0, Route("/metrics", metrics, methods=["GET"], include_in_schema=False))
+
+def serve_metrics(app: Starlette, render: Callable[[], bytes]) -> None:
+    """Adds GET and HEAD /metrics before every other route. A scrape never waits for the application's thread pool."""
+    from starlette.responses import Response
+    from starlette.routing import Route
+
+    async def metrics(_: Request) -> Response:
+        return Response(await in_own_thread(render), media_type=CONTENT_TYPE)
+
+    app.router.routes.insert(0, Route("/metrics", metrics, methods=["GET", "HEAD"], include_in_schema=False))
+
+
+async def in_own_thread(work: Callable[[], bytes]) -> bytes:
+    """Does the work in a thread that nothing else uses, so that neither waits for the other."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[bytes] = loop.create_future()
+
+    def answer(result: bytes | None, error: BaseException | None) -> None:
+        if not done.done():  # the client may have gone
+            if error is None and result is not None:
+                done.set_result(result)
+            else:
+                done.set_exception(error or RuntimeError("no answer"))
+
+    def run() -> None:
+        try:
+            result, problem = work(), None
+        except BaseException as error:
+            result, problem = None, RuntimeError(f"{type(error).__name__}: {error}")
+        try:
+            loop.call_soon_threadsafe(answer, result, problem)
+        except RuntimeError:  # the loop has ended
+            logger.debug("an answer of /metrics came after the end of its server")
+
+    threading.Thread(target=run, daemon=True, name="telemetry-scrape").start()
+    return await done
+
+
+def _unmeasured_urls() -> str:
+    # The anchors are needed: the pattern is searched in the whole URL, and the client chooses the host in it.
+    ours = [f"^https?://[^/]*{path}$" for path in UNMEASURED]
+    return ",".join(filter(None, [*ours, environment.excluded_urls()]))
 
 
 def has_native_telemetry() -> bool:
@@ -55,15 +111,17 @@ def has_native_telemetry() -> bool:
     return importlib.util.find_spec("fastapi.telemetry") is not None
 
 
-def instrument(app: FastAPI) -> None:
+def instrument(app: Starlette) -> None:
     """Turns on request metrics for the application. FastAPI measures them itself if its version can."""
-    if has_native_telemetry():
+    if not hasattr(app, "openapi"):
+        logger.warning("the requests of a Starlette application are not measured: only those of FastAPI are")
+    elif has_native_telemetry():
         _leave_out_unmeasured(app)
     else:
         instrument_older_fastapi(app)
 
 
-def _leave_out_unmeasured(app: FastAPI) -> None:
+def _leave_out_unmeasured(app: Starlette) -> None:
     # The public way to set this is an argument of FastAPI(), but here the application exists already.
     settings: dict[str, Any] | None = getattr(app, "_telemetry", None)
     if settings is None:
@@ -72,44 +130,80 @@ def _leave_out_unmeasured(app: FastAPI) -> None:
         )
         return
     before = settings.get("exclude")
+    patterns = [re.compile(pattern) for pattern in environment.excluded_urls().split(",") if pattern]
 
     def exclude(scope: MutableMapping[str, Any]) -> bool:
-        return scope.get("path") in UNMEASURED or bool(before is not None and before(scope))
+        path = scope.get("path", "")
+        if path in UNMEASURED or (before is not None and before(scope)):
+            return True
+        return any(pattern.search(path) for pattern in patterns)
 
     settings["exclude"] = exclude
 
 
-def instrument_older_fastapi(app: FastAPI) -> None:
+def instrument_older_fastapi(app: Starlette) -> None:
     """Adds opentelemetry-instrumentation-fastapi. FastAPI's own telemetry turns itself off when it finds it."""
     choose_conventions()
-    FastAPIInstrumentor.instrument_app(app, excluded_urls=_UNMEASURED_URLS)
+    instrumentor = load("opentelemetry.instrumentation.fastapi").FastAPIInstrumentor
+    instrumentor.instrument_app(app, excluded_urls=_unmeasured_urls())
 
 
 def instrument_apps_to_come() -> None:
     """Turns on request metrics for applications created later. Does nothing if FastAPI measures its own requests."""
-    if not has_native_telemetry():
+    if importlib.util.find_spec("fastapi") is not None and not has_native_telemetry():
         choose_conventions()
-        FastAPIInstrumentor().instrument(excluded_urls=_UNMEASURED_URLS)
+        load("opentelemetry.instrumentation.fastapi").FastAPIInstrumentor().instrument(excluded_urls=_unmeasured_urls())
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Says it in a line, not in a traceback: a client that leaves is no error."""
+        logger.debug("a request for /metrics was not answered", exc_info=True)
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
 
 
 def serve_metrics_alone(render: Callable[[], bytes]) -> None:
-    """Serves /metrics on `OTEL_EXPORTER_PROMETHEUS_HOST` (localhost) and `_PORT` (9464), in a daemon thread."""
+    """Serves /metrics on `OTEL_EXPORTER_PROMETHEUS_HOST` (localhost) and `_PORT` (9464), in a daemon thread.
+
+    Logs a sentence if the port is wrong or taken: then there are no metrics.
+    """
 
     class Metrics(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            self._answer(with_body=True)
+
+        def do_HEAD(self) -> None:
+            self._answer(with_body=False)
+
+        def _answer(self, *, with_body: bool) -> None:
             known = self.path.partition("?")[0] == "/metrics"
             body = render() if known else b"metrics are at /metrics\n"
             self.send_response(200 if known else 404)
             self.send_header("Content-Type", CONTENT_TYPE)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            if with_body:
+                self.wfile.write(body)
 
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
             """Logs nothing: a log line for each scrape would hide the other lines."""
 
-    host = os.environ.get("OTEL_EXPORTER_PROMETHEUS_HOST", "").strip() or "localhost"
-    port = int(os.environ.get("OTEL_EXPORTER_PROMETHEUS_PORT", "").strip() or 9464)
-    server = ThreadingHTTPServer((host, port), Metrics)
-    server.daemon_threads = True
+    host = environment.read("OTEL_EXPORTER_PROMETHEUS_HOST", "localhost").strip("[]")
+    given = environment.read("OTEL_EXPORTER_PROMETHEUS_PORT", "9464")
+    try:
+        server = (_Server6 if ":" in host else _Server)((host, int(given)), Metrics)
+    except (OSError, OverflowError, ValueError) as error:
+        logger.error(
+            "there is no /metrics: OTEL_EXPORTER_PROMETHEUS_HOST=%s and OTEL_EXPORTER_PROMETHEUS_PORT=%s cannot be "
+            "used (%s); choose another port",
+            host,
+            given,
+            error,
+        )
+        return
     threading.Thread(target=server.serve_forever, daemon=True, name="metrics").start()

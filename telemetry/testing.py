@@ -7,6 +7,7 @@ def test_an_order_is_counted(recorded):
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from typing import Any, Protocol, overload
 
@@ -15,7 +16,8 @@ import pytest
 from telemetry import sdk
 from telemetry.attributes import NoLabels
 from telemetry.drops import Dropped
-from telemetry.instruments import Gauge, Instrument, L
+from telemetry.gauges import Gauge
+from telemetry.instrument import Instrument, L
 from telemetry.registry import declared, process
 
 
@@ -66,6 +68,6 @@ def another_service(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setattr(process, "service", None)
     monkeypatch.setattr(process, "disabled", False)
-    monkeypatch.setattr(sdk, "_apps", [])
-    if sdk._meter_provider is not None:
+    monkeypatch.setattr(sdk, "_apps", weakref.WeakSet())
+    if sdk._registry is not None:
         monkeypatch.setattr(sdk, "_set_up_metrics", lambda _: None)

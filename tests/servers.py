@@ -7,7 +7,7 @@ import pwd
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +39,19 @@ class Server:
 
 
 @contextmanager
-def _running(command: list[str], log: Path, user: str | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def program_running(
+    command: list[str], log: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program of the set-up, which may not be ready yet. It is stopped at the end of the block."""
+    marks.starts(Path(command[0]).name)
+    with _running(command, log, environment=environment) as process:
+        yield process
+
+
+@contextmanager
+def _running(
+    command: list[str], log: Path, user: str | None = None, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("ab") as output:
         # Without the groups of root, which would close a program to this user that "others" may read.
         group = None if user is None else pwd.getpwnam(user).pw_gid
@@ -51,6 +63,7 @@ def _running(command: list[str], log: Path, user: str | None = None) -> Iterator
             group=group,
             extra_groups=None if user is None else [],
             cwd="/",
+            env=environment,
         )
     try:
         yield process

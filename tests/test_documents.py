@@ -261,6 +261,6 @@ asyncio.run(ask())
     done = run(file)
 
     assert done.returncode == 0, done.stderr
-    assert 'letters_total 1\n' in done.stdout
+    assert "letters_total 1\n" in done.stdout
     for promised in ("heartbeat_timestamp_seconds ", "http_server_request_duration_seconds_count{"):
         assert f"\n{promised}" in done.stdout

@@ -35,8 +35,8 @@ from apps.execution_gateway.events import (
 )
 from apps.execution_gateway.execution import Execution
 from apps.execution_gateway.models import Order
-from apps.labels import SideLabels, SymbolSideLabels
-from apps.vocabulary import PlacementStatus, Rejection
+from apps.labels import SymbolSideLabels
+from apps.vocabulary import PlacementStatus, Rejection, Side
 
 logger = logging.getLogger(__name__)
 
@@ -104,15 +104,19 @@ def _record_fills(fills: Sequence[Filled]) -> None:
         _record_quality(fill.order, fill.execution)
 
 
+_took = {side: order_fill_duration_seconds.bind({"side": side}) for side in Side}
+_slippage = {side: order_slippage_bps.bind({"side": side}) for side in Side}
+_improvement = {side: order_price_improvement_bps.bind({"side": side}) for side in Side}
+
+
 def _record_quality(order: Order, execution: Execution) -> None:
-    side: SideLabels = {"side": execution.side}
-    order_fill_duration_seconds.record(max(0.0, (execution.at - order.created_at).total_seconds()), side)
+    _took[execution.side].record(max(0.0, (execution.at - order.created_at).total_seconds()))
     if order.arrival_price:
         worse = slippage_bps(order.arrival_price, execution)
         if worse >= 0:
-            order_slippage_bps.record(worse, side)
+            _slippage[execution.side].record(worse)
         else:
-            order_price_improvement_bps.record(-worse, side)
+            _improvement[execution.side].record(-worse)
 
 
 def slippage_bps(arrival_price: Decimal, execution: Execution) -> Decimal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -40,3 +41,11 @@ def dropped() -> Drops:
         return {reason: count for reason, count in counts.items() if count}
 
     return count
+
+
+@pytest.fixture
+def free_port() -> str:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])

@@ -61,7 +61,7 @@ def test_a_callback_may_raise_anything_and_costs_its_own_gauge_only(error: type[
     Gauge("bad", "A bad one.").watch(fail)
     Counter("good_total", "A good one.").add(2)
 
-    text = render(None).decode()
+    text = render().decode()
 
     assert "good_total 2\n" in text
     assert "\nbad " not in text

@@ -24,6 +24,8 @@ NAMES: list[tuple[type[Any], str, str]] = [
     (Gauge, "things_", "has underscores that would be lost"),
     (Counter, "orders", "orders is a counter, and Prometheus would call it orders_total: call it so"),
     (Gauge, "sent_total", "sent_total ends in _total, which is for counters: this is a gauge, so call it sent"),
+    (Counter, "sent_total_total", "sent_total_total has the word total twice"),
+    (Counter, "total_sent_total", "has the word total twice"),
     (UpDownCounter, "sent_total", "ends in _total"),
     (Histogram, "sent_total", "ends in _total"),
     (Gauge, "took_seconds_count", "took_seconds_count ends in _count, as the series of a histogram do"),

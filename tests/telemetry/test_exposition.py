@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from telemetry import Counter, Gauge, Histogram, UpDownCounter
 from telemetry.drops import Reason
 from telemetry.exposition import render
-from telemetry.instruments import _Numbers
+from telemetry.instrument import Numbers
 from telemetry.registry import declared, process
 from tests.telemetry.conftest import Drops
 from tests.telemetry.labels import BySide, BySymbol, BySymbolAndSide, ByText, Side, labels
@@ -38,13 +38,13 @@ def parsed(text: bytes) -> Series:
     return series
 
 
-def scraped(name: str, registry: CollectorRegistry | None = None) -> dict[frozenset[tuple[str, str]], float]:
+def scraped(name: str, *registries: CollectorRegistry) -> dict[frozenset[tuple[str, str]], float]:
     """The samples with this name, by their labels."""
-    return {labels: value for (sample, labels), value in parsed(render(registry)).items() if sample == name}
+    return {labels: value for (sample, labels), value in parsed(render(*registries)).items() if sample == name}
 
 
 def lines(name: str) -> list[str]:
-    return [line for line in render(None).decode().splitlines() if re.match(rf"(# \w+ )?{name}\b", line)]
+    return [line for line in render().decode().splitlines() if re.match(rf"(# \w+ )?{name}\b", line)]
 
 
 def test_each_kind_is_written_in_the_format_of_prometheus() -> None:
@@ -153,9 +153,9 @@ def test_one_metric_that_cannot_be_written_costs_only_itself(
 ) -> None:
     bad = Counter("bad_total", "It breaks.")
     Counter("good_total", "It works.").add(2)
-    monkeypatch.setattr(type(bad), "samples", lambda self: 1 / 0 if self is bad else _Numbers.samples(self))
+    monkeypatch.setattr(type(bad), "samples", lambda self: 1 / 0 if self is bad else Numbers.samples(self))
 
-    series = parsed(render(None))
+    series = parsed(render())
 
     assert series["good_total", frozenset()] == 2
     assert not any(name == "bad_total" for name, _ in series)
@@ -174,7 +174,7 @@ def test_a_scrape_may_come_while_metrics_are_declared() -> None:
     declaring = threading.Thread(target=declare)
     declaring.start()
     while not done.is_set():
-        parsed(render(None))
+        parsed(render())
     declaring.join()
 
 

@@ -606,3 +606,45 @@ def test_a_metric_may_belong_to_several_services(monkeypatch: pytest.MonkeyPatch
 
     assert shared.values() == {(): 2}
     assert dropped("things_total") == {"not_owned": 1}
+
+
+def test_a_metric_that_is_bound_to_its_labels_records_as_the_metric_does(dropped: Drops) -> None:
+    counter = Counter("things_total", "Things.", BySymbolAndSide, unit="{thing}")
+    up_down = UpDownCounter("things_open", "Things.", BySide, unit="{thing}")
+    gauge = Gauge("things_current", "Things.", BySide, unit="{thing}")
+    histogram = Histogram("things_seconds", "Things.", BySide, unit="s", buckets=(1,))
+    bound = counter.bind({"symbol": "AAPL", "side": Side.BUY})
+    assert counter.values() == {}
+
+    bound.add(2)
+    counter.add(3, {"symbol": "AAPL", "side": Side.BUY})
+    bound.add(-1)
+    up_down.bind({"side": Side.BUY}).add(-4)
+    level = gauge.bind({"side": Side.BUY})
+    level.set(5)
+    assert gauge.values() == {("buy",): 5}
+    level.remove()
+    buys = histogram.bind({"side": Side.BUY})
+    buys.record(0.5)
+    with buys.time():
+        pass
+
+    assert counter.values() == {("AAPL", "buy"): 5}
+    assert up_down.values() == {("buy",): -4, ("sell",): 0}
+    assert gauge.values() == {}
+    assert sum(histogram.values()["buy",][0]) == 2
+    assert dropped("things_total") == {"negative": 1}
+
+
+@pytest.mark.parametrize(("attributes", "reason"), BAD_ATTRIBUTES, ids=named)
+def test_a_metric_that_is_bound_to_wrong_labels_drops_and_counts_each_record(
+    attributes: Any, reason: str, dropped: Drops
+) -> None:
+    counter = Counter("things_total", "Things.", BySymbolAndSide, unit="{thing}")
+    bound = counter.bind(attributes)
+
+    bound.add(1)
+    bound.add(1)
+
+    assert counter.values() == {}
+    assert dropped("things_total") == {reason: 2}

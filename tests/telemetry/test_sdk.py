@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
 import socket
+import subprocess
+import sys
+import threading
+import time
+import weakref
 from typing import Any
 
 import httpx
+import pytest
 from fastapi import FastAPI
 from opentelemetry import metrics, trace
+from opentelemetry.exporter.otlp.proto.http import trace_exporter as otlp
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route as StarletteRoute
 
 import telemetry
 from apps.catalogue import orders_total
 from apps.labels import PlacementLabels
 from apps.vocabulary import PlacementStatus, Side
-from telemetry import sdk
 from tests.telemetry.apart import apart
 from tests.telemetry.test_exposition import Series, parsed
 
@@ -79,7 +93,7 @@ def test_init_serves_our_metrics_and_those_of_libraries_and_counts_each_request_
     assert values(series, "heartbeat_timestamp_seconds")[0] > 1.6e9
     for name in ("process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"):
         assert len(values(series, name)) == 1
-    assert values(series, "target_info", service_name="execution-gateway") == [1]
+    assert values(series, "target_info", service_name="from-the-environment") == [1]
     requests = "http_server_request_duration_seconds_count"
     assert values(series, requests, http_route="/orders/{order_id}", http_response_status_code="200") == [2]
     assert values(series, requests, http_route="/orders/{order_id}", http_response_status_code="422") == [1]
@@ -120,10 +134,10 @@ def refuse() -> None:
 
 
 def a_service_with_a_bad_environment() -> dict[str, Any]:
-    setattr(sdk, "OTLPSpanExporter", refuse)  # noqa: B010 - the name is not the module's own
+    otlp.OTLPSpanExporter = refuse  # type: ignore[assignment, misc]
     app = small_app()
     telemetry.init("execution_gateway", app)
-    telemetry.init("execution_gateway", "no app")  # type: ignore[arg-type]
+    telemetry.init("execution_gateway", "no app")
     orders_total.add(2, ORDER)
     return {"text": get(app, "/orders/1", "/metrics")[1].text}
 
@@ -140,8 +154,11 @@ def test_a_part_that_cannot_be_set_up_is_logged_and_the_other_parts_work() -> No
     assert values(series, "orders_total", **ORDER) == [2]
     assert values(series, "http_server_request_duration_seconds_count", http_route="/orders/{order_id}") == [1]
     assert "ERROR telemetry.sdk telemetry: traces could not be set up; the service runs without" in done.log
-    assert "OTEL_METRICS_EXPORTER=carrier-pigeon: only prometheus is supported" in done.log
-    assert "ERROR telemetry.sdk telemetry could not be set up for execution_gateway" in done.log
+    assert "OTEL_METRICS_EXPORTER=carrier-pigeon: only prometheus and none are supported" in done.log
+    assert (
+        "ERROR telemetry.sdk the application has no /metrics: str is neither a FastAPI nor a Starlette application"
+        in done.log
+    )
 
 
 def a_process_without_an_application(port: str) -> dict[str, Any]:
@@ -157,10 +174,8 @@ def a_process_without_an_application(port: str) -> dict[str, Any]:
     }
 
 
-def test_without_an_application_metrics_have_their_own_port() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+def test_without_an_application_metrics_have_their_own_port(free_port: str) -> None:
+    port = free_port
 
     done = apart(
         a_process_without_an_application,
@@ -197,4 +212,240 @@ def test_a_process_ends_despite_a_dead_collector_and_a_port_in_use() -> None:
 
     assert 1.5 < done.exit_seconds < 6  # the SDK alone takes 8 s and more
     assert "spans were left unsent after 2000 ms" in done.log
-    assert "/metrics could not be set up" in done.log
+    assert "there is no /metrics: OTEL_EXPORTER_PROMETHEUS_HOST=127.0.0.1" in done.log
+
+
+HEAVY = ("asyncpg", "fastapi", "opentelemetry.sdk", "prometheus_client", "redis", "starlette")
+
+
+def test_importing_the_library_loads_neither_the_sdk_nor_any_extra() -> None:
+    code = "import sys, telemetry; print([m for m in sys.argv[1:] if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code, *HEAVY], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"
+
+
+def a_service_without_extras(*missing: str) -> dict[str, Any]:
+    for module in missing:
+        sys.modules[module] = None  # type: ignore[assignment]  # so that importing it fails
+    import telemetry
+
+    telemetry.init("somebody")
+    probes = [telemetry.DatabaseProbe("postgresql://nowhere"), telemetry.RedisProbe("redis://nowhere")]
+
+    async def ask() -> None:
+        for probe in probes:
+            await probe.ask()
+            await probe.ask()
+
+    asyncio.run(ask())
+    port = os.environ["OTEL_EXPORTER_PROMETHEUS_PORT"]
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    return {"text": text, "up": [probe.up for probe in probes]}
+
+
+def test_a_package_that_is_missing_is_a_sentence_and_what_needs_it_is_unknown(free_port: str) -> None:
+    done = apart(
+        a_service_without_extras,
+        *("fastapi", "asyncpg", "redis", "redis.asyncio", "opentelemetry.exporter.otlp.proto.http.trace_exporter"),
+        OTEL_EXPORTER_PROMETHEUS_HOST="127.0.0.1",
+        OTEL_EXPORTER_PROMETHEUS_PORT=free_port,
+        OTEL_TRACES_EXPORTER="otlp",
+    )
+    series = parsed(done.answer["text"].encode())
+
+    assert "telemetry: there is no part for traces: " in done.log
+    assert "run pip install 'trading-telemetry[otlp]'" in done.log
+    for name, extra in (("database", "asyncpg"), ("redis", "redis")):
+        assert done.log.count(f"the status of {name} is not known: ") == 1
+        assert f"run pip install 'trading-telemetry[{extra}]'" in done.log
+    assert "Traceback" not in done.log
+    assert done.answer["up"] == [None, None]
+    assert values(series, "database_connection_status") == values(series, "redis_connection_status") == []
+    assert values(series, "heartbeat_timestamp_seconds") != []
+
+
+def applications_of_each_kind() -> dict[str, Any]:
+    bare = Starlette(routes=[StarletteRoute("/", lambda _: PlainTextResponse("here"))])
+    inner, outer = small_app(), small_app()
+    outer.mount("/inner", inner)
+    wrapped = GZipMiddleware(GZipMiddleware(small_app()))
+    given: list[Any] = [bare, inner, outer, wrapped]
+    for app in given:
+        telemetry.init("execution_gateway", app)
+    telemetry.init("execution_gateway", object())
+    return {
+        "statuses": [get(app, "/metrics")[0].status_code for app in given],
+        "inner": get(outer, "/inner/metrics")[0].status_code,
+        "text": get(outer, "/inner/orders/1", "/metrics")[1].text,
+        "alive": gone_again(),
+    }
+
+
+def gone_again() -> int:
+    alive = []
+    for _ in range(5):
+        app = small_app()
+        telemetry.init("execution_gateway", app)
+        alive.append(weakref.ref(app))
+        del app
+    gc.collect()
+    return sum(one() is not None for one in alive)
+
+
+def test_any_application_is_taken_wrapped_or_mounted_and_none_is_kept_alive() -> None:
+    done = apart(applications_of_each_kind)
+
+    assert done.answer["statuses"] == [200] * 4
+    assert done.answer["inner"] == 200
+    assert done.answer["alive"] == 0
+    assert "the requests of a Starlette application are not measured: only those of FastAPI are" in done.log
+    assert "object is neither a FastAPI nor a Starlette application" in done.log
+
+
+def a_provider_of_somebody_else(kind: str) -> dict[str, Any]:
+    if kind == "sdk":
+        metrics.set_meter_provider(MeterProvider(shutdown_on_exit=False))
+    else:
+        metrics.set_meter_provider(Strange())
+    trace.set_tracer_provider(TracerProvider(shutdown_on_exit=False))
+    app = small_app()
+    telemetry.init("execution_gateway", app)
+    metrics.get_meter("somebody").create_counter("their.requests").add(3)
+    return {"text": get(app, "/orders/1", "/metrics")[1].text}
+
+
+class Strange(metrics.NoOpMeterProvider):
+    """A provider that is not the SDK's."""
+
+
+def test_a_provider_that_was_there_before_is_read_too_and_the_log_is_true() -> None:
+    done = apart(a_provider_of_somebody_else, "sdk", OTEL_TRACES_EXPORTER="otlp")
+    series = parsed(done.answer["text"].encode())
+
+    assert values(series, "their_requests_total") == [3]
+    assert values(series, "http_server_request_duration_seconds_count", http_route="/orders/{order_id}") == [1]
+    assert (
+        "metrics: ours, and those of the MeterProvider that was there before; "
+        "traces: those of the TracerProvider that was there before"
+    ) in done.log
+    assert "Overriding" not in done.log
+
+
+def test_a_provider_that_cannot_be_read_is_named() -> None:
+    done = apart(a_provider_of_somebody_else, "strange")
+
+    assert "metrics: ours, without those of tests.telemetry.test_sdk.Strange, which was there before" in done.log
+    assert "heartbeat_timestamp_seconds" in done.answer["text"]
+
+
+def a_user_of_prometheus_client() -> str:
+    import prometheus_client
+
+    prometheus_client.Counter("their_jobs_total", "Jobs.").inc(4)
+    prometheus_client.Gauge("orders_total_x", "Theirs.").set(1)
+    prometheus_client.Counter("orders_total", "A name of ours.").inc(40)
+    app = small_app()
+    telemetry.init("execution_gateway", app)
+    orders_total.add(2, ORDER)
+    return get(app, "/metrics")[0].text
+
+
+def test_what_prometheus_client_records_is_shown_too_unless_its_name_is_ours() -> None:
+    done = apart(a_user_of_prometheus_client)
+    series = parsed(done.answer.encode())
+
+    assert values(series, "their_jobs_total") == [4]
+    assert values(series, "orders_total", **ORDER) == [2]
+    assert len(values(series, "process_cpu_seconds_total")) == 1
+    assert "orders_total was also recorded by another library; that one is left out" in done.log
+
+
+def a_service_whose_threads_are_all_busy() -> float:
+    app, go = FastAPI(), threading.Event()
+
+    @app.get("/blocked")
+    def blocked() -> None:
+        go.wait(20)
+
+    telemetry.init("execution_gateway", app)
+
+    async def ask() -> float:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here", timeout=30) as client:
+            waiting = [asyncio.create_task(client.get("/blocked")) for _ in range(60)]
+            await asyncio.sleep(0.2)
+            began = time.monotonic()
+            answers = [(await client.get("/metrics")).status_code, (await client.head("/metrics")).status_code]
+            took = time.monotonic() - began
+            go.set()
+            await asyncio.gather(*waiting)
+            assert answers == [200, 200]
+            return took
+
+    return asyncio.run(ask())
+
+
+def test_a_scrape_does_not_wait_for_the_threads_of_the_application() -> None:
+    assert apart(a_service_whose_threads_are_all_busy).answer < 5
+
+
+def a_scrape_of_a_port_of_its_own(host: str, port: str) -> dict[str, Any]:
+    telemetry.init("execution_gateway")
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    head = httpx.head(f"{address}/metrics")
+    return {
+        "head": [head.status_code, head.text, int(head.headers["content-length"]) > 1000],
+        "get": httpx.get(f"{address}/metrics").status_code,
+    }
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_port_of_its_own_answers_head_and_takes_an_address_of_ipv6(host: str, free_port: str) -> None:
+    done = apart(
+        a_scrape_of_a_port_of_its_own,
+        host,
+        free_port,
+        OTEL_EXPORTER_PROMETHEUS_HOST=host,
+        OTEL_EXPORTER_PROMETHEUS_PORT=free_port,
+    )
+
+    assert done.answer == {"head": [200, "", True], "get": 200}
+
+
+@pytest.mark.parametrize("port", ["http", "-1", "70000"])
+def test_a_wrong_port_is_a_sentence(port: str) -> None:
+    done = apart(spans_for_nobody, OTEL_EXPORTER_PROMETHEUS_PORT=port)
+
+    assert "ERROR telemetry.http there is no /metrics: OTEL_EXPORTER_PROMETHEUS_HOST=localhost and " in done.log
+    assert f"OTEL_EXPORTER_PROMETHEUS_PORT={port} cannot be used" in done.log
+    assert "Traceback" not in done.log
+
+
+def a_late_init() -> str:
+    app = small_app()
+    get(app, "/orders/1")
+    telemetry.init("execution_gateway", app)
+    return get(app, "/metrics")[0].text
+
+
+def test_an_init_after_the_start_of_the_application_is_said() -> None:
+    done = apart(a_late_init)
+
+    assert "init was called after the application had started: some of its requests may not be measured" in done.log
+    assert "heartbeat_timestamp_seconds" in done.answer
+
+
+def a_forked_child() -> int:
+    telemetry.init("execution_gateway", small_app())
+    child = os.fork()
+    if child == 0:
+        telemetry.init("execution_gateway", small_app())
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+
+def test_an_init_in_a_forked_child_is_said() -> None:
+    done = apart(a_forked_child)
+
+    assert done.answer == 0
+    assert "init was called before this process was forked" in done.log

@@ -44,6 +44,7 @@ def good(recorded: Recorded, item: str, by_item: ItemLabels) -> None:
     bare_total.add(1)
     level.set(1, by_item)
     level.remove(by_item)
+    level.bind(by_item).set(1)
     with took_seconds.time(by_item):
         recorded(sent_total, SentLabels(item=item, side=Side.BUY, status="ok"))
     counter: metrics.Counter = bare_total
@@ -67,6 +68,8 @@ def bad(recorded: Recorded, item: str, by_item: ItemLabels) -> None:
     bare_total.add("1")  # no amount
     level.set(1, {"item": item})  # missing
     level.remove()  # none at all
+    level.bind({"item": item})  # missing
+    sent_total.bind({**by_item, "status": "gone"})  # no such value
     took_seconds.record(1, {"item": item, "side": "buy"})  # no member
     took_seconds.time({"side": Side.BUY})  # missing
     recorded(sent_total, SentLabels(item=item, side=Side.BUY, status="gone"))  # no such value

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import apps.catalogue  # noqa: F401  # declares the platform's metrics
-from telemetry.instruments import Instrument
+from telemetry.instrument import Instrument
 from telemetry.registry import declared
 
 ROOT = Path(__file__).parents[3]

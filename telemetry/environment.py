@@ -1,0 +1,84 @@
+"""The standard `OTEL_*` variables: reads them, and says of a wrong one that it is not used."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+
+logger = logging.getLogger(__name__)
+
+NUMBERS = (
+    "OTEL_BSP_EXPORT_TIMEOUT",
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+    "OTEL_BSP_MAX_QUEUE_SIZE",
+    "OTEL_BSP_SCHEDULE_DELAY",
+    "OTEL_EXPORTER_OTLP_TIMEOUT",
+    "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_EVENT_COUNT_LIMIT",
+    "OTEL_SPAN_LINK_COUNT_LIMIT",
+)
+"""Variables that the SDK reads as numbers above zero. It raises for others, and then there would be no telemetry."""
+
+
+def read(name: str, default: str = "") -> str:
+    """The value without blanks around it. An empty variable counts as not set, as OpenTelemetry says."""
+    return os.environ.get(name, "").strip() or default
+
+
+def check() -> None:
+    """Logs a warning for each variable that cannot be used, and removes it from the environment of this process."""
+    for name in NUMBERS:
+        value = read(name)
+        if value and not _is_positive(value):
+            _ignore(name, value, "it is no number above zero")
+    disabled = read("OTEL_SDK_DISABLED")
+    if disabled and disabled.lower() not in ("true", "false"):
+        _ignore("OTEL_SDK_DISABLED", disabled, "it is neither true nor false; telemetry is on")
+    for pair in filter(None, read("OTEL_RESOURCE_ATTRIBUTES").split(",")):
+        name, equals, _ = pair.partition("=")
+        if not equals or not name.strip():
+            logger.warning("OTEL_RESOURCE_ATTRIBUTES: %r is not used: it is no name=value", pair[:80])
+    if read("OTEL_CONFIG_FILE"):
+        logger.warning("OTEL_CONFIG_FILE is ignored: set the other OTEL_ variables instead")
+
+
+def is_disabled() -> bool:
+    """Whether `OTEL_SDK_DISABLED` turns everything off."""
+    return read("OTEL_SDK_DISABLED").lower() == "true"
+
+
+def resource_attribute(name: str) -> str | None:
+    """The value of one attribute in `OTEL_RESOURCE_ATTRIBUTES`."""
+    pairs = (pair.partition("=") for pair in read("OTEL_RESOURCE_ATTRIBUTES").split(","))
+    found = [value.strip() for key, equals, value in pairs if equals and key.strip() == name]
+    return found[-1] or None if found else None
+
+
+def excluded_urls() -> str:
+    """The patterns of `OTEL_PYTHON_FASTAPI_EXCLUDED_URLS`, else of `OTEL_PYTHON_EXCLUDED_URLS`, with commas."""
+    name = "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS"
+    if name not in os.environ:
+        name = "OTEL_PYTHON_EXCLUDED_URLS"
+    good = []
+    for pattern in filter(None, (part.strip() for part in read(name).split(","))):
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            logger.warning("%s: the pattern %r is not used: %s", name, pattern[:80], error)
+        else:
+            good.append(pattern)
+    return ",".join(good)
+
+
+def _is_positive(value: str) -> bool:
+    try:
+        return float(value) > 0
+    except ValueError:
+        return False
+
+
+def _ignore(name: str, value: str, why: str) -> None:
+    logger.warning("%s=%s is not used: %s", name, value[:80], why)
+    del os.environ[name]

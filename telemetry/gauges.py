@@ -1,0 +1,152 @@
+"""Gauge: a value that is set, watched, or gone."""
+
+from __future__ import annotations
+
+from collections import Counter as Count
+from collections.abc import Mapping
+from typing import Any, overload
+
+from opentelemetry.context import Context
+from opentelemetry.metrics import _Gauge as ApiGauge
+
+from telemetry.amounts import Amount
+from telemetry.attributes import NoLabels
+from telemetry.callbacks import Callback, Caller
+from telemetry.declaration import (
+    check_name,
+)
+from telemetry.drops import Dropped, Reason, dropped
+from telemetry.instrument import Bound, Key, L, Numbers
+from telemetry.registry import process
+
+
+class Gauge(Numbers[L], ApiGauge):
+    """A value that is set. A series can be removed when the thing that it describes no longer exists.
+
+    There is no series before the first `set`, because 0 could be a wrong value. A name that ends in `_total` is refused
+    unless `named_like_a_counter` is set, for a name that others have chosen.
+
+    Example: `cash_dollars = Gauge("cash_dollars", "Cash.", unit="{USD}")`.
+    """
+
+    kind = "gauge"
+    _caller: Caller | None = None
+
+    def __init__(
+        self,
+        name: str,
+        description: str,
+        labels: type[L] | None = None,
+        *,
+        unit: str = "",
+        owner: str | tuple[str, ...] | None = None,
+        named_like_a_counter: bool = False,
+    ) -> None:
+        check_name(name, self.kind, unit, named_like_a_counter=named_like_a_counter)
+        super().__init__(name, description, labels, unit=unit, owner=owner)
+
+    @overload  # type: ignore[override]
+    def set(self: Gauge[NoLabels], amount: Amount) -> None: ...
+    @overload
+    def set(self, amount: Amount, attributes: L, context: Context | None = None) -> None: ...
+    def set(self, amount: Amount, attributes: Any = None, context: Context | None = None) -> None:
+        """Sets the value of the series, in the declared unit. Never raises: wrong records are counted as drops.
+
+        Example: `cash_dollars.set(1_000_000)`.
+        """
+        self._record(self._set, amount, attributes)
+
+    def _set(self, key: Key, amount: int | float) -> None:
+        self._put(key, lambda _: amount)
+
+    @overload
+    def remove(self: Gauge[NoLabels]) -> None: ...
+    @overload
+    def remove(self, attributes: L) -> None: ...
+    def remove(self, attributes: Any = None) -> None:
+        """Removes the series from /metrics, and makes room for another. Does nothing if there is none. Never raises.
+
+        Example: `cash_dollars.remove()`.
+        """
+        self._record(self._forget, 0, attributes)
+
+    def _forget(self, key: Key, _: int | float) -> None:
+        with self._lock:
+            if self._values.pop(key, None) is not None:
+                self._closed(key)
+
+    def bind(self, attributes: L) -> BoundGauge:
+        """The gauge with these labels, for a place that sets them often.
+
+        Example: `apples = price_dollars.bind({"symbol": "AAPL"})`, then `apples.set(100)`.
+        """
+        return BoundGauge(self, attributes)
+
+    def replace(self, values: Mapping[str, Amount]) -> None:
+        """Replaces all series of a gauge that has exactly one label. The keys are the values of that label.
+
+        A scrape sees either the old series or the new ones, never a mix. Never raises: a wrong value or amount is
+        dropped and counted, and its series is not shown. If `values` cannot be read at all, the old series stay.
+
+        Example: `positions_current.replace({"AAPL": 100, "MSFT": -20})`.
+        """
+        fresh: dict[Key, int | float] = {}
+        met: tuple[Count[str], ...] = tuple(Count() for _ in self.labels)
+
+        def take(key: Key, amount: int | float) -> None:
+            key = self._room(key, met)
+            if key not in fresh:
+                self._opened(key, met)
+            fresh[key] = amount
+
+        try:
+            if len(self.label_names) != 1:
+                raise TypeError("replace is for a gauge with exactly one label")
+            for value, amount in values.items():
+                self._record(take, amount, {self.label_names[0]: value})
+        except Exception as error:  # `values` may be no mapping, or its methods may raise
+            dropped(self.name, Dropped(Reason.UNREADABLE, f"{type(error).__name__}: {error}"))
+            return
+        with self._lock:
+            self._values, self._met = fresh, met
+
+    def watch(self, callback: Callback) -> None:
+        """Sets a callback that is called at each scrape, in a thread. It returns a number or `Observation`s.
+
+        It takes no argument, or `CallbackOptions` as callbacks of the OpenTelemetry API do. A second call of `watch`
+        replaces the callback. One that raises, or takes more than a second, is counted as a drop.
+
+        Example: `heartbeat_timestamp_seconds.watch(time.time)`.
+        """
+        self._caller = Caller(callback)
+
+    def values(self) -> dict[Key, int | float]:
+        """The value of every series by its label values, including what the callback returns now."""
+        values = super().values()
+        if self._caller is not None and self.is_exposed() and not process.disabled:
+            try:
+                answer = self._caller.ask()
+                if isinstance(answer, list):
+                    for observation in answer:
+                        self._record(values.__setitem__, observation.value, observation.attributes)
+                else:
+                    self._record(values.__setitem__, answer, None)
+            except Dropped as problem:
+                dropped(self.name, problem)
+            except Exception as error:  # what it returned is no observation
+                dropped(self.name, Dropped(Reason.CALLBACK_FAILED, f"{type(error).__name__}: {error}"))
+        return values
+
+
+class BoundGauge(Bound):
+    """A gauge with its labels."""
+
+    _metric: Gauge[Any]
+
+    def set(self, amount: Amount) -> None:
+        """Sets the value, as `Gauge.set` does. Never raises."""
+        self._take(self._metric._set, amount)
+
+    def remove(self) -> None:
+        """Removes the series, as `Gauge.remove` does. Never raises."""
+        self._take(self._metric._forget, 0)

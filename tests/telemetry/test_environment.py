@@ -1,0 +1,114 @@
+"""The standard variables: what each does, and that a wrong one is named and costs nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import telemetry
+from apps.catalogue import orders_total
+from telemetry import environment
+from tests.telemetry.apart import apart
+from tests.telemetry.test_exposition import parsed
+from tests.telemetry.test_sdk import ORDER, get, small_app, values
+
+DURATION = "http_server_request_duration_seconds_count"
+
+
+def a_service() -> dict[str, Any]:
+    app = small_app()
+    telemetry.init("execution_gateway", app)
+    orders_total.add(2, ORDER)
+    get(app, "/orders/1", "/metrics/more", "/nowhere")
+    answer = get(app, "/metrics")[0]
+    return {"status": answer.status_code, "text": answer.text}
+
+
+MALFORMED = {
+    "OTEL_BSP_SCHEDULE_DELAY": "soon",
+    "OTEL_BSP_MAX_QUEUE_SIZE": "-5",
+    "OTEL_EXPORTER_OTLP_TIMEOUT": "nan",
+    "OTEL_SDK_DISABLED": "maybe",
+    "OTEL_RESOURCE_ATTRIBUTES": "=,,nonsense,service.version=1.2",
+    "OTEL_CONFIG_FILE": "/nowhere.yaml",
+    "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS": "(",
+}
+
+
+def test_a_malformed_variable_is_named_in_a_warning_and_everything_works() -> None:
+    done = apart(a_service, **MALFORMED, OTEL_TRACES_EXPORTER="otlp")
+    series = parsed(done.answer["text"].encode())
+
+    for said in (
+        "OTEL_BSP_SCHEDULE_DELAY=soon is not used: it is no number above zero",
+        "OTEL_BSP_MAX_QUEUE_SIZE=-5 is not used: it is no number above zero",
+        "OTEL_EXPORTER_OTLP_TIMEOUT=nan is not used: it is no number above zero",
+        "OTEL_SDK_DISABLED=maybe is not used: it is neither true nor false; telemetry is on",
+        "OTEL_RESOURCE_ATTRIBUTES: 'nonsense' is not used: it is no name=value",
+        "OTEL_CONFIG_FILE is ignored",
+        "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS: the pattern '(' is not used",
+    ):
+        assert f"WARNING telemetry.environment {said}" in done.log
+    assert "Traceback" not in done.log
+    assert values(series, "orders_total", **ORDER) == [2]
+    assert values(series, "build_info", version="1.2") == [1]
+    assert "telemetry of execution_gateway: metrics: ours and those of the OpenTelemetry API; traces: otlp" in done.log
+
+
+def test_the_name_of_the_service_comes_from_the_environment_first() -> None:
+    done = apart(a_service, OTEL_SERVICE_NAME="gateway-7", OTEL_RESOURCE_ATTRIBUTES="deployment=blue")
+    series = parsed(done.answer["text"].encode())
+
+    assert values(series, "target_info", service_name="gateway-7", deployment="blue") == [1]
+    assert values(series, "orders_total", **ORDER) == [2]  # what it owns is decided by the argument
+    assert values(series, "build_info", version="unknown", telemetry=telemetry.__version__) == [1]
+
+
+def test_without_an_exporter_of_metrics_nothing_is_shown_and_metrics_answers() -> None:
+    done = apart(a_service, OTEL_METRICS_EXPORTER="none", OTEL_TRACES_EXPORTER="otlp")
+
+    assert done.answer == {"status": 200, "text": ""}
+    assert "telemetry of execution_gateway: metrics: off (OTEL_METRICS_EXPORTER); traces: otlp" in done.log
+
+
+@pytest.mark.parametrize("name", ["OTEL_PYTHON_FASTAPI_EXCLUDED_URLS", "OTEL_PYTHON_EXCLUDED_URLS"])
+def test_paths_that_match_are_not_measured(name: str) -> None:
+    done = apart(a_service, **{name: "orders/.*, more$"})
+    series = parsed(done.answer["text"].encode())
+
+    assert [value for (sample, _), value in series.items() if sample == DURATION] == [1]  # /nowhere
+    assert values(series, DURATION, http_response_status_code="404") == [1]
+
+
+def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "  ")
+
+    assert environment.read("OTEL_TRACES_EXPORTER", "none") == "none"
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.version= 1 ,service.version=2,x")
+    assert environment.resource_attribute("service.version") == "2"
+    assert environment.resource_attribute("service.name") is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "web_concurrency", "said"),
+    [
+        ("--workers 4", "", True),
+        ("--workers=2", "", True),
+        ("-w 3", "", True),
+        ("--workers 1", "", False),
+        ("--workers", "", False),
+        ("", "4", True),
+        ("", "1", False),
+        ("--reload", "", False),
+    ],
+)
+def test_several_workers_on_one_port_are_warned_of(
+    arguments: str, web_concurrency: str, said: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sys.argv", ["uvicorn", *arguments.split()])
+    monkeypatch.setenv("WEB_CONCURRENCY", web_concurrency)
+
+    telemetry.sdk._warn_of_workers()
+
+    assert ("run one worker a port" in caplog.text) is said
