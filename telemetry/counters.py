@@ -9,29 +9,17 @@ from opentelemetry.context import Context
 
 from telemetry.amounts import Amount, total
 from telemetry.attributes import NoLabels
-from telemetry.declaration import (
-    check_name,
-    check_shown,
-)
+from telemetry.declaration import check_shown
 from telemetry.drops import Dropped, Reason
 from telemetry.instrument import Bound, Key, L, Numbers
 
 
-class _Sums(Numbers[L]):
+class Sums(Numbers[L]):
     """Instruments that start at 0 and add amounts."""
 
-    def __init__(
-        self,
-        name: str,
-        description: str,
-        labels: type[L] | None = None,
-        *,
-        unit: str = "",
-        owner: str | tuple[str, ...] | None = None,
-    ) -> None:
-        super().__init__(name, description, labels, unit=unit, owner=owner)
-        check_shown(name, [len(label.values) for label in self.labels if label.open is None])
-        self.expose_known()
+    def _begin(self) -> None:
+        super()._begin()
+        check_shown(self.name, [len(label.values) for label in self.labels if label.open is None])
 
     def expose_known(self) -> None:
         """Creates a series at 0 for each combination of known label values."""
@@ -46,7 +34,7 @@ class _Sums(Numbers[L]):
         self._put(key, lambda before: total(before, amount))
 
 
-class Counter(_Sums[L], metrics.Counter):
+class Counter(Sums[L], metrics.Counter):
     """Counts events or adds up amounts. Its name ends in `_total`.
 
     Each combination of known label values has a series at 0 from the declaration on.
@@ -55,18 +43,6 @@ class Counter(_Sums[L], metrics.Counter):
     """
 
     kind = "counter"
-
-    def __init__(
-        self,
-        name: str,
-        description: str,
-        labels: type[L] | None = None,
-        *,
-        unit: str = "",
-        owner: str | tuple[str, ...] | None = None,
-    ) -> None:
-        check_name(name, self.kind, unit)
-        super().__init__(name, description, labels, unit=unit, owner=owner)
 
     # The API takes any attributes, or none. Here they are those of the declaration, so that mypy finds a wrong one.
     @overload  # type: ignore[override]
@@ -105,7 +81,7 @@ class BoundCounter(Bound):
         self._take(self._metric._add_checked, amount)
 
 
-class UpDownCounter(_Sums[L], metrics.UpDownCounter):
+class UpDownCounter(Sums[L], metrics.UpDownCounter):
     """Counts something that goes up and down. Prometheus sees a gauge.
 
     Each combination of known label values has a series at 0 from the declaration on.
@@ -114,18 +90,6 @@ class UpDownCounter(_Sums[L], metrics.UpDownCounter):
     """
 
     kind = "gauge"
-
-    def __init__(
-        self,
-        name: str,
-        description: str,
-        labels: type[L] | None = None,
-        *,
-        unit: str = "",
-        owner: str | tuple[str, ...] | None = None,
-    ) -> None:
-        check_name(name, self.kind, unit)
-        super().__init__(name, description, labels, unit=unit, owner=owner)
 
     @overload  # type: ignore[override]
     def add(self: UpDownCounter[NoLabels], amount: Amount) -> None: ...

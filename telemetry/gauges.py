@@ -12,9 +12,6 @@ from opentelemetry.metrics import _Gauge as ApiGauge
 from telemetry.amounts import Amount
 from telemetry.attributes import NoLabels
 from telemetry.callbacks import Callback, Caller
-from telemetry.declaration import (
-    check_name,
-)
 from telemetry.drops import Dropped, Reason, dropped
 from telemetry.instrument import Bound, Key, L, Numbers
 from telemetry.registry import process
@@ -42,7 +39,7 @@ class Gauge(Numbers[L], ApiGauge):
         owner: str | tuple[str, ...] | None = None,
         named_like_a_counter: bool = False,
     ) -> None:
-        check_name(name, self.kind, unit, named_like_a_counter=named_like_a_counter)
+        self._named_like_a_counter = named_like_a_counter
         super().__init__(name, description, labels, unit=unit, owner=owner)
 
     @overload  # type: ignore[override]

@@ -11,11 +11,7 @@ from opentelemetry.context import Context
 
 from telemetry.amounts import Amount, total
 from telemetry.attributes import NoLabels
-from telemetry.declaration import (
-    check_name,
-    check_shown,
-    read_buckets,
-)
+from telemetry.declaration import check_shown, read_buckets
 from telemetry.drops import Dropped, Reason
 from telemetry.instrument import Bound, Instrument, Key, L
 from telemetry.samples import Sample, number_text
@@ -56,13 +52,13 @@ class Histogram(Instrument[L], metrics.Histogram):
         owner: str | tuple[str, ...] | None = None,
         buckets: Sequence[Amount] = LATENCY_BUCKETS,
     ) -> None:
-        check_name(name, self.kind, unit)
         self.buckets = read_buckets(name, buckets)
-        super().__init__(name, description, labels, unit=unit, owner=owner)
-        check_shown(name, [len(label.values) for label in self.labels if label.open is None])
         self._bounds = (*map(number_text, self.buckets), "+Inf")
+        super().__init__(name, description, labels, unit=unit, owner=owner)
+
+    def _begin(self) -> None:
+        check_shown(self.name, [len(label.values) for label in self.labels if label.open is None])
         self._series: dict[Key, HistogramSeries] = {}
-        self.expose_known()
 
     def _declaration(self) -> dict[str, object]:
         return {**super()._declaration(), "set of buckets": self.buckets}

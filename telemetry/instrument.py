@@ -20,12 +20,7 @@ from typing_extensions import TypeVar
 
 from telemetry.amounts import number
 from telemetry.attributes import OTHER, NoLabels, Open, read_labels
-from telemetry.declaration import (
-    SHOWN_AT_MOST,
-    check_description,
-    check_unit,
-    read_owners,
-)
+from telemetry.declaration import SHOWN_AT_MOST, check_description, check_name, check_unit, read_owners
 from telemetry.drops import Dropped, Reason, dropped, warn
 from telemetry.registry import process, register
 from telemetry.samples import Sample
@@ -53,6 +48,7 @@ class Instrument(Generic[L], metaclass=Declaring):
     """
 
     kind: str
+    _named_like_a_counter = False
 
     def __init__(
         self,
@@ -63,6 +59,7 @@ class Instrument(Generic[L], metaclass=Declaring):
         unit: str = "",
         owner: str | tuple[str, ...] | None = None,
     ) -> None:
+        check_name(name, self.kind, unit, named_like_a_counter=self._named_like_a_counter)
         check_unit(name, unit)
         check_description(name, description)
         self.name = name
@@ -74,9 +71,14 @@ class Instrument(Generic[L], metaclass=Declaring):
         self._lock = threading.Lock()
         # For each open label: in how many series each value is that nobody announced.
         self._met: tuple[Count[str], ...] = tuple(Count() for _ in self.labels)
+        self._begin()
         for label in self.labels:
             if label.open is not None:
                 label.open.used_by(self)
+        self.expose_known()  # after that: another thread may announce values now
+
+    def _begin(self) -> None:
+        """The part of the declaration that differs by kind."""
 
     def __repr__(self) -> str:
         """Kind, name and labels."""
@@ -220,16 +222,8 @@ def _has_room(opened: Open, values: Mapping[str, int]) -> bool:
 class Numbers(Instrument[L]):
     """Instruments that hold one number per series."""
 
-    def __init__(
-        self,
-        name: str,
-        description: str,
-        labels: type[L] | None = None,
-        *,
-        unit: str = "",
-        owner: str | tuple[str, ...] | None = None,
-    ) -> None:
-        super().__init__(name, description, labels, unit=unit, owner=owner)
+    def _begin(self) -> None:
+        super()._begin()
         self._values: dict[Key, int | float] = {}
 
     def values(self) -> dict[Key, int | float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
-    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "apps").rglob("*.md")],
+    [*ROOT.glob("*.md"), *(file for part in ("docs", "apps", "telemetry") for file in (ROOT / part).rglob("*.md"))]
 )
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
 import weakref
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -31,6 +35,7 @@ from apps.labels import PlacementLabels
 from apps.vocabulary import PlacementStatus, Side
 from tests.telemetry.apart import apart
 from tests.telemetry.test_exposition import Series, parsed
+from tests.waiting import wait_until
 
 ORDER = PlacementLabels(symbol="AAPL", side=Side.BUY, status=PlacementStatus.SUCCESS)
 
@@ -449,3 +454,96 @@ def test_an_init_in_a_forked_child_is_said() -> None:
 
     assert done.answer == 0
     assert "init was called before this process was forked" in done.log
+
+
+POST_OFFICE = """
+import sys
+
+import uvicorn
+from fastapi import FastAPI
+
+import telemetry
+
+letters_total = telemetry.Counter("letters_total", "Letters.", unit="{letter}")
+app = FastAPI()
+telemetry.init("post_office", app)
+
+
+@app.post("/letters")
+async def send() -> None:
+    letters_total.add(1)
+
+
+if __name__ == "__main__":
+    uvicorn.run("post_office:app", port=int(sys.argv[1]), reload="--reload" in sys.argv)
+"""
+
+
+@pytest.mark.parametrize("more", [[], ["--reload"]], ids=["", "reload"])
+def test_a_service_whose_file_is_executed_twice_has_each_metric_once(
+    tmp_path: Path, free_port: str, more: list[str]
+) -> None:
+    (tmp_path / "post_office.py").write_text(POST_OFFICE)
+    environment = {**os.environ, "PYTHONPATH": str(Path(telemetry.__file__).parents[1])}
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "post_office.py", free_port, *more],
+            cwd=tmp_path,
+            env=environment,
+            stdout=output,
+            stderr=output,
+        )
+    address = f"http://127.0.0.1:{free_port}"
+    try:
+        wait_until(lambda: answers(f"{address}/metrics"), 20, "it answers")
+        assert httpx.post(f"{address}/letters").status_code == 200
+        text = httpx.get(f"{address}/metrics").text
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+    assert "\nletters_total 1\n" in text
+    assert "Traceback" not in log.read_text()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def a_module_that_is_loaded_again() -> str:
+    import telemetry.catalogue
+
+    telemetry.init("execution_gateway", small_app())
+    importlib.reload(telemetry.catalogue)
+    app = small_app()
+    telemetry.init("execution_gateway", app)
+    return get(app, "/metrics")[0].text
+
+
+def test_a_module_of_metrics_may_be_loaded_again() -> None:
+    series = parsed(apart(a_module_that_is_loaded_again).answer.encode())
+
+    assert len(values(series, "heartbeat_timestamp_seconds")) == 1
+
+
+def a_preloaded_worker() -> list[int]:
+    """As gunicorn does with --preload: init in the parent, requests in a child."""
+    app = small_app()
+    telemetry.init("execution_gateway", app)
+    get(app, "/orders/1")
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        statuses = [answer.status_code for answer in get(app, "/orders/1", "/metrics")]
+        os.write(writing, json.dumps(statuses).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    answered: list[int] = json.loads(os.read(reading, 1000))
+    return answered
+
+
+def test_a_child_of_a_process_that_called_init_serves_metrics() -> None:
+    assert apart(a_preloaded_worker, OTEL_TRACES_EXPORTER="otlp").answer == [200, 200]
