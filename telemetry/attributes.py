@@ -67,7 +67,11 @@ class Open:
 
     Raises ValueError for a limit below 1.
 
-    Example: `SYMBOL = Open(limit=100)`, and in a TypedDict `symbol: Annotated[str, SYMBOL]`.
+    Example:
+
+        SYMBOL = Open(limit=100)
+        SymbolLabels = TypedDict("SymbolLabels", {"symbol": Annotated[str, SYMBOL]})
+        SYMBOL.know(["AAPL", "MSFT"])
     """
 
     def __init__(self, *, limit: int = 100) -> None:

@@ -39,7 +39,11 @@ class Counter(Sums[L], metrics.Counter):
 
     Each combination of known label values has a series at 0 from the declaration on.
 
-    Example: `orders_total = Counter("orders_total", "Orders.", OrderLabels, unit="{order}")`.
+    Example:
+
+        letters_total = Counter("letters_total", "Letters.", LetterLabels, unit="{letter}")
+        letters_total.add(1, {"result": "sent"})
+        letters_total.add(2, {"result": "lost"})
     """
 
     kind = "counter"
@@ -54,7 +58,7 @@ class Counter(Sums[L], metrics.Counter):
 
         `attributes` has a value for each declared label and no others. `context` is ignored.
 
-        Example: `orders_total.add(1, {"side": Side.BUY})`.
+        Example: `letters_total.add(1, {"result": "sent"})`.
         """
         self._record(self._add_checked, amount, attributes)
 
@@ -86,7 +90,11 @@ class UpDownCounter(Sums[L], metrics.UpDownCounter):
 
     Each combination of known label values has a series at 0 from the declaration on.
 
-    Example: `connections = UpDownCounter("connections", "Open connections.", unit="{connection}")`.
+    Example:
+
+        connections = UpDownCounter("connections", "Open connections.", unit="{connection}")
+        connections.add(1)
+        connections.add(-1)
     """
 
     kind = "gauge"

@@ -99,7 +99,11 @@ class DatabaseProbe(_Probe):
     The duration goes into `dependency_ping_duration_seconds{dependency="database"}`. A wrong `dsn` is logged, not
     raised.
 
-    Example: `task = asyncio.create_task(DatabaseProbe("postgresql://postgres@127.0.0.1:5432/trading").run())`.
+    Example:
+
+        probe = DatabaseProbe("postgresql://postgres@127.0.0.1:5432/trading")
+        task = asyncio.create_task(probe.run())
+        task.cancel()
     """
 
     dependency: Literal["database", "redis"] = "database"
@@ -128,7 +132,11 @@ class RedisProbe(_Probe):
     1 means that Redis answered within one second, 0 that it did not. There is no series before the first probe. The
     duration goes into `dependency_ping_duration_seconds{dependency="redis"}`. A wrong `url` is logged, not raised.
 
-    Example: `task = asyncio.create_task(RedisProbe("redis://127.0.0.1:6379/0").run())`.
+    Example:
+
+        probe = RedisProbe("redis://127.0.0.1:6379/0")
+        task = asyncio.create_task(probe.run())
+        task.cancel()
     """
 
     dependency: Literal["database", "redis"] = "redis"

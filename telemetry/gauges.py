@@ -23,7 +23,11 @@ class Gauge(Numbers[L], ApiGauge):
     There is no series before the first `set`, because 0 could be a wrong value. A name that ends in `_total` is refused
     unless `named_like_a_counter` is set, for a name that others have chosen.
 
-    Example: `cash_dollars = Gauge("cash_dollars", "Cash.", unit="{USD}")`.
+    Example:
+
+        cash_dollars = Gauge("cash_dollars", "Cash.", unit="{USD}")
+        cash_dollars.set(1_000_000)
+        cash_dollars.remove()
     """
 
     kind = "gauge"

@@ -37,7 +37,11 @@ class Histogram(Instrument[L], metrics.Histogram):
     `buckets` are the upper bounds in the declared unit, finite and ascending. The default suits durations in seconds.
     Each combination of known label values has a series at 0 from the declaration on.
 
-    Example: `fill_seconds = Histogram("fill_seconds", "Time to fill.", unit="s", buckets=(0.1, 1, 10))`.
+    Example:
+
+        fill_seconds = Histogram("fill_seconds", "Time to fill.", unit="s", buckets=(0.1, 1, 10))
+        with fill_seconds.time():
+            fill_seconds.record(0.25)
     """
 
     kind = "histogram"

@@ -189,7 +189,11 @@ def set_up_logging(service_name: str) -> None:
     `json`, with the keys time, level, service, logger, message and exception. For another value, the default is used
     and a warning is logged.
 
-    Example: `telemetry.set_up_logging("execution_gateway")`.
+    Example:
+
+        telemetry.set_up_logging("execution_gateway")
+        app = FastAPI()
+        telemetry.init("execution_gateway", app)
     """
     level, level_problem = _chosen("LOG_LEVEL", "INFO", LEVELS)
     form, format_problem = _chosen("LOG_FORMAT", "text", FORMATS)

@@ -56,7 +56,11 @@ def init(service_name: str, app: object = None) -> None:
     A second call adds its application and changes nothing else. If it names another service, a warning is logged and
     the first name stays. Never raises: a part that cannot be set up is logged, and the service runs without it.
 
-    Example: `telemetry.init("execution_gateway", app)`.
+    Example:
+
+        app = FastAPI()
+        telemetry.init("execution_gateway", app)
+        telemetry.init("execution_gateway", another_app)
     """
     try:
         with _lock:
@@ -266,7 +270,11 @@ def shutdown(timeout_millis: int = 2000) -> None:
     that time are lost, and a warning is logged. Metrics are not affected. It runs by itself when the interpreter exits.
     A process that a signal can end must call it before it ends.
 
-    Example: `telemetry.shutdown()` after the `yield` of a FastAPI lifespan.
+    Example:
+
+        async def lifespan(app):
+            yield
+            telemetry.shutdown()
     """
     global _closing
     closing, _closing = _closing, None
