@@ -5,7 +5,6 @@ A probe has its own connection. So it never waits for the service's pool and nev
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import time
@@ -58,6 +57,8 @@ class _Probe(ABC):
 
     async def run(self) -> None:
         """Probes until it is cancelled. Failed probes do not raise."""
+        import asyncio  # only here, because importing it takes as long as half of this library
+
         try:
             while True:
                 started = time.monotonic()
@@ -68,6 +69,8 @@ class _Probe(ABC):
 
     async def ask(self) -> None:
         """Probes once and sets the status. A failed probe does not raise."""
+        import asyncio
+
         problem: Exception | None = None
         with dependency_ping_duration_seconds.time({"dependency": self.dependency}):
             try:

@@ -3,21 +3,16 @@
 FastAPI measures its own requests since version 0.142.4, through the global providers. An older FastAPI is measured by
 opentelemetry-instrumentation-fastapi, with the stable semantic conventions. In both cases the metrics are
 `http_server_request_duration_seconds` and `http_server_active_requests`.
-
-A process without an application serves /metrics on its own port.
 """
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import logging
 import os
 import re
-import socket
 import threading
 from collections.abc import Callable, MutableMapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from telemetry import environment
@@ -76,6 +71,8 @@ def serve_metrics(app: Starlette, render: Callable[[], bytes]) -> None:
 
 async def in_own_thread(work: Callable[[], bytes]) -> bytes:
     """Does the work in a thread that nothing else uses, so that neither waits for the other."""
+    import asyncio  # only here, because importing it takes as long as half of this library
+
     loop = asyncio.get_running_loop()
     done: asyncio.Future[bytes] = loop.create_future()
 
@@ -153,57 +150,3 @@ def instrument_apps_to_come() -> None:
     if importlib.util.find_spec("fastapi") is not None and not has_native_telemetry():
         choose_conventions()
         load("opentelemetry.instrumentation.fastapi").FastAPIInstrumentor().instrument(excluded_urls=_unmeasured_urls())
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Says it in a line, not in a traceback: a client that leaves is no error."""
-        logger.debug("a request for /metrics was not answered", exc_info=True)
-
-
-class _Server6(_Server):
-    address_family = socket.AF_INET6
-
-
-def serve_metrics_alone(render: Callable[[], bytes]) -> None:
-    """Serves /metrics on `OTEL_EXPORTER_PROMETHEUS_HOST` (localhost) and `_PORT` (9464), in a daemon thread.
-
-    Logs a sentence if the port is wrong or taken: then there are no metrics.
-    """
-
-    class Metrics(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer(with_body=True)
-
-        def do_HEAD(self) -> None:
-            self._answer(with_body=False)
-
-        def _answer(self, *, with_body: bool) -> None:
-            known = self.path.partition("?")[0] == "/metrics"
-            body = render() if known else b"metrics are at /metrics\n"
-            self.send_response(200 if known else 404)
-            self.send_header("Content-Type", CONTENT_TYPE)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if with_body:
-                self.wfile.write(body)
-
-        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """Logs nothing: a log line for each scrape would hide the other lines."""
-
-    host = environment.read("OTEL_EXPORTER_PROMETHEUS_HOST", "localhost").strip("[]")
-    given = environment.read("OTEL_EXPORTER_PROMETHEUS_PORT", "9464")
-    try:
-        server = (_Server6 if ":" in host else _Server)((host, int(given)), Metrics)
-    except (OSError, OverflowError, ValueError) as error:
-        logger.error(
-            "there is no /metrics: OTEL_EXPORTER_PROMETHEUS_HOST=%s and OTEL_EXPORTER_PROMETHEUS_PORT=%s cannot be "
-            "used (%s); choose another port",
-            host,
-            given,
-            error,
-        )
-        return
-    threading.Thread(target=server.serve_forever, daemon=True, name="metrics").start()

@@ -84,7 +84,7 @@ def _init(service_name: str, app: object) -> None:
                 _attempt("metrics", lambda: _set_up_metrics(service_name))
             _attempt("traces", lambda: _set_up_traces(service_name))
         if app is None:
-            _attempt("/metrics", lambda: http.serve_metrics_alone(_render))
+            _attempt("/metrics", _serve_alone)
             if not process.disabled:
                 _attempt("HTTP", http.instrument_apps_to_come)
         logger.info("telemetry of %s: %s", service_name, _report(disabled))
@@ -148,6 +148,12 @@ def _warn_of_workers() -> None:
         logger.warning(
             "several workers share one port, so each scrape of /metrics sees another one of them: run one worker a port"
         )
+
+
+def _serve_alone() -> None:
+    from telemetry.port import serve_metrics_alone
+
+    serve_metrics_alone(_render)
 
 
 def _render() -> bytes:

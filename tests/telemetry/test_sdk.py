@@ -220,7 +220,7 @@ def test_a_process_ends_despite_a_dead_collector_and_a_port_in_use() -> None:
     assert "there is no /metrics: OTEL_EXPORTER_PROMETHEUS_HOST=127.0.0.1" in done.log
 
 
-HEAVY = ("asyncpg", "fastapi", "opentelemetry.sdk", "prometheus_client", "redis", "starlette")
+HEAVY = ("asyncio", "asyncpg", "fastapi", "http.server", "opentelemetry.sdk", "prometheus_client", "redis", "starlette")
 
 
 def test_importing_the_library_loads_neither_the_sdk_nor_any_extra() -> None:
@@ -421,7 +421,7 @@ def test_a_port_of_its_own_answers_head_and_takes_an_address_of_ipv6(host: str, 
 def test_a_wrong_port_is_a_sentence(port: str) -> None:
     done = apart(spans_for_nobody, OTEL_EXPORTER_PROMETHEUS_PORT=port)
 
-    assert "ERROR telemetry.http there is no /metrics: OTEL_EXPORTER_PROMETHEUS_HOST=localhost and " in done.log
+    assert "ERROR telemetry.port there is no /metrics: OTEL_EXPORTER_PROMETHEUS_HOST=localhost and " in done.log
     assert f"OTEL_EXPORTER_PROMETHEUS_PORT={port} cannot be used" in done.log
     assert "Traceback" not in done.log
 

@@ -1,0 +1,68 @@
+"""Serves /metrics on a port of its own, for a process without an application."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from telemetry import environment
+from telemetry.http import CONTENT_TYPE
+
+logger = logging.getLogger(__name__)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Says it in a line, not in a traceback: a client that leaves is no error."""
+        logger.debug("a request for /metrics was not answered", exc_info=True)
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+def serve_metrics_alone(render: Callable[[], bytes]) -> None:
+    """Serves /metrics on `OTEL_EXPORTER_PROMETHEUS_HOST` (localhost) and `_PORT` (9464), in a daemon thread.
+
+    Logs a sentence if the port is wrong or taken: then there are no metrics.
+    """
+
+    class Metrics(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer(with_body=True)
+
+        def do_HEAD(self) -> None:
+            self._answer(with_body=False)
+
+        def _answer(self, *, with_body: bool) -> None:
+            known = self.path.partition("?")[0] == "/metrics"
+            body = render() if known else b"metrics are at /metrics\n"
+            self.send_response(200 if known else 404)
+            self.send_header("Content-Type", CONTENT_TYPE)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if with_body:
+                self.wfile.write(body)
+
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+            """Logs nothing: a log line for each scrape would hide the other lines."""
+
+    host = environment.read("OTEL_EXPORTER_PROMETHEUS_HOST", "localhost").strip("[]")
+    given = environment.read("OTEL_EXPORTER_PROMETHEUS_PORT", "9464")
+    try:
+        server = (_Server6 if ":" in host else _Server)((host, int(given)), Metrics)
+    except (OSError, OverflowError, ValueError) as error:
+        logger.error(
+            "there is no /metrics: OTEL_EXPORTER_PROMETHEUS_HOST=%s and OTEL_EXPORTER_PROMETHEUS_PORT=%s cannot be "
+            "used (%s); choose another port",
+            host,
+            given,
+            error,
+        )
+        return
+    threading.Thread(target=server.serve_forever, daemon=True, name="metrics").start()
