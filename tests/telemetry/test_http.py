@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+import pytest
 from fastapi import FastAPI
 
 import telemetry
@@ -81,3 +83,20 @@ def test_an_application_created_after_an_init_without_one_is_measured() -> None:
 
     assert values(series, DURATION, http_route="/orders/{order_id}", http_response_status_code="200") == [1]
     assert sum(values(series, DURATION)) == 4
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen"),
+    [(None, "http"), ("", "http"), ("database", "database,http"), ("http", "http"), ("http/dup, x", "http/dup, x")],
+)
+def test_the_stable_names_of_http_are_added_to_what_was_chosen(
+    given: str | None, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "OTEL_SEMCONV_STABILITY_OPT_IN"
+    monkeypatch.setenv(name, given or "")
+    if given is None:
+        monkeypatch.delenv(name)
+
+    http.choose_conventions()
+
+    assert os.environ[name] == chosen
