@@ -35,8 +35,11 @@ def _reason(problem: Exception) -> str:
     """What kind of error it is. Not its text: that may quote the address, and a part of it may be the password."""
     if isinstance(problem, ValueError):
         return f"{type(problem).__name__}: its address cannot be read"
-    if isinstance(problem, OSError) and problem.errno is not None and problem.errno > 0:
-        return f"{type(problem).__name__}: {os.strerror(problem.errno)}"
+    cause: BaseException | None = problem
+    while cause is not None:  # redis raises an error of its own for that of the system
+        if isinstance(cause, OSError) and cause.errno is not None and cause.errno > 0:
+            return f"{type(problem).__name__}: {os.strerror(cause.errno)}"
+        cause = cause.__cause__ or cause.__context__
     return type(problem).__name__
 
 

@@ -152,6 +152,22 @@ async def test_no_part_of_an_address_is_logged(address: str, caplog: pytest.LogC
     assert "hunter" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("probe", "said"),
+    [
+        (DatabaseProbe("postgresql://postgres@127.0.0.1:1/trading"), "ConnectionRefusedError: Connection refused"),
+        (RedisProbe("redis://127.0.0.1:1"), "ConnectionError: Connection refused"),
+        (RedisProbe("unix:///nowhere/redis.sock"), "ConnectionError: No such file or directory"),
+    ],
+)
+async def test_the_reason_of_the_system_is_logged(
+    probe: RedisProbe | DatabaseProbe, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await probe.ask()
+
+    assert [record.getMessage() for record in caplog.records] == [f"{probe.dependency} does not answer: {said}"]
+
+
 async def test_there_is_no_status_before_the_first_probe(recorded: Recorded) -> None:
     assert RedisProbe("unix:///nowhere/redis.sock").up is None
     assert recorded(redis_connection_status) is None
