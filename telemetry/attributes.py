@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import threading
 import types
 import weakref
 from collections.abc import Iterable, Mapping
@@ -81,6 +82,7 @@ class Open:
         self._known: dict[str, None] = {}
         self._users: weakref.WeakSet[_User] = weakref.WeakSet()
         self._followed_by: list[Open] = []
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         """As it was written in the annotation."""
@@ -107,9 +109,10 @@ class Open:
         except (TypeError, ValueError) as error:
             logger.warning("the values of a label were not added: %s", error)
             return
-        if fresh.keys() <= self._known.keys():
-            return
-        self._known = {**self._known, **fresh}
+        with self._lock:
+            if fresh.keys() <= self._known.keys():
+                return
+            self._known = {**self._known, **fresh}  # a new one, because a record may be reading the old one
         for metric in list(self._users):
             metric.expose_known()
         for other in self._followed_by:

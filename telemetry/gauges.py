@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Count
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, overload
 
 from opentelemetry.context import Context
@@ -93,13 +93,7 @@ class Gauge(Numbers[L], ApiGauge):
         """
         fresh: dict[Key, int | float] = {}
         met: tuple[Count[str], ...] = tuple(Count() for _ in self.labels)
-
-        def take(key: Key, amount: int | float) -> None:
-            key = self._room(key, met)
-            if key not in fresh:
-                self._opened(key, met)
-            fresh[key] = amount
-
+        take = self._into(fresh, met)
         try:
             if len(self.label_names) != 1:
                 raise TypeError("replace is for a gauge with exactly one label")
@@ -110,6 +104,18 @@ class Gauge(Numbers[L], ApiGauge):
             return
         with self._lock:
             self._values, self._met = fresh, met
+
+    def _into(self, values: dict[Key, int | float], met: tuple[Count[str], ...]) -> Callable[[Key, int | float], None]:
+        """Puts an amount into these values, within the limits of open labels."""
+
+        def take(key: Key, amount: int | float) -> None:
+            if key not in values:
+                key = self._room(key, met)
+            if key not in values:
+                self._opened(key, met)
+            values[key] = amount
+
+        return take
 
     def watch(self, callback: Callback) -> None:
         """Sets a callback that is called at each scrape, in a thread. It returns a number or `Observation`s.
@@ -127,11 +133,12 @@ class Gauge(Numbers[L], ApiGauge):
         if self._caller is not None and self.is_exposed() and not process.disabled:
             try:
                 answer = self._caller.ask()
+                take = self._into(values, tuple(Count(met) for met in self._met))
                 if isinstance(answer, list):
                     for observation in answer:
-                        self._record(values.__setitem__, observation.value, observation.attributes)
+                        self._record(take, observation.value, observation.attributes)
                 else:
-                    self._record(values.__setitem__, answer, None)
+                    self._record(take, answer, None)
             except Dropped as problem:
                 dropped(self.name, problem)
             except Exception as error:  # what it returned is no observation

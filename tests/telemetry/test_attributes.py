@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from enum import Enum, IntEnum, StrEnum
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
@@ -188,3 +189,19 @@ def test_know_never_raises_and_ignores_values_that_no_label_can_have(
 
     assert symbol.known == ()
     assert "the values of a label were not added" in caplog.text
+
+
+def test_values_that_several_threads_announce_are_all_known() -> None:
+    symbol = Open()
+
+    def announce(thread: int) -> None:
+        for number in range(200):
+            symbol.know([f"{thread}-{number}"])
+
+    threads = [threading.Thread(target=announce, args=(thread,)) for thread in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(symbol.known) == 800

@@ -6,15 +6,18 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from typing import Annotated
 
 import pytest
 from opentelemetry.metrics import CallbackOptions, Observation
 
-from telemetry import Counter, Gauge
+from telemetry import Counter, Gauge, Open
+from telemetry.attributes import OTHER
 from telemetry.callbacks import Caller
 from telemetry.drops import Dropped, Reason
 from telemetry.exposition import render
 from tests.telemetry.conftest import Drops
+from tests.telemetry.labels import labels
 
 
 def hung(caller: Caller, seconds: float) -> str:
@@ -99,3 +102,12 @@ def test_functions_of_c_that_take_nothing_are_callbacks_too() -> None:
     gauge.watch(time.time)
 
     assert gauge.values()[()] == pytest.approx(time.time(), abs=5)
+
+
+def test_what_a_callback_returns_is_bounded_by_the_limit_of_its_labels() -> None:
+    gauge = Gauge("level", "A level.", labels(symbol=Annotated[str, Open(limit=2)]))
+    gauge.set(0, {"symbol": "A"})
+    gauge.watch(lambda: [Observation(number, {"symbol": f"S{number}"}) for number in range(200)])
+
+    for _ in range(2):
+        assert gauge.values() == {("A",): 0, ("S0",): 0, (OTHER,): 199}
