@@ -8,7 +8,7 @@ COPY pyproject.toml requirements.lock ./
 # PyYAML is for the preparation, which renders Alertmanager's configuration.
 RUN uv venv /venv && \
     uv pip install --python /venv --no-cache --require-hashes --constraints requirements.lock \
-        -r pyproject.toml --group platform $(grep -o '^pyyaml==[^ ]*' requirements.lock)
+        -r pyproject.toml --all-extras --group platform $(grep -o '^pyyaml==[^ ]*' requirements.lock)
 
 FROM python:3.11-slim
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
