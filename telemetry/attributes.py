@@ -21,16 +21,19 @@ from typing import (
     Annotated,
     Any,
     Literal,
+    NotRequired,
     Protocol,
+    Required,
     TypedDict,
     Union,
     get_args,
     get_origin,
     get_type_hints,
-    is_typeddict,
 )
 
-from telemetry.drops import Dropped, Reason
+from typing_extensions import is_typeddict
+
+from telemetry.drops import Dropped, Reason, said
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +98,8 @@ class Open:
     def follow(self, other: Open) -> None:
         """Has this one know what the other one knows, now and later."""
         self.know(other.known)
-        other._followed_by.append(self)
+        if self not in other._followed_by:
+            other._followed_by.append(self)
 
     def know(self, values: Iterable[LabelValue]) -> None:
         """Announces values. Counters and histograms show them at 0 before their first event.
@@ -105,9 +109,11 @@ class Open:
         Example: `SYMBOL.know(["AAPL", "MSFT"])`.
         """
         try:
+            if isinstance(values, str):
+                raise TypeError(f"{values[:40]!r} is one text, not several")
             fresh = dict.fromkeys(map(text_of, values))
-        except (TypeError, ValueError) as error:
-            logger.warning("the values of a label were not added: %s", error)
+        except Exception as error:  # iterating runs the caller's code
+            logger.warning("the values of a label were not added: %s", said(error))
             return
         with self._lock:
             if fresh.keys() <= self._known.keys():
@@ -181,10 +187,16 @@ def _read(metric: str, name: str, hint: Any, labels: type[Mapping[str, Any]]) ->
     if name in _RESERVED or name.startswith(_RESERVED_BEGINNINGS):
         why = _RESERVED.get(name, "names that begin so are made on the way to Prometheus")
         raise ValueError(f"{what} is reserved ({why}): choose another name")
-    if name in getattr(labels, "__optional_keys__", ()):
+    required = name not in getattr(labels, "__optional_keys__", ())
+    while get_origin(hint) in (Required, NotRequired):
+        required = get_origin(hint) is Required
+        [hint] = get_args(hint)
+    if not required:
         raise ValueError(f"{what} is not required: each record has a value for each label")
     opens = [extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, Open)]
-    if len(opens) == 1:
+    if len(opens) > 1:
+        raise ValueError(f"{what} has {len(opens)} limits: leave one")
+    if opens:
         return Label(name, open=opens[0])
     values = _closed(hint)
     if values is None:

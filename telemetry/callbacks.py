@@ -1,67 +1,102 @@
-"""Calls the callbacks of watched gauges. One that hangs or raises anything costs its own gauge only."""
+"""Calls what is not ours: callbacks and collectors. One that hangs or raises anything costs only itself."""
 
 from __future__ import annotations
 
 import inspect
 import threading
+import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from telemetry.amounts import Amount
-from telemetry.drops import Dropped, Reason
+from telemetry.drops import Dropped, Reason, said
 
+T = TypeVar("T")
 Answer = Amount | Iterable[Observation]
 Callback = Callable[[], Answer] | Callable[[CallbackOptions], Answer]
+Observed = list[tuple[Any, Any]]
+"""Values with their attributes."""
 
 SECONDS = 1.0
 """How long a scrape waits for a callback."""
 
 
-class Caller:
-    """Calls one callback, in a thread of its own, and never while an earlier call still runs."""
+class Call(Generic[T]):
+    """One call, in a thread of its own."""
 
-    def __init__(self, callback: Callback) -> None:
-        self._callback: Callable[..., Answer] = callback
-        self._arguments = (CallbackOptions(),) if _wants_options(callback) else ()
-        self._running = threading.Lock()
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._ended = threading.Event()
+        self.began = time.monotonic()
+        self.answers: list[T] = []
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True, name="telemetry-callback")
+        self._thread.start()
 
-    def ask(self, seconds: float = SECONDS) -> Amount | list[Observation]:
-        """What the callback returns. Raises `Dropped` if it raises, hangs, or still runs."""
-        if not self._running.acquire(blocking=False):
-            raise Dropped(Reason.CALLBACK_HANGS, "its callback still runs since an earlier scrape")
-        answers: list[Amount | list[Observation]] = []
-        errors: list[BaseException] = []
-
-        def call() -> None:
-            try:
-                answer = self._callback(*self._arguments)
-                answers.append(list(answer) if isinstance(answer, Iterable) else answer)
-            except BaseException as error:  # also CancelledError and SystemExit: it is the caller's code
-                errors.append(error)
-            finally:
-                self._running.release()
-
+    def _run(self) -> None:
         try:
-            thread = threading.Thread(target=call, daemon=True, name="telemetry-callback")
-            thread.start()
-        except BaseException:
-            self._running.release()
-            raise
-        thread.join(seconds)
-        if errors:
-            raise Dropped(Reason.CALLBACK_FAILED, f"{type(errors[0]).__name__}: {errors[0]}")
-        if not answers:
+            self.answers.append(self._work())
+        except BaseException as error:  # also CancelledError and SystemExit: it is the caller's code
+            self.error = error
+        finally:
+            self._ended.set()
+
+    @property
+    def runs(self) -> bool:
+        """Whether it goes on. After a fork, the child has none of the threads of its parent."""
+        return not self._ended.is_set() and self._thread.is_alive()
+
+    def within(self, seconds: float) -> bool:
+        """Waits until it ends, at most until so many seconds after its beginning. Returns whether it has ended."""
+        return self._ended.wait(max(0.0, self.began + seconds - time.monotonic()))
+
+
+class Caller(Generic[T]):
+    """Calls one function, and never while an earlier call still runs: then both scrapes share its answer."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._call: Call[T] | None = None
+        self._lock = threading.Lock()
+
+    def start(self) -> Call[T]:
+        """Begins a call, unless one runs."""
+        with self._lock:
+            if self._call is None or not self._call.runs:
+                self._call = Call(self._work)
+            return self._call
+
+    def ask(self, seconds: float = SECONDS, call: Call[T] | None = None) -> T:
+        """What the function returns. Raises `Dropped` if it raises, or takes longer than so many seconds."""
+        call = call or self.start()
+        if not call.within(seconds):
             raise Dropped(Reason.CALLBACK_HANGS, f"its callback did not return within {seconds:g} s")
-        return answers[0]
+        if not call.answers:
+            raise Dropped(Reason.CALLBACK_FAILED, said(call.error))
+        return call.answers[0]
+
+
+def observing(callback: Callback) -> Callable[[], Amount | Observed]:
+    """The callback as a function without arguments, which returns a number or a list of values and attributes."""
+    call: Callable[..., Answer] = callback
+    arguments = (CallbackOptions(),) if _wants_options(callback) else ()
+
+    def observe() -> Amount | Observed:
+        answer = call(*arguments)
+        if isinstance(answer, Iterable):
+            return [(observation.value, observation.attributes) for observation in answer]
+        return answer
+
+    return observe
 
 
 def _wants_options(callback: Callable[..., Any]) -> bool:
     """Whether it is a callback of the OpenTelemetry API, which takes `CallbackOptions`."""
     try:
         signature = inspect.signature(callback)
-    except (TypeError, ValueError):  # some functions that are written in C do not tell
+    except Exception:  # some functions that are written in C do not tell
         return False
     try:
         signature.bind()

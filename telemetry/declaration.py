@@ -12,6 +12,8 @@ from typing import Any
 
 SHOWN_AT_MOST = 2000
 """How many series a metric may show before its first event."""
+KNOWN_AT_MOST = 5000
+"""The same, when more values of its labels become known later."""
 BUCKETS_AT_MOST = 100
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -72,13 +74,20 @@ def read_owners(name: str, owner: str | tuple[str, ...] | None) -> tuple[str, ..
 
 def read_buckets(name: str, buckets: Sequence[Any]) -> tuple[float, ...]:
     """The bounds as numbers. Raises ValueError if they are not finite and ascending."""
-    if not buckets or len(buckets) > BUCKETS_AT_MOST:
-        raise ValueError(f"{name} has {len(buckets)} buckets: give it 1 to {BUCKETS_AT_MOST}")
-    if not all(isinstance(b, int | float | Decimal | Fraction) and not isinstance(b, bool) for b in buckets):
-        raise ValueError(f"{name}: the buckets {tuple(buckets)} are not all numbers")
-    bounds = tuple(b if type(b) is int and abs(b) <= 2**53 else float(b) for b in buckets)
+    try:
+        given = tuple(buckets)
+    except TypeError:
+        raise ValueError(f"{name}: the buckets {buckets!r} are no sequence of numbers") from None
+    if not given or len(given) > BUCKETS_AT_MOST:
+        raise ValueError(f"{name} has {len(given)} buckets: give it 1 to {BUCKETS_AT_MOST}")
+    if not all(isinstance(b, int | float | Decimal | Fraction) and not isinstance(b, bool) for b in given):
+        raise ValueError(f"{name}: the buckets {given} are not all numbers")
+    try:
+        bounds = tuple(b if type(b) is int and abs(b) <= 2**53 else float(b) for b in given)
+    except (OverflowError, ValueError):
+        bounds = (math.nan,)
     if not all(map(math.isfinite, bounds)) or any(a >= b for a, b in itertools.pairwise(bounds)):
-        raise ValueError(f"{name}: the buckets {bounds} must be finite and ascending")
+        raise ValueError(f"{name}: the buckets {given} must be finite and ascending")
     return bounds
 
 

@@ -61,6 +61,14 @@ def dropped(metric: str, problem: Dropped) -> None:
     warn((metric, problem.reason.value), f"a record of {metric} was dropped ({problem.reason.value}): {problem}")
 
 
+def said(error: BaseException | None) -> str:
+    """The type and the text of an error. The text may be the caller's code, so it may raise."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except BaseException:
+        return type(error).__name__
+
+
 def warn(key: tuple[str, str], message: str) -> None:
     """Logs a message, at most once a minute for each key."""
     now = time.monotonic()

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
+from urllib.parse import unquote
 
 logger = logging.getLogger(__name__)
 
-NUMBERS = (
+POSITIVE = (
     "OTEL_BSP_EXPORT_TIMEOUT",
     "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
     "OTEL_BSP_MAX_QUEUE_SIZE",
     "OTEL_BSP_SCHEDULE_DELAY",
-    "OTEL_EXPORTER_OTLP_TIMEOUT",
-    "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+)
+"""Variables that the SDK reads as whole numbers above zero. It raises for others, and then there would be no traces."""
+LIMITS = (
+    "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
     "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
     "OTEL_SPAN_EVENT_COUNT_LIMIT",
     "OTEL_SPAN_LINK_COUNT_LIMIT",
 )
-"""Variables that the SDK reads as numbers above zero. It raises for others, and then there would be no telemetry."""
+"""The same, but 0 is allowed."""
+SECONDS = ("OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT")
+"""Variables that are read as numbers above zero, with or without a point."""
 
 
 def read(name: str, default: str = "") -> str:
@@ -29,10 +39,18 @@ def read(name: str, default: str = "") -> str:
 
 def check() -> None:
     """Logs a warning for each variable that cannot be used, and removes it from the environment of this process."""
-    for name in NUMBERS:
-        value = read(name)
-        if value and not _is_positive(value):
-            _ignore(name, value, "it is no number above zero")
+    for names, fits, what in (
+        (POSITIVE, _is_whole, "it is no whole number above zero"),
+        (LIMITS, lambda value: value == "0" or _is_whole(value), "it is no whole number"),
+        (SECONDS, _is_positive, "it is no number above zero"),
+    ):
+        for name in names:
+            value = read(name)
+            if value and not fits(value):
+                _ignore(name, value, what)
+    batch = read("OTEL_BSP_MAX_EXPORT_BATCH_SIZE")
+    if batch and int(batch) > int(read("OTEL_BSP_MAX_QUEUE_SIZE", "2048")):
+        _ignore("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", batch, "it is larger than the queue (OTEL_BSP_MAX_QUEUE_SIZE)")
     disabled = read("OTEL_SDK_DISABLED")
     if disabled and disabled.lower() not in ("true", "false"):
         _ignore("OTEL_SDK_DISABLED", disabled, "it is neither true nor false; telemetry is on")
@@ -52,14 +70,14 @@ def is_disabled() -> bool:
 def resource_attribute(name: str) -> str | None:
     """The value of one attribute in `OTEL_RESOURCE_ATTRIBUTES`."""
     pairs = (pair.partition("=") for pair in read("OTEL_RESOURCE_ATTRIBUTES").split(","))
-    found = [value.strip() for key, equals, value in pairs if equals and key.strip() == name]
+    found = [unquote(value.strip()) for key, equals, value in pairs if equals and key.strip() == name]
     return found[-1] or None if found else None
 
 
 def excluded_urls() -> str:
     """The patterns of `OTEL_PYTHON_FASTAPI_EXCLUDED_URLS`, else of `OTEL_PYTHON_EXCLUDED_URLS`, with commas."""
     name = "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS"
-    if name not in os.environ:
+    if not read(name):
         name = "OTEL_PYTHON_EXCLUDED_URLS"
     good = []
     for pattern in filter(None, (part.strip() for part in read(name).split(","))):
@@ -72,9 +90,13 @@ def excluded_urls() -> str:
     return ",".join(good)
 
 
+def _is_whole(value: str) -> bool:
+    return value.isascii() and value.isdecimal() and int(value) > 0
+
+
 def _is_positive(value: str) -> bool:
     try:
-        return float(value) > 0
+        return 0 < float(value) < math.inf
     except ValueError:
         return False
 

@@ -6,11 +6,14 @@ cannot be written costs only itself.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from telemetry.callbacks import Caller
 from telemetry.catalogue import METRIC, telemetry_series
-from telemetry.drops import Dropped, Reason, dropped, warn
+from telemetry.drops import Dropped, Reason, dropped, said, warn
 from telemetry.instrument import Instrument
 from telemetry.registry import declared
 from telemetry.samples import written
@@ -29,47 +32,93 @@ def render(*registries: CollectorRegistry) -> bytes:
     """The whole answer: this service's metrics, and then those of the registries. Each name is written once."""
     exposed = exposed_metrics()
     METRIC.know(one.name for one in exposed)  # so that their drops begin at 0
-    text = b"".join(_text(one) for one in exposed if one is not telemetry_series)
-    telemetry_series.replace({one.name: one.series() for one in exposed if one is not telemetry_series})
-    text += _text(telemetry_series)
-    written_names: set[str] = set()
-    return text + b"".join(_others(registry, written_names) for registry in registries)
+    asked = [_callers.setdefault(registry, Caller(partial(_collected, registry))) for registry in registries]
+    calls = [caller.start() for caller in asked]
+    for one in exposed:
+        _prepare(one)
+    texts, series = [], {}
+    for one in exposed:
+        if one is not telemetry_series:
+            text, series[one.name] = _text(one)
+            texts.append(text)
+    telemetry_series.replace(series)
+    texts.append(_text(telemetry_series)[0])
+    names = _taken(exposed)
+    for caller, call in zip(asked, calls, strict=True):
+        try:
+            families = caller.ask(call=call)
+        except Dropped as problem:
+            warn(("", "collect"), f"metrics of other libraries cannot be collected: {problem}")
+        else:
+            texts.append(_others(families, names))
+    return b"".join(texts)
 
 
-def _text(instrument: Instrument[Any]) -> bytes:
+_callers: weakref.WeakKeyDictionary[Any, Caller[list[Metric]]] = weakref.WeakKeyDictionary()
+
+
+def _prepare(instrument: Instrument[Any]) -> None:
     try:
-        return written(instrument.name, instrument.description, instrument.kind, instrument.samples()).encode()
-    except Exception as error:
-        dropped(instrument.name, Dropped(Reason.NOT_RENDERED, f"{type(error).__name__}: {error}"))
-        return b""
+        instrument.prepare()
+    except BaseException as error:
+        dropped(instrument.name, Dropped(Reason.NOT_RENDERED, said(error)))
 
 
-def _others(registry: CollectorRegistry, seen: set[str]) -> bytes:
-    """The registry's metrics, without those that have the name of a declared metric, or were written before.
+def _text(instrument: Instrument[Any]) -> tuple[bytes, int]:
+    """The lines of a metric, and how many series they show."""
+    try:
+        samples = instrument.samples()
+        text = written(instrument.name, instrument.description, instrument.kind, samples).encode()
+    except BaseException as error:
+        dropped(instrument.name, Dropped(Reason.NOT_RENDERED, said(error)))
+        return b"", 0
+    return text, sum(sample.suffix in ("", "_count") for sample in samples)
+
+
+def _taken(exposed: Iterable[Instrument[Any]]) -> set[str]:
+    """The names that are ours: those that are declared, and those of the series of our histograms."""
+    parts = ("_bucket", "_count", "_sum")
+    return {*declared, *(f"{one.name}{part}" for one in exposed if one.kind == "histogram" for part in parts)}
+
+
+def _collected(registry: CollectorRegistry) -> list[Metric]:
+    """What the registry has. A collector that raises costs only itself."""
+    families: list[Metric] = []
+    for collector in list(getattr(registry, "_collector_to_names", [registry])):
+        try:
+            families += collector.collect()
+        except BaseException as error:
+            warn(
+                (type(collector).__name__, "collect"),
+                f"metrics of other libraries cannot be collected: {type(collector).__name__}: {said(error)}",
+            )
+    return families
+
+
+def _others(families: Iterable[Metric], seen: set[str]) -> bytes:
+    """The metrics of other libraries, without those that have the name of a declared metric, or were written before.
 
     A metric that cannot be written is left out and logged. A bad label in another library must not fail the scrape.
     """
     from prometheus_client import generate_latest
 
-    try:
-        families = list(registry.collect())
-    except Exception as error:
-        warn(("", "collect"), f"metrics of other libraries cannot be collected: {type(error).__name__}: {error}")
-        return b""
     texts: list[bytes] = []
     for family in families:
-        name = f"{family.name}_total" if family.type == "counter" else family.name
-        if name in declared:
-            warn((name, "taken"), f"{name} was also recorded by another library; that one is left out")
+        name = f"{family.name}{_SUFFIXES.get(family.type, '')}"
+        names = {name, *(sample.name for sample in family.samples)}
+        if not names.isdisjoint(seen):
+            if name in declared:
+                warn((name, "taken"), f"{name} was also recorded by another library; that one is left out")
             continue
-        if name in seen:
-            continue
-        seen.add(name)
+        seen |= names
         try:
             texts.append(generate_latest(_Single(family)))
         except Exception as error:
             warn((name, "written"), f"{name} of another library cannot be written: {type(error).__name__}")
     return b"".join(texts)
+
+
+_SUFFIXES = {"counter": "_total", "info": "_info"}
 
 
 class _Single:

@@ -11,8 +11,8 @@ from opentelemetry.metrics import _Gauge as ApiGauge
 
 from telemetry.amounts import Amount
 from telemetry.attributes import NoLabels
-from telemetry.callbacks import Callback, Caller
-from telemetry.drops import Dropped, Reason, dropped
+from telemetry.callbacks import Call, Callback, Caller, Observed, observing
+from telemetry.drops import Dropped, Reason, dropped, said
 from telemetry.instrument import Bound, Key, L, Numbers
 from telemetry.registry import process
 
@@ -25,13 +25,15 @@ class Gauge(Numbers[L], ApiGauge):
 
     Example:
 
-        cash_dollars = Gauge("cash_dollars", "Cash.", unit="{USD}")
-        cash_dollars.set(1_000_000)
-        cash_dollars.remove()
+        letters_waiting = Gauge("letters_waiting", "Letters that wait.", unit="{letter}")
+        letters_waiting.set(7)
+        letters_waiting.remove()
     """
 
     kind = "gauge"
-    _caller: Caller | None = None
+    _caller: Caller[Amount | Observed] | None = None
+    _begun: Call[Amount | Observed] | None = None
+    """The call that the present scrape has begun."""
 
     def __init__(
         self,
@@ -53,7 +55,7 @@ class Gauge(Numbers[L], ApiGauge):
     def set(self, amount: Amount, attributes: Any = None, context: Context | None = None) -> None:
         """Sets the value of the series, in the declared unit. Never raises: wrong records are counted as drops.
 
-        Example: `cash_dollars.set(1_000_000)`.
+        Example: `letters_waiting.set(7)`.
         """
         self._record(self._set, amount, attributes)
 
@@ -67,7 +69,7 @@ class Gauge(Numbers[L], ApiGauge):
     def remove(self, attributes: Any = None) -> None:
         """Removes the series from /metrics, and makes room for another. Does nothing if there is none. Never raises.
 
-        Example: `cash_dollars.remove()`.
+        Example: `letters_waiting.remove()`.
         """
         self._record(self._forget, 0, attributes)
 
@@ -100,7 +102,7 @@ class Gauge(Numbers[L], ApiGauge):
             for value, amount in values.items():
                 self._record(take, amount, {self.label_names[0]: value})
         except Exception as error:  # `values` may be no mapping, or its methods may raise
-            dropped(self.name, Dropped(Reason.UNREADABLE, f"{type(error).__name__}: {error}"))
+            dropped(self.name, Dropped(Reason.UNREADABLE, said(error)))
             return
         with self._lock:
             self._values, self._met = fresh, met
@@ -125,24 +127,28 @@ class Gauge(Numbers[L], ApiGauge):
 
         Example: `heartbeat_timestamp_seconds.watch(time.time)`.
         """
-        self._caller = Caller(callback)
+        self._caller = Caller(observing(callback))
+
+    def prepare(self) -> None:
+        """Begins to ask the callback. So the callbacks of a scrape run side by side."""
+        if self._caller is not None and self.is_exposed() and not process.disabled:
+            self._begun = self._caller.start()
 
     def values(self) -> dict[Key, int | float]:
         """The value of every series by its label values, including what the callback returns now."""
         values = super().values()
         if self._caller is not None and self.is_exposed() and not process.disabled:
+            begun, self._begun = self._begun, None
             try:
-                answer = self._caller.ask()
+                answer = self._caller.ask(call=begun)
                 take = self._into(values, tuple(Count(met) for met in self._met))
                 if isinstance(answer, list):
-                    for observation in answer:
-                        self._record(take, observation.value, observation.attributes)
+                    for value, attributes in answer:
+                        self._record(take, value, attributes)
                 else:
                     self._record(take, answer, None)
             except Dropped as problem:
                 dropped(self.name, problem)
-            except Exception as error:  # what it returned is no observation
-                dropped(self.name, Dropped(Reason.CALLBACK_FAILED, f"{type(error).__name__}: {error}"))
         return values
 
 

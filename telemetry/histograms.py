@@ -137,10 +137,6 @@ class Histogram(Instrument[L], metrics.Histogram):
             samples += [Sample("_sum", labels, amount), Sample("_count", labels, cumulative)]
         return samples
 
-    def series(self) -> int:
-        """How many series it has."""
-        return len(self._series)
-
     def readings(self) -> dict[Key, int | float]:
         """How many amounts each series has."""
         with self._lock:

@@ -20,7 +20,7 @@ from typing_extensions import TypeVar
 
 from telemetry.amounts import number
 from telemetry.attributes import OTHER, NoLabels, Open, read_labels
-from telemetry.declaration import SHOWN_AT_MOST, check_description, check_name, check_unit, read_owners
+from telemetry.declaration import KNOWN_AT_MOST, check_description, check_name, check_unit, read_owners
 from telemetry.drops import Dropped, Reason, dropped, warn
 from telemetry.registry import process, register
 from telemetry.samples import Sample
@@ -59,8 +59,8 @@ class Instrument(Generic[L], metaclass=Declaring):
         unit: str = "",
         owner: str | tuple[str, ...] | None = None,
     ) -> None:
-        check_name(name, self.kind, unit, named_like_a_counter=self._named_like_a_counter)
         check_unit(name, unit)
+        check_name(name, self.kind, unit, named_like_a_counter=self._named_like_a_counter)
         check_description(name, description)
         self.name = name
         self.description = description
@@ -96,7 +96,7 @@ class Instrument(Generic[L], metaclass=Declaring):
             "description": self.description,
             "unit": self.unit,
             "owner": self.owners,
-            "set of labels": [label.describe() for label in self.labels],
+            "set of labels": [(label.name, label.values, label.open and label.open.limit) for label in self.labels],
         }
 
     def merge(self, other: Instrument[Any]) -> None:
@@ -108,13 +108,12 @@ class Instrument(Generic[L], metaclass=Declaring):
     def expose_known(self) -> None:
         """Creates a series at 0 for each combination of known label values. A gauge creates none: 0 may be wrong."""
 
+    def prepare(self) -> None:
+        """Called before a scrape asks for the samples of all metrics, one after the other."""
+
     @abstractmethod
     def samples(self) -> list[Sample]:
         """What the metric says now."""
-
-    @abstractmethod
-    def series(self) -> int:
-        """How many series it has."""
 
     @abstractmethod
     def readings(self) -> dict[Key, int | float]:
@@ -165,10 +164,10 @@ class Instrument(Generic[L], metaclass=Declaring):
     def _known_keys(self) -> Iterator[Key]:
         """The combinations of known values; none if they are too many."""
         known = [label.known for label in self.labels]
-        if math.prod(map(len, known)) > SHOWN_AT_MOST:
+        if math.prod(map(len, known)) > KNOWN_AT_MOST:
             warn(
                 (self.name, "shown"),
-                f"{self.name} does not show its series before their first event: {SHOWN_AT_MOST:,} is the most",
+                f"{self.name} does not show its series before their first event: {KNOWN_AT_MOST:,} is the most",
             )
             return iter(())
         return itertools.product(*known)
@@ -234,10 +233,6 @@ class Numbers(Instrument[L]):
     def samples(self) -> list[Sample]:
         """One sample for each series."""
         return [Sample("", self._pairs(key), value) for key, value in self.values().items()]
-
-    def series(self) -> int:
-        """How many series it has."""
-        return len(self._values)
 
     def readings(self) -> dict[Key, int | float]:
         """The value of every series."""

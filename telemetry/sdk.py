@@ -31,7 +31,7 @@ UNKNOWN = "unknown"
 
 _registry: CollectorRegistry | None = None
 _closing: _Closing | None = None
-_apps: weakref.WeakSet[Any] = weakref.WeakSet()
+_apps: list[weakref.ref[Any]] = []
 _lock = threading.Lock()
 _process_id: int | None = None
 _set_up: dict[str, str] = {}
@@ -108,9 +108,10 @@ def _add(app: object) -> None:
     except (http.NoApplication, ImportError) as problem:
         logger.error("the application has no /metrics: %s", problem)
         return
-    if inner in _apps:
+    _apps[:] = [known for known in _apps if known() is not None]
+    if any(known() is inner for known in _apps):
         return
-    _apps.add(inner)
+    _apps.append(weakref.ref(inner))
     if getattr(inner, "middleware_stack", None) is not None:
         logger.warning("init was called after the application had started: some of its requests may not be measured")
     http.serve_metrics(inner, _render)
@@ -169,7 +170,8 @@ def _render() -> bytes:
 def _resource(service_name: str) -> Resource:
     from opentelemetry.sdk.resources import Resource
 
-    name = environment.read("OTEL_SERVICE_NAME", service_name.replace("_", "-"))
+    named = environment.resource_attribute("service.name") or service_name.replace("_", "-")
+    name = environment.read("OTEL_SERVICE_NAME", named)
     return Resource.create({"service.name": name})
 
 

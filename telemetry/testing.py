@@ -7,7 +7,6 @@ def test_an_order_is_counted(recorded):
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Mapping
 from typing import Any, Protocol, overload
 
@@ -68,6 +67,6 @@ def another_service(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setattr(process, "service", None)
     monkeypatch.setattr(process, "disabled", False)
-    monkeypatch.setattr(sdk, "_apps", weakref.WeakSet())
+    monkeypatch.setattr(sdk, "_apps", [])
     if sdk._registry is not None:
         monkeypatch.setattr(sdk, "_set_up_metrics", lambda _: None)

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import inspect
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
@@ -23,89 +23,147 @@ class Timer:
 
     def __init__(self, record: Callable[[float], None]) -> None:
         self._record = record
-        self._started = 0.0
+        self._started: list[float] = []  # several, if blocks are nested
 
     def __enter__(self) -> None:
-        self._started = time.perf_counter()
+        self._started.append(time.perf_counter())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._record(time.perf_counter() - self._started)
+        self._record(time.perf_counter() - self._started.pop())
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        if isinstance(function, staticmethod | classmethod):
+            return type(function)(self(function.__func__))
         timed = self._timed(function)
         if isinstance(function, functools.partial):  # it has no name of its own
             return functools.update_wrapper(timed, function.func)
         return functools.update_wrapper(timed, function)
 
     def _timed(self, function: Callable[P, Any]) -> Callable[P, Any]:
-        record = self._record
         if inspect.iscoroutinefunction(function):
-
-            async def timed_coroutine(*args: P.args, **kwargs: P.kwargs) -> Any:
-                with Timer(record):
-                    return await function(*args, **kwargs)
-
-            return timed_coroutine
+            return _coroutine(function, self._record)
         if inspect.isgeneratorfunction(function):
-
-            def timed_generator(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, Any, Any]:
-                with Timer(record):
-                    return (yield from function(*args, **kwargs))
-
-            return timed_generator
+            return _generator(function, self._record)
         if inspect.isasyncgenfunction(function):
-
-            async def timed_async_generator(*args: P.args, **kwargs: P.kwargs) -> AsyncIterator[Any]:
-                with Timer(record):
-                    async with contextlib.aclosing(function(*args, **kwargs)) as values:
-                        async for value in values:
-                            yield value
-
-            return timed_async_generator
-
-        def timed_function(*args: P.args, **kwargs: P.kwargs) -> Any:
-            timer = Timer(record)
-            with timer:
-                answer = function(*args, **kwargs)
-                timer._record = _nothing if _goes_on(answer) else record
-            return _timed_on(answer, record) if _goes_on(answer) else answer
-
-        return timed_function
+            return _async_generator(function, self._record)
+        return _function(function, self._record)
 
 
-def _nothing(_: float) -> None: ...
+def _coroutine(function: Callable[P, Any], record: Callable[[float], None]) -> Callable[P, Any]:
+    async def timed(*args: P.args, **kwargs: P.kwargs) -> Any:
+        with Timer(record):
+            return await function(*args, **kwargs)
+
+    return timed
 
 
-def _goes_on(answer: object) -> bool:
-    """Whether the work begins only now: with what a coroutine or a context manager does."""
-    return inspect.iscoroutine(answer) or isinstance(
-        answer, contextlib._GeneratorContextManager | contextlib._AsyncGeneratorContextManager
-    )
+def _generator(function: Callable[P, Any], record: Callable[[float], None]) -> Callable[P, Any]:
+    def timed(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, Any, Any]:
+        with Timer(record):
+            return (yield from function(*args, **kwargs))
+
+    return timed
 
 
-def _timed_on(answer: Any, record: Callable[[float], None]) -> Any:
-    if isinstance(answer, contextlib._GeneratorContextManager):
-        return _timed_block(answer, record)
-    if isinstance(answer, contextlib._AsyncGeneratorContextManager):
-        return _timed_async_block(answer, record)
-    return _timed_await(answer, record)
+def _async_generator(function: Callable[P, Any], record: Callable[[float], None]) -> Callable[P, Any]:
+    async def timed(*args: P.args, **kwargs: P.kwargs) -> AsyncIterator[Any]:
+        with Timer(record):
+            inner = function(*args, **kwargs)
+            step = anext(inner)
+            while True:
+                try:
+                    value = await step
+                except StopAsyncIteration:
+                    return
+                # What is sent or thrown in goes to the function, as `yield from` does it for generators.
+                try:
+                    step = inner.asend((yield value))
+                except GeneratorExit:
+                    await inner.aclose()
+                    raise
+                except BaseException as error:
+                    step = inner.athrow(error)
+
+    return timed
 
 
-@contextlib.contextmanager
-def _timed_block(block: Any, record: Callable[[float], None]) -> Iterator[Any]:
-    with Timer(record), block as value:
-        yield value
+def _function(function: Callable[P, Any], record: Callable[[float], None]) -> Callable[P, Any]:
+    def timed(*args: P.args, **kwargs: P.kwargs) -> Any:
+        began = time.perf_counter()
+        try:
+            answer = function(*args, **kwargs)
+        except BaseException:
+            record(time.perf_counter() - began)
+            raise
+        # The work of these begins only now.
+        if inspect.iscoroutine(answer):
+            return _timed_await(answer, record)
+        if isinstance(answer, contextlib._GeneratorContextManager):
+            return _Block(lambda: function(*args, **kwargs), answer, record)
+        if isinstance(answer, contextlib._AsyncGeneratorContextManager):
+            return _AsyncBlock(lambda: function(*args, **kwargs), answer, record)
+        record(time.perf_counter() - began)
+        return answer
 
-
-@contextlib.asynccontextmanager
-async def _timed_async_block(block: Any, record: Callable[[float], None]) -> AsyncIterator[Any]:
-    with Timer(record):
-        async with block as value:
-            yield value
+    return timed
 
 
 async def _timed_await(answer: Any, record: Callable[[float], None]) -> Any:
     with Timer(record):
         return await answer
+
+
+class _Block(contextlib.ContextDecorator, contextlib.AbstractContextManager[Any]):
+    """A context manager whose block is measured. As a decorator it is made anew for each call."""
+
+    def __init__(self, make: Callable[[], Any], block: Any, record: Callable[[float], None]) -> None:
+        self._make = make
+        self._block = block
+        self._timer = Timer(record)
+        self._record = record
+
+    def _recreate_cm(self) -> _Block:
+        return _Block(self._make, self._make(), self._record)
+
+    def __enter__(self) -> Any:
+        with contextlib.ExitStack() as failed:
+            failed.enter_context(self._timer)
+            value = self._block.__enter__()
+            failed.pop_all()  # the block ends later
+            return value
+
+    def __exit__(self, *error: Any) -> bool | None:
+        try:
+            ended: bool | None = self._block.__exit__(*error)
+            return ended
+        finally:
+            self._timer.__exit__(None, None, None)
+
+
+class _AsyncBlock(contextlib.AsyncContextDecorator, contextlib.AbstractAsyncContextManager[Any]):
+    """The same for an asynchronous one."""
+
+    def __init__(self, make: Callable[[], Any], block: Any, record: Callable[[float], None]) -> None:
+        self._make = make
+        self._block = block
+        self._timer = Timer(record)
+        self._record = record
+
+    def _recreate_cm(self) -> _AsyncBlock:
+        return _AsyncBlock(self._make, self._make(), self._record)
+
+    async def __aenter__(self) -> Any:
+        with contextlib.ExitStack() as failed:
+            failed.enter_context(self._timer)
+            value = await self._block.__aenter__()
+            failed.pop_all()
+            return value
+
+    async def __aexit__(self, *error: Any) -> bool | None:
+        try:
+            ended: bool | None = await self._block.__aexit__(*error)
+            return ended
+        finally:
+            self._timer.__exit__(None, None, None)

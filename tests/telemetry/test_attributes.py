@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from enum import Enum, IntEnum, StrEnum
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, Required, TypedDict
 
 import pytest
+import typing_extensions
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +41,24 @@ class Everything(TypedDict):
     answer: Code
     ok: bool
     either: Side | Literal["none"]
+
+
+class Partly(TypedDict, total=False):
+    """Each label is required, though the class says otherwise."""
+
+    side: Required[Side]
+    symbol: Required[Annotated[str, Open()]]
+
+
+class OfAnotherModule(typing_extensions.TypedDict):
+    """A TypedDict of typing_extensions."""
+
+    side: Side
+
+
+def test_a_typeddict_of_typing_extensions_and_one_that_says_what_is_required_are_taken() -> None:
+    assert [label.name for label in read_labels("things", Partly)] == ["side", "symbol"]
+    assert [label.values for label in read_labels("things", OfAnotherModule)] == [("buy", "sell")]
 
 
 def test_a_typeddict_declares_the_labels_in_its_order() -> None:
@@ -87,6 +106,7 @@ WRONG: list[tuple[type[Any], str]] = [
     (labels(side=Side | str), "which says neither its values nor a limit"),
     (labels(symbol=Annotated[str, "a note"]), "which says neither its values nor a limit"),
     (labels(side=NotRequired[Side]), "side is not required: each record has a value for each label"),
+    (labels(symbol=Annotated[str, Open(), Open(limit=3)]), "symbol has 2 limits: leave one"),
     (labels(side=Literal["a", None]), "a value that no label can have: a value of type NoneType"),
     (labels(side=Literal["\ud800"]), "a value that no label can have: .* is not valid Unicode"),
     (labels(side=Literal["1", 1]), "two values with the same text: 1, 1"),
@@ -179,7 +199,7 @@ def test_values_that_are_announced_are_known_once_and_in_order() -> None:
     assert repr(symbol) == "Open(limit=100)"
 
 
-@pytest.mark.parametrize("values", [None, 5, [None], ["AAPL", b""], ["\ud800"]])
+@pytest.mark.parametrize("values", [None, 5, [None], ["AAPL", b""], ["\ud800"], "AAPL", (1 / 0 for _ in "a")])
 def test_know_never_raises_and_ignores_values_that_no_label_can_have(
     values: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

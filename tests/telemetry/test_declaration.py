@@ -67,6 +67,7 @@ def test_help_that_cannot_be_written_is_refused(description: Any) -> None:
         (Counter, "time_total", "s", "so its name must end in _seconds"),
         (Gauge, "size", "By", "so its name must end in _bytes"),
         (Gauge, "size", None, "the unit None is none: write a UCUM unit"),
+        (Gauge, "size", [], "the unit .. is none"),
         (Gauge, "size", "é", "the unit 'é' is none"),
     ],
 )
@@ -97,6 +98,10 @@ BUCKETS: list[tuple[Any, str]] = [
     ((True,), "are not all numbers"),
     ((None,), "are not all numbers"),
     ((0.1, Decimal("0.1")), "must be finite and ascending"),
+    ((1, 10**400), "must be finite and ascending"),
+    ((1, Decimal("sNaN")), "must be finite and ascending"),
+    (None, "are no sequence of numbers"),
+    (5, "are no sequence of numbers"),
 ]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -29,8 +32,9 @@ MALFORMED = {
     "OTEL_BSP_SCHEDULE_DELAY": "soon",
     "OTEL_BSP_MAX_QUEUE_SIZE": "-5",
     "OTEL_EXPORTER_OTLP_TIMEOUT": "nan",
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "5000",
     "OTEL_SDK_DISABLED": "maybe",
-    "OTEL_RESOURCE_ATTRIBUTES": "=,,nonsense,service.version=1.2",
+    "OTEL_RESOURCE_ATTRIBUTES": "=,,nonsense,service.version=1%2E2",
     "OTEL_CONFIG_FILE": "/nowhere.yaml",
     "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS": "(",
 }
@@ -41,8 +45,9 @@ def test_a_malformed_variable_is_named_in_a_warning_and_everything_works() -> No
     series = parsed(done.answer["text"].encode())
 
     for said in (
-        "OTEL_BSP_SCHEDULE_DELAY=soon is not used: it is no number above zero",
-        "OTEL_BSP_MAX_QUEUE_SIZE=-5 is not used: it is no number above zero",
+        "OTEL_BSP_SCHEDULE_DELAY=soon is not used: it is no whole number above zero",
+        "OTEL_BSP_MAX_QUEUE_SIZE=-5 is not used: it is no whole number above zero",
+        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=5000 is not used: it is larger than the queue",
         "OTEL_EXPORTER_OTLP_TIMEOUT=nan is not used: it is no number above zero",
         "OTEL_SDK_DISABLED=maybe is not used: it is neither true nor false; telemetry is on",
         "OTEL_RESOURCE_ATTRIBUTES: 'nonsense' is not used: it is no name=value",
@@ -56,6 +61,26 @@ def test_a_malformed_variable_is_named_in_a_warning_and_everything_works() -> No
     assert "telemetry of execution_gateway: metrics: ours and those of the OpenTelemetry API; traces: otlp" in done.log
 
 
+def test_a_wrong_limit_of_spans_is_named_although_the_sdk_reads_it_when_it_is_imported() -> None:
+    code = "import logging, telemetry; logging.basicConfig(level=logging.INFO); telemetry.init('somebody')"
+    environment = {
+        "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "1.5",
+        "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "-5",
+        "OTEL_SPAN_EVENT_COUNT_LIMIT": "0",
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_EXPORTER_PROMETHEUS_PORT": "0",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True, timeout=30
+    )
+
+    assert "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=1.5 is not used: it is no whole number" in done.stderr
+    assert "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT=-5 is not used: it is no whole number" in done.stderr
+    assert "OTEL_SPAN_EVENT_COUNT_LIMIT" not in done.stderr
+    assert "traces: otlp" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_name_of_the_service_comes_from_the_environment_first() -> None:
     done = apart(a_service, OTEL_SERVICE_NAME="gateway-7", OTEL_RESOURCE_ATTRIBUTES="deployment=blue")
     series = parsed(done.answer["text"].encode())
@@ -63,6 +88,12 @@ def test_the_name_of_the_service_comes_from_the_environment_first() -> None:
     assert values(series, "target_info", service_name="gateway-7", deployment="blue") == [1]
     assert values(series, "orders_total", **ORDER) == [2]  # what it owns is decided by the argument
     assert values(series, "build_info", version="unknown", telemetry=telemetry.__version__) == [1]
+
+
+def test_a_name_among_the_resource_attributes_is_taken_if_there_is_no_other() -> None:
+    series = parsed(apart(a_service, OTEL_RESOURCE_ATTRIBUTES="service.name=gateway%2D8").answer["text"].encode())
+
+    assert values(series, "target_info", service_name="gateway-8") == [1]
 
 
 def test_without_an_exporter_of_metrics_nothing_is_shown_and_metrics_answers() -> None:
@@ -88,6 +119,9 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.version= 1 ,service.version=2,x")
     assert environment.resource_attribute("service.version") == "2"
     assert environment.resource_attribute("service.name") is None
+    monkeypatch.setenv("OTEL_PYTHON_FASTAPI_EXCLUDED_URLS", "")
+    monkeypatch.setenv("OTEL_PYTHON_EXCLUDED_URLS", "/a")
+    assert environment.excluded_urls() == "/a"
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
+import time
 from typing import Literal
 
+import prometheus_client
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -14,6 +17,7 @@ from opentelemetry.sdk.metrics import Histogram as SdkHistogram
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation, View
 from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from telemetry import Counter, Gauge, Histogram, UpDownCounter
@@ -260,3 +264,52 @@ def test_an_exponential_histogram_of_another_library_does_not_fail_the_scrape(
 
     assert scraped("sent_total", sdk.registry) == {frozenset(): 2}
     assert "metrics of other libraries cannot be collected" in caplog.text
+
+
+class Failing:
+    """A collector of another library that raises, or hangs."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self._error = error
+
+    def collect(self) -> list[Metric]:
+        if self._error is None:
+            time.sleep(30)
+            return []
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [ValueError(), SystemExit(), asyncio.CancelledError(), None])
+def test_a_collector_of_another_library_that_raises_or_hangs_costs_no_more_than_it_must(
+    error: BaseException | None,
+) -> None:
+    registry = CollectorRegistry(auto_describe=False)
+    prometheus_client.Gauge("their_level", "A level.", registry=registry).set(3)
+    registry.register(Failing(error))
+    Counter("sent_total", "Things sent.", unit="{thing}").add(2)
+
+    began = time.monotonic()
+    series = parsed(render(registry))
+
+    assert time.monotonic() - began < 5
+    assert series["sent_total", frozenset()] == 2
+    assert (("their_level", frozenset()) in series) is (error is not None)
+
+
+def test_no_sample_of_another_library_has_a_name_of_ours(sdk: Sdk) -> None:
+    registry = CollectorRegistry()
+    prometheus_client.Info("level", "Theirs.", registry=registry).info({"a": "b"})
+    prometheus_client.Gauge("took_seconds_sum", "Theirs.", registry=registry).set(7)
+    Gauge("level_info", "Ours.").set(1)
+    Histogram("took_seconds", "Ours.", unit="s").record(2)
+
+    text = render(registry).decode()
+
+    assert text.count("# TYPE level_info") == 1
+    assert parsed(text.encode())["took_seconds_sum", frozenset()] == 2
+
+
+def test_the_series_of_a_watched_gauge_are_counted(sdk: Sdk) -> None:
+    Gauge("level", "A level.").watch(lambda: 3)
+
+    assert scraped("telemetry_series")[frozenset({("metric", "level")})] == 1

@@ -405,11 +405,11 @@ def test_labels_with_too_many_known_values_are_shown_when_they_come(caplog: pyte
     symbol = Open()
     counter = Counter("things_total", "Things.", labels(symbol=Annotated[str, symbol], side=Side), unit="{thing}")
 
-    symbol.know(f"S{number}" for number in range(1001))
+    symbol.know(f"S{number}" for number in range(2501))
     counter.add(1, {"symbol": "S1", "side": "buy"})
 
     assert counter.values() == {("S1", "buy"): 1}
-    assert "things_total does not show its series before their first event: 2,000 is the most" in caplog.text
+    assert "things_total does not show its series before their first event: 5,000 is the most" in caplog.text
 
 
 def test_a_metric_of_another_service_is_dropped_and_counted(monkeypatch: pytest.MonkeyPatch, dropped: Drops) -> None:

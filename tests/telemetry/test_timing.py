@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from functools import partial
 
@@ -182,3 +182,74 @@ def test_recorded_counts_a_histogram_from_the_beginning_of_the_test(recorded: Re
         pass
 
     assert recorded(histogram) == 1
+
+
+async def test_what_is_thrown_into_and_sent_to_an_async_generator_reaches_it(histogram: Histogram[BySymbol]) -> None:
+    did = []
+
+    @asynccontextmanager
+    @histogram.time({"symbol": "AAPL"})
+    async def session() -> AsyncIterator[int]:
+        try:
+            yield 1
+        except ValueError:
+            did.append("rollback")
+            raise
+        else:
+            did.append("commit")
+
+    @histogram.time({"symbol": "AAPL"})
+    async def talk() -> AsyncGenerator[str, str]:
+        heard = yield "hello"
+        yield heard
+
+    with pytest.raises(ValueError, match="the order failed"):
+        async with session():
+            raise ValueError("the order failed")
+    async with session():
+        pass
+    talking = talk()
+    assert (await anext(talking), await talking.asend("hi")) == ("hello", "hi")
+    await talking.aclose()
+
+    assert did == ["rollback", "commit"]
+    assert {key: sum(counts) for key, (counts, _) in histogram.values().items()} == {("AAPL",): 3}
+
+
+async def test_a_timed_context_manager_is_a_decorator_that_may_be_used_often(histogram: Histogram[BySymbol]) -> None:
+    @histogram.time({"symbol": "AAPL"})
+    @contextmanager
+    def section() -> Iterator[None]:
+        yield
+
+    @histogram.time({"symbol": "AAPL"})
+    @asynccontextmanager
+    async def later() -> AsyncIterator[None]:
+        yield
+
+    @section()
+    def work() -> int:
+        return 1
+
+    @later()
+    async def work_later() -> int:
+        return 2
+
+    assert [work(), work(), await work_later(), await work_later()] == [1, 1, 2, 2]
+    assert {key: sum(counts) for key, (counts, _) in histogram.values().items()} == {("AAPL",): 4}
+
+
+def test_a_timer_may_be_nested_and_used_on_a_static_method(histogram: Histogram[BySymbol]) -> None:
+    timer = histogram.time({"symbol": "AAPL"})
+
+    class Desk:
+        @histogram.time({"symbol": "AAPL"})
+        @staticmethod
+        def work() -> int:
+            return 1
+
+    with timer, timer:
+        pass
+    assert Desk.work() == Desk().work() == 1
+
+    assert histogram.values() == {("AAPL",): ([3, 0, 1], 6.0)}
