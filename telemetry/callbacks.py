@@ -68,11 +68,11 @@ class Caller(Generic[T]):
                 self._call = Call(self._work)
             return self._call
 
-    def ask(self, seconds: float = SECONDS, call: Call[T] | None = None) -> T:
-        """What the function returns. Raises `Dropped` if it raises, or takes longer than so many seconds."""
+    def ask(self, call: Call[T] | None = None) -> T:
+        """What the function returns, in a call that was begun. Raises `Dropped` if it raises, or takes too long."""
         call = call or self.start()
-        if not call.within(seconds):
-            raise Dropped(Reason.CALLBACK_HANGS, f"its callback did not return within {seconds:g} s")
+        if not call.within(SECONDS):
+            raise Dropped(Reason.CALLBACK_HANGS, f"its callback did not return within {SECONDS:g} s")
         if not call.answers:
             raise Dropped(Reason.CALLBACK_FAILED, said(call.error))
         return call.answers[0]

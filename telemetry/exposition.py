@@ -23,16 +23,13 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
 
-def exposed_metrics() -> list[Instrument[Any]]:
-    """The declared metrics that this process shows."""
-    return [one for one in list(declared.values()) if isinstance(one, Instrument) and one.is_exposed()]
-
-
 def render(*registries: CollectorRegistry) -> bytes:
     """The whole answer: this service's metrics, and then those of the registries. Each name is written once."""
-    exposed = exposed_metrics()
+    exposed = [one for one in list(declared.values()) if isinstance(one, Instrument) and one.is_exposed()]
     METRIC.know(one.name for one in exposed)  # so that their drops begin at 0
-    asked = [_callers.setdefault(registry, Caller(partial(_collected, registry))) for registry in registries]
+    asked = [
+        _callers.setdefault(registry, Caller(partial(_collected, weakref.ref(registry)))) for registry in registries
+    ]
     calls = [caller.start() for caller in asked]
     for one in exposed:
         _prepare(one)
@@ -46,7 +43,7 @@ def render(*registries: CollectorRegistry) -> bytes:
     names = _taken(exposed)
     for caller, call in zip(asked, calls, strict=True):
         try:
-            families = caller.ask(call=call)
+            families = caller.ask(call)
         except Dropped as problem:
             warn(("", "collect"), f"metrics of other libraries cannot be collected: {problem}")
         else:
@@ -54,7 +51,8 @@ def render(*registries: CollectorRegistry) -> bytes:
     return b"".join(texts)
 
 
-_callers: weakref.WeakKeyDictionary[Any, Caller[list[Metric]]] = weakref.WeakKeyDictionary()
+_callers: weakref.WeakKeyDictionary[CollectorRegistry, Caller[list[Metric]]] = weakref.WeakKeyDictionary()
+"""What asks each registry, so that one that hangs is not asked again. It must not keep the registry alive."""
 
 
 def _prepare(instrument: Instrument[Any]) -> None:
@@ -81,10 +79,11 @@ def _taken(exposed: Iterable[Instrument[Any]]) -> set[str]:
     return {*declared, *(f"{one.name}{part}" for one in exposed if one.kind == "histogram" for part in parts)}
 
 
-def _collected(registry: CollectorRegistry) -> list[Metric]:
+def _collected(registry: weakref.ref[CollectorRegistry]) -> list[Metric]:
     """What the registry has. A collector that raises costs only itself."""
     families: list[Metric] = []
-    for collector in list(getattr(registry, "_collector_to_names", [registry])):
+    # The registry's own `collect` ends with the first collector that raises.
+    for collector in list(getattr(registry(), "_collector_to_names", ())):
         try:
             families += collector.collect()
         except BaseException as error:

@@ -140,7 +140,7 @@ class Gauge(Numbers[L], ApiGauge):
         if self._caller is not None and self.is_exposed() and not process.disabled:
             begun, self._begun = self._begun, None
             try:
-                answer = self._caller.ask(call=begun)
+                answer = self._caller.ask(begun)
                 take = self._into(values, tuple(Count(met) for met in self._met))
                 if isinstance(answer, list):
                     for value, attributes in answer:

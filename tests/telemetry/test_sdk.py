@@ -367,10 +367,11 @@ def test_what_prometheus_client_records_is_shown_too_unless_its_name_is_ours() -
 
 
 def a_service_whose_threads_are_all_busy() -> float:
-    app, go = FastAPI(), threading.Event()
+    app, go, busy = FastAPI(), threading.Event(), threading.Semaphore(0)
 
     @app.get("/blocked")
     def blocked() -> None:
+        busy.release()
         go.wait(20)
 
     telemetry.init("execution_gateway", app)
@@ -378,7 +379,8 @@ def a_service_whose_threads_are_all_busy() -> float:
     async def ask() -> float:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here", timeout=30) as client:
             waiting = [asyncio.create_task(client.get("/blocked")) for _ in range(60)]
-            await asyncio.sleep(0.2)
+            for _ in range(40):  # as many threads as an application has
+                await asyncio.to_thread(busy.acquire)
             began = time.monotonic()
             answers = [(await client.get("/metrics")).status_code, (await client.head("/metrics")).status_code]
             took = time.monotonic() - began
