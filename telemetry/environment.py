@@ -15,8 +15,9 @@ POSITIVE = (
     "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
     "OTEL_BSP_MAX_QUEUE_SIZE",
     "OTEL_BSP_SCHEDULE_DELAY",
+    "OTEL_METRIC_EXPORT_INTERVAL",
 )
-"""Variables that the SDK reads as whole numbers above zero. It raises for others, and then there would be no traces."""
+"""Variables that are read as whole numbers above zero. It raises for others, and then there would be no traces."""
 LIMITS = (
     "OTEL_ATTRIBUTE_COUNT_LIMIT",
     "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
@@ -28,8 +29,18 @@ LIMITS = (
     "OTEL_SPAN_LINK_COUNT_LIMIT",
 )
 """The same, but 0 is allowed."""
-SECONDS = ("OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT")
+SECONDS = (
+    "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT",
+    "OTEL_EXPORTER_OTLP_TIMEOUT",
+    "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+)
 """Variables that are read as numbers above zero, with or without a point."""
+
+PROTOCOLS = (
+    "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+)
 
 
 def read(name: str, default: str = "") -> str:
@@ -51,6 +62,10 @@ def check() -> None:
     batch = read("OTEL_BSP_MAX_EXPORT_BATCH_SIZE")
     if batch and int(batch) > int(read("OTEL_BSP_MAX_QUEUE_SIZE", "2048")):
         _ignore("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", batch, "it is larger than the queue (OTEL_BSP_MAX_QUEUE_SIZE)")
+    _check_texts()
+
+
+def _check_texts() -> None:
     disabled = read("OTEL_SDK_DISABLED")
     if disabled and disabled.lower() not in ("true", "false"):
         _ignore("OTEL_SDK_DISABLED", disabled, "it is neither true nor false; telemetry is on")
@@ -58,6 +73,9 @@ def check() -> None:
         name, equals, _ = pair.partition("=")
         if not equals or not name.strip():
             logger.warning("OTEL_RESOURCE_ATTRIBUTES: %r is not used: it is no name=value", pair[:80])
+    for name in PROTOCOLS:
+        if read(name, "http/protobuf") != "http/protobuf":
+            logger.warning("%s is not used: http/protobuf is, and its usual port is 4318", name)
     if read("OTEL_CONFIG_FILE"):
         logger.warning("OTEL_CONFIG_FILE is ignored: set the other OTEL_ variables instead")
 
@@ -65,6 +83,21 @@ def check() -> None:
 def is_disabled() -> bool:
     """Whether `OTEL_SDK_DISABLED` turns everything off."""
     return read("OTEL_SDK_DISABLED").lower() == "true"
+
+
+def metrics_exporters() -> set[str]:
+    """What `OTEL_METRICS_EXPORTER` names: `prometheus` (the default), `otlp`, both, or nothing for `none`."""
+    given = read("OTEL_METRICS_EXPORTER", "prometheus")
+    chosen = {part.strip() for part in given.split(",") if part.strip()}
+    for unknown in sorted(chosen - {"none", "otlp", "prometheus"}):
+        logger.warning("OTEL_METRICS_EXPORTER: %s is not used: prometheus, otlp and none are known", unknown[:80])
+    known = chosen & {"otlp", "prometheus"}
+    return known or (set() if "none" in chosen else {"prometheus"})
+
+
+def export_interval() -> float:
+    """Seconds between two exports of metrics: `OTEL_METRIC_EXPORT_INTERVAL` in milliseconds, or 5 s, as in a scrape."""
+    return int(read("OTEL_METRIC_EXPORT_INTERVAL", "5000")) / 1000
 
 
 def resource_attribute(name: str) -> str | None:

@@ -12,11 +12,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from telemetry.callbacks import Caller
-from telemetry.catalogue import METRIC, telemetry_series
-from telemetry.drops import Dropped, Reason, dropped, said, warn
+from telemetry.collection import collect, exposed, failed
+from telemetry.drops import Dropped, said, warn
 from telemetry.instrument import Instrument
 from telemetry.registry import declared
-from telemetry.samples import written
+from telemetry.samples import Sample, written
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -25,22 +25,13 @@ if TYPE_CHECKING:
 
 def render(*registries: CollectorRegistry) -> bytes:
     """The whole answer: this service's metrics, and then those of the registries. Each name is written once."""
-    exposed = [one for one in list(declared.values()) if isinstance(one, Instrument) and one.is_exposed()]
-    METRIC.know(one.name for one in exposed)  # so that their drops begin at 0
     asked = [
         _callers.setdefault(registry, Caller(partial(_collected, weakref.ref(registry)))) for registry in registries
     ]
     calls = [caller.start() for caller in asked]
-    for one in exposed:
-        _prepare(one)
-    texts, series = [], {}
-    for one in exposed:
-        if one is not telemetry_series:
-            text, series[one.name] = _text(one)
-            texts.append(text)
-    telemetry_series.replace(series)
-    texts.append(_text(telemetry_series)[0])
-    names = _taken(exposed)
+    metrics = exposed()
+    texts = [_text(metric, samples) for metric, samples in collect(metrics)]
+    names = _taken(metrics)
     for caller, call in zip(asked, calls, strict=True):
         try:
             families = caller.ask(call)
@@ -55,22 +46,13 @@ _callers: weakref.WeakKeyDictionary[CollectorRegistry, Caller[list[Metric]]] = w
 """What asks each registry, so that one that hangs is not asked again. It must not keep the registry alive."""
 
 
-def _prepare(instrument: Instrument[Any]) -> None:
+def _text(metric: Instrument[Any], samples: list[Sample]) -> bytes:
+    """The lines of a metric."""
     try:
-        instrument.prepare()
+        return written(metric.name, metric.description, metric.kind, samples).encode()
     except BaseException as error:
-        dropped(instrument.name, Dropped(Reason.NOT_RENDERED, said(error)))
-
-
-def _text(instrument: Instrument[Any]) -> tuple[bytes, int]:
-    """The lines of a metric, and how many series they show."""
-    try:
-        samples = instrument.samples()
-        text = written(instrument.name, instrument.description, instrument.kind, samples).encode()
-    except BaseException as error:
-        dropped(instrument.name, Dropped(Reason.NOT_RENDERED, said(error)))
-        return b"", 0
-    return text, sum(sample.suffix in ("", "_count") for sample in samples)
+        failed(metric, error)
+        return b""
 
 
 def _taken(exposed: Iterable[Instrument[Any]]) -> set[str]:

@@ -9,6 +9,7 @@ from typing import Any
 EXTRAS = {
     "asyncpg": "asyncpg",
     "fastapi": "fastapi",
+    "opentelemetry.exporter.otlp.proto.http.metric_exporter": "otlp",
     "opentelemetry.exporter.otlp.proto.http.trace_exporter": "otlp",
     "opentelemetry.instrumentation.asyncpg": "asyncpg",
     "opentelemetry.instrumentation.fastapi": "fastapi",

@@ -14,15 +14,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import telemetry
-from telemetry import environment, http
+from telemetry import environment, http, traces
 from telemetry.catalogue import build_info, heartbeat_timestamp_seconds
+from telemetry.closing import Closing, Ending
 from telemetry.exposition import render
 from telemetry.extras import Missing, is_installed, load
 from telemetry.registry import process
 
 if TYPE_CHECKING:
+    from opentelemetry.exporter.prometheus import PrometheusMetricReader
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
     from prometheus_client import CollectorRegistry
 
 logger = logging.getLogger(__name__)
@@ -30,8 +32,10 @@ logger = logging.getLogger(__name__)
 UNKNOWN = "unknown"
 
 _registry: CollectorRegistry | None = None
-_closing: _Closing | None = None
+_endings: list[Ending] = []
 _apps: list[weakref.ref[Any]] = []
+_pulled = True
+"""Whether /metrics shows the metrics."""
 _lock = threading.Lock()
 _process_id: int | None = None
 _set_up: dict[str, str] = {}
@@ -48,10 +52,12 @@ def init(service_name: str, app: object = None) -> None:
     application gets request metrics. Without an application, /metrics is served on `OTEL_EXPORTER_PROMETHEUS_HOST`
     (default `localhost`) and `OTEL_EXPORTER_PROMETHEUS_PORT` (default 9464).
 
-    Other variables: `OTEL_SDK_DISABLED=true` turns everything off, and `OTEL_METRICS_EXPORTER=none` the metrics;
-    /metrics is then empty. `OTEL_TRACES_EXPORTER` is `none` (the default) or `otlp`, which sends spans to
-    `OTEL_EXPORTER_OTLP_ENDPOINT`. `OTEL_PYTHON_FASTAPI_EXCLUDED_URLS` has patterns of paths that are not measured. The
-    SDK also reads its other standard variables, such as `OTEL_RESOURCE_ATTRIBUTES`.
+    Other variables: `OTEL_SDK_DISABLED=true` turns everything off. `OTEL_METRICS_EXPORTER` is `prometheus` (the
+    default), `otlp`, both with a comma, or `none`. With `otlp`, metrics are sent every `OTEL_METRIC_EXPORT_INTERVAL`
+    milliseconds (default 5000); without `prometheus`, /metrics is empty. `OTEL_TRACES_EXPORTER` is `none` (the default)
+    or `otlp`, for spans. Both are sent to `OTEL_EXPORTER_OTLP_ENDPOINT`. `OTEL_PYTHON_FASTAPI_EXCLUDED_URLS` has
+    patterns of paths that are not measured. The SDK also reads its other standard variables, such as
+    `OTEL_RESOURCE_ATTRIBUTES`.
 
     A second call adds its application and changes nothing else. If it names another service, a warning is logged and
     the first name stays. Never raises: a part that cannot be set up is logged, and the service runs without it.
@@ -77,18 +83,17 @@ def _init(service_name: str, app: object) -> None:
         environment.check()
         _set_up.clear()
         disabled = environment.is_disabled()
-        process.disabled = disabled or environment.read("OTEL_METRICS_EXPORTER") == "none"
+        exporters = environment.metrics_exporters()
+        process.disabled = disabled or not exporters
         if not disabled:
             http.choose_conventions()  # before any instrumentation: the first one decides for all
             if not process.disabled:
-                _attempt("metrics", lambda: _set_up_metrics(service_name))
+                _attempt("metrics", lambda: _set_up_metrics(service_name, exporters))
             _attempt("traces", lambda: _set_up_traces(service_name))
         if app is None:
-            _attempt("/metrics", _serve_alone)
-            if not process.disabled:
-                _attempt("HTTP", http.instrument_apps_to_come)
+            _set_up_alone(exporters)
         logger.info("telemetry of %s: %s", service_name, _report(disabled))
-        _warn_of_workers()
+        _warn_of_workers(exporters)
     elif process.service != service_name:
         logger.warning(
             "init(%r) after init(%r): a process is one service, and the first name stays",
@@ -136,8 +141,18 @@ def _report(disabled: bool) -> str:
     return f"metrics: {metrics}; traces: {_set_up.get('traces', 'none')}"
 
 
-def _warn_of_workers() -> None:
+def _set_up_alone(exporters: set[str]) -> None:
+    """A process without an application, or whose applications come later."""
+    if process.disabled or "prometheus" in exporters:
+        _attempt("/metrics", _serve_alone)
+    if not process.disabled:
+        _attempt("HTTP", http.instrument_apps_to_come)
+
+
+def _warn_of_workers(exporters: set[str]) -> None:
     """Several processes behind one port: each scrape sees another one."""
+    if "prometheus" not in exporters:
+        return
     arguments = sys.argv
     counts = [environment.read("WEB_CONCURRENCY")]
     for at, argument in enumerate(arguments):
@@ -147,7 +162,8 @@ def _warn_of_workers() -> None:
             counts.append(argument.partition("=")[2])
     if any(count.isdecimal() and int(count) > 1 for count in counts):
         logger.warning(
-            "several workers share one port, so each scrape of /metrics sees another one of them: run one worker a port"
+            "several workers share one port, so each scrape of /metrics sees another one of them: "
+            "set OTEL_METRICS_EXPORTER=otlp, so that each sends its own metrics, or run one worker a port"
         )
 
 
@@ -160,6 +176,8 @@ def _serve_alone() -> None:
 def _render() -> bytes:
     if process.disabled:
         return b""
+    if not _pulled:
+        return b"# The metrics are sent over OTLP (OTEL_METRICS_EXPORTER).\n"
     if _registry is None:
         return render()
     from prometheus_client import REGISTRY
@@ -175,34 +193,35 @@ def _resource(service_name: str) -> Resource:
     return Resource.create({"service.name": name})
 
 
-def _set_up_metrics(service_name: str) -> None:
-    global _registry
+def _set_up_metrics(service_name: str, exporters: set[str]) -> None:
+    global _pulled
     from opentelemetry import metrics
-    from opentelemetry.exporter.prometheus import PrometheusMetricReader
     from opentelemetry.sdk.metrics import MeterProvider
-    from prometheus_client import CollectorRegistry, ProcessCollector
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricReader
 
     heartbeat_timestamp_seconds.watch(time.time)
     version = environment.resource_attribute("service.version") or UNKNOWN
     build_info.set(1, {"version": version, "python": platform.python_version(), "telemetry": telemetry.__version__})
-    chosen = environment.read("OTEL_METRICS_EXPORTER", "prometheus")
-    if chosen != "prometheus":
-        logger.warning("OTEL_METRICS_EXPORTER=%s: only prometheus and none are supported; /metrics is served", chosen)
-    _registry = CollectorRegistry()
-    ProcessCollector(registry=_registry)
-    reader = PrometheusMetricReader(registry=_registry, scope_info_enabled=False)
+    _pulled = "prometheus" in exporters
+    readers: list[MetricReader] = [_prometheus_reader()] if _pulled else []
+    foreign = InMemoryMetricReader() if "otlp" in exporters else None
+    if foreign is not None:
+        readers.append(foreign)
     present = metrics.get_meter_provider()
     if isinstance(present, MeterProvider):
-        present.add_metric_reader(reader)
+        for reader in readers:
+            present.add_metric_reader(reader)
         _set_up["metrics"] = "ours, and those of the MeterProvider that was there before"
     elif type(present).__module__.startswith("opentelemetry.metrics"):  # the API's own, which records nothing
         metrics.set_meter_provider(
-            MeterProvider(resource=_resource(service_name), metric_readers=[reader], shutdown_on_exit=False)
+            MeterProvider(resource=_resource(service_name), metric_readers=readers, shutdown_on_exit=False)
         )
         _set_up["metrics"] = "ours and those of the OpenTelemetry API"
     else:
-        kind = type(present)
+        kind, foreign = type(present), None
         _set_up["metrics"] = f"ours, without those of {kind.__module__}.{kind.__qualname__}, which was there before"
+    if "otlp" in exporters:
+        _attempt("sending metrics", lambda: _send_metrics(service_name, foreign))
     if is_installed("redis"):
         observability = load("redis.observability")
         group = observability.MetricGroup
@@ -211,72 +230,43 @@ def _set_up_metrics(service_name: str) -> None:
         observability.get_observability_instance().init(config)
 
 
-class _Closing:
-    """Shuts down a provider in a thread, so that the caller can stop waiting for it.
+def _prometheus_reader() -> PrometheusMetricReader:
+    global _registry
+    from opentelemetry.exporter.prometheus import PrometheusMetricReader
+    from prometheus_client import CollectorRegistry, ProcessCollector
 
-    With a dead collector the shutdown of the provider takes 8 to 17 s. The thread is started early, because since
-    Python 3.12 no thread can be started while the interpreter exits.
-    """
+    _registry = CollectorRegistry()
+    ProcessCollector(registry=_registry)
+    return PrometheusMetricReader(registry=_registry, scope_info_enabled=False)
 
-    def __init__(self, provider: TracerProvider) -> None:
-        self._provider = provider
-        self._start()
-        os.register_at_fork(after_in_child=self._start)
 
-    def _start(self) -> None:
-        self._asked = threading.Event()
-        self._done = threading.Event()
-        threading.Thread(target=self._close, daemon=True, name="telemetry-shutdown").start()
+def _send_metrics(service_name: str, foreign: InMemoryMetricReader | None) -> None:
+    exporter = load("opentelemetry.exporter.otlp.proto.http.metric_exporter").OTLPMetricExporter()
+    from telemetry.otlp import Sender
 
-    def _close(self) -> None:
-        self._asked.wait()
-        try:
-            self._provider.shutdown()
-        finally:
-            self._done.set()
-
-    def within(self, seconds: float) -> bool:
-        """Starts the shutdown. Returns whether it ended within that many seconds."""
-        self._asked.set()
-        return self._done.wait(seconds)
+    read = foreign.get_metrics_data if foreign is not None else lambda: None
+    _end_at_exit(Sender(exporter, read, _resource(service_name), environment.export_interval()))
+    _set_up["metrics"] += ", sent over OTLP"
 
 
 def _set_up_traces(service_name: str) -> None:
-    global _closing
-    from opentelemetry import trace
+    _set_up["traces"] = traces.set_up(
+        lambda: _resource(service_name), lambda close: _end_at_exit(Closing("spans", close))
+    )
 
-    present = trace.get_tracer_provider()
-    if not type(present).__module__.startswith("opentelemetry.trace"):
-        _set_up["traces"] = "those of the TracerProvider that was there before"
-        return
-    chosen = environment.read("OTEL_TRACES_EXPORTER", "none")
-    if chosen not in ("none", "otlp"):
-        logger.warning("OTEL_TRACES_EXPORTER=%s: only otlp and none are supported; traces are off", chosen)
-    if chosen != "otlp":
-        return
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    exporter = load("opentelemetry.exporter.otlp.proto.http.trace_exporter").OTLPSpanExporter()
-    # The provider's own shutdown at exit has no time limit, so `shutdown` is registered below instead.
-    provider = TracerProvider(resource=_resource(service_name), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(exporter))
-    _closing = _Closing(provider)
-    atexit.register(shutdown)
-    trace.set_tracer_provider(provider)
-    _set_up["traces"] = "otlp"
-    if is_installed("redis"):
-        load("opentelemetry.instrumentation.redis").RedisInstrumentor().instrument()
-    if is_installed("asyncpg"):
-        load("opentelemetry.instrumentation.asyncpg").AsyncPGInstrumentor().instrument()
+def _end_at_exit(ending: Ending) -> None:
+    if not _endings:
+        atexit.register(shutdown)
+    _endings.append(ending)
 
 
 def shutdown(timeout_millis: int = 2000) -> None:
-    """Sends the remaining spans and stops tracing. Never raises.
+    """Sends what remains, spans and the metrics that are sent over OTLP, and stops sending. Never raises.
 
-    Waits at most `timeout_millis` milliseconds, also when the collector does not answer. Spans that were not sent in
-    that time are lost, and a warning is logged. Metrics are not affected. It runs by itself when the interpreter exits.
-    A process that a signal can end must call it before it ends.
+    Waits at most `timeout_millis` milliseconds, also when the collector does not answer. What was not sent in that time
+    is lost, and a warning is logged. It runs by itself when the interpreter exits. A process that a signal can end must
+    call it before it ends. /metrics goes on.
 
     Example:
 
@@ -284,7 +274,11 @@ def shutdown(timeout_millis: int = 2000) -> None:
             yield
             telemetry.shutdown()
     """
-    global _closing
-    closing, _closing = _closing, None
-    if closing is not None and not closing.within(timeout_millis / 1000):
-        logger.warning("telemetry: spans were left unsent after %d ms", timeout_millis)
+    endings = _endings[:]
+    _endings.clear()
+    end = time.monotonic() + timeout_millis / 1000
+    for ending in endings:
+        ending.begin()
+    for ending in endings:
+        if not ending.within(max(0.0, end - time.monotonic())):
+            logger.warning("telemetry: %s were left unsent after %d ms", ending.what, timeout_millis)

@@ -35,6 +35,9 @@ MALFORMED = {
     "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "5000",
     "OTEL_SDK_DISABLED": "maybe",
     "OTEL_RESOURCE_ATTRIBUTES": "=,,nonsense,service.version=1%2E2",
+    "OTEL_METRICS_EXPORTER": "prometheus, smoke signals",
+    "OTEL_METRIC_EXPORT_INTERVAL": "5s",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
     "OTEL_CONFIG_FILE": "/nowhere.yaml",
     "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS": "(",
 }
@@ -52,6 +55,9 @@ def test_a_malformed_variable_is_named_in_a_warning_and_everything_works() -> No
         "OTEL_SDK_DISABLED=maybe is not used: it is neither true nor false; telemetry is on",
         "OTEL_RESOURCE_ATTRIBUTES: 'nonsense' is not used: it is no name=value",
         "OTEL_CONFIG_FILE is ignored",
+        "OTEL_METRICS_EXPORTER: smoke signals is not used: prometheus, otlp and none are known",
+        "OTEL_METRIC_EXPORT_INTERVAL=5s is not used: it is no whole number above zero",
+        "OTEL_EXPORTER_OTLP_PROTOCOL is not used: http/protobuf is, and its usual port is 4318",
         "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS: the pattern '(' is not used",
     ):
         assert f"WARNING telemetry.environment {said}" in done.log
@@ -125,6 +131,23 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
+    ("given", "exporters"),
+    [
+        ("", {"prometheus"}),
+        ("otlp", {"otlp"}),
+        (" otlp , prometheus,", {"otlp", "prometheus"}),
+        ("none", set()),
+        ("none,otlp", {"otlp"}),
+        ("console", {"prometheus"}),
+    ],
+)
+def test_metrics_are_shown_or_sent_or_both(given: str, exporters: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", given)
+
+    assert environment.metrics_exporters() == exporters
+
+
+@pytest.mark.parametrize(
     ("arguments", "web_concurrency", "said"),
     [
         ("--workers 4", "", True),
@@ -143,6 +166,8 @@ def test_several_workers_on_one_port_are_warned_of(
     monkeypatch.setattr("sys.argv", ["uvicorn", *arguments.split()])
     monkeypatch.setenv("WEB_CONCURRENCY", web_concurrency)
 
-    telemetry.sdk._warn_of_workers()
+    telemetry.sdk._warn_of_workers({"otlp"})
+    assert caplog.text == ""
+    telemetry.sdk._warn_of_workers({"prometheus"})
 
-    assert ("run one worker a port" in caplog.text) is said
+    assert ("set OTEL_METRICS_EXPORTER=otlp, so that each sends its own" in caplog.text) is said

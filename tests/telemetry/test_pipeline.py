@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import itertools
-import os
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.sdk.metrics.export import MetricExportResult
+from opentelemetry.sdk.resources import Resource
 
-from infra.setup.installation import BIN
 from telemetry import Counter, Gauge, Histogram, Open, UpDownCounter
+from telemetry.collection import collect
 from telemetry.exposition import render
 from telemetry.http import CONTENT_TYPE
+from telemetry.otlp import together
 from telemetry.registry import declared
-from tests.documents import ROOT
-from tests.servers import folder, program_running
-from tests.services import free_port
 from tests.telemetry.labels import labels
+from tests.telemetry.pipeline import Pipeline, labels_of, pipeline_running, query
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
@@ -60,8 +59,8 @@ def declarations(draw: st.DrawFn) -> tuple[Any, str, str, str, dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def prometheus() -> Iterator[str]:
-    """The address of a Prometheus to which the collector sends what this process shows."""
+def pipeline() -> Iterator[Pipeline]:
+    """The collector scrapes what this process shows, and takes what it sends."""
 
     class Metrics(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -75,63 +74,14 @@ def prometheus() -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Logs nothing."""
 
-    ports = {name: free_port() for name in ("prometheus", "health", "collector", "grpc", "http", "nobody")}
-    with ExitStack() as stack:
-        place = stack.enter_context(folder())
-        shown = ThreadingHTTPServer(("127.0.0.1", 0), Metrics)
-        stack.callback(shown.server_close)
-        stack.callback(shown.shutdown)
-        threading.Thread(target=shown.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{ports['prometheus']}"
-        stack.enter_context(
-            program_running(
-                [
-                    str(BIN / "prometheus"),
-                    f"--config.file={_configuration(place)}",
-                    f"--web.listen-address=127.0.0.1:{ports['prometheus']}",
-                    f"--storage.tsdb.path={place / 'data'}",
-                    "--web.enable-otlp-receiver",
-                ],
-                place / "prometheus.log",
-            )
-        )
-        wait_until(lambda: _answers(f"{url}/-/ready"), 20, "Prometheus is ready")
-        nobody = f"127.0.0.1:{ports['nobody']}"
-        stack.enter_context(
-            program_running(
-                [str(BIN / "otelcol"), f"--config={ROOT / 'collector' / 'config.yaml'}"],
-                place / "collector.log",
-                {
-                    **os.environ,
-                    "ORCHESTRATOR_TARGET": f"127.0.0.1:{shown.server_port}",
-                    **{f"{name}_TARGET": nobody for name in ("EXECUTION_GATEWAY", "SIGNAL_SERVICE", "MARKET_DATA")},
-                    "PROMETHEUS_OTLP_ENDPOINT": f"{url}/api/v1/otlp",
-                    "COLLECTOR_METRICS_PORT": str(ports["collector"]),
-                    "COLLECTOR_HEALTH_ENDPOINT": f"127.0.0.1:{ports['health']}",
-                    "COLLECTOR_QUEUE_DIR": str(place / "queue"),
-                    "OTLP_GRPC_ENDPOINT": f"127.0.0.1:{ports['grpc']}",
-                    "OTLP_HTTP_ENDPOINT": f"127.0.0.1:{ports['http']}",
-                },
-            )
-        )
-        yield url
-
-
-def _configuration(place: Path) -> Path:
-    """The part of our configuration that decides on names."""
-    file = place / "prometheus.yml"
-    file.write_text("otlp:\n  translation_strategy: UnderscoreEscapingWithSuffixes\n")
-    assert file.read_text() in (ROOT / "infra" / "prometheus" / "prometheus.yml").read_text().replace(
-        "otlp:\n  # A metric has one name: what the service calls orders_total is orders_total here.\n", "otlp:\n"
-    )
-    return file
-
-
-def _answers(url: str) -> bool:
+    shown = ThreadingHTTPServer(("127.0.0.1", 0), Metrics)
+    threading.Thread(target=shown.serve_forever, daemon=True).start()
     try:
-        return httpx.get(url, timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
+        with pipeline_running(f"127.0.0.1:{shown.server_port}") as running:
+            yield running
+    finally:
+        shown.shutdown()
+        shown.server_close()
 
 
 amounts = itertools.count(1)
@@ -156,33 +106,41 @@ def accept(kind: Any, name: str, description: str, unit: str, given_labels: dict
 )
 @given(st.lists(declarations(), min_size=100, max_size=200))
 def test_every_accepted_declaration_arrives_under_exactly_its_own_name_with_its_labels_and_value(
-    prometheus: str, tried: list[Any]
+    pipeline: Pipeline, tried: list[Any]
 ) -> None:
     before = dict(declared)
     accepted: dict[str, Any] = {}
+    exporter = OTLPMetricExporter(endpoint=f"{pipeline.otlp}/v1/metrics")
     try:
         accepted = {one[1]: done for one in tried if one[1] not in declared if (done := accept(*one)) is not None}
         assume(len(accepted) > 10)
-        wait_until(lambda: not _missing(prometheus, accepted), 30, f"{len(accepted)} metrics arrive", every=0.5)
+        metrics = [one[0] for one in accepted.values()]
+        sent = together(Resource({"service.name": "pushed"}), collect(metrics), None, time.time_ns())
+        assert exporter.export(sent) is MetricExportResult.SUCCESS
+        wait_until(lambda: not _missing(pipeline, accepted), 30, f"{len(accepted)} metrics arrive", every=0.5)
     except TimeoutError:
-        raise AssertionError(f"these did not arrive as they are: {_missing(prometheus, accepted)}") from None
+        raise AssertionError(f"these did not arrive as they are: {_missing(pipeline, accepted)}") from None
     finally:
+        exporter.shutdown()
         declared.clear()
         declared.update(before)
 
 
-def _missing(prometheus: str, accepted: dict[str, Any]) -> list[Declared]:
-    return [one[0] for name, one in accepted.items() if not _arrived(prometheus, name, *one)]
+def _missing(pipeline: Pipeline, accepted: dict[str, Any]) -> list[tuple[str, Declared]]:
+    return [
+        (job, one[0])
+        for name, one in accepted.items()
+        for job in ("orchestrator", "pushed")
+        if not _arrived(pipeline, job, name, *one)
+    ]
 
 
-def _arrived(prometheus: str, name: str, metric: Declared, given_labels: dict[str, str], amount: int) -> bool:
+def _arrived(
+    pipeline: Pipeline, job: str, name: str, metric: Declared, given_labels: dict[str, str], amount: int
+) -> bool:
     shown = f"{name}_sum" if isinstance(metric, Histogram) else name
-    query = f'{{__name__="{shown}",job="orchestrator"}}'
-    result = httpx.get(f"{prometheus}/api/v1/query", params={"query": query}).json()["data"]["result"]
     expected = {label: value for label, value in given_labels.items() if value}  # to Prometheus, empty is no label
     return any(
-        {label: text for label, text in series["metric"].items() if label not in ("__name__", "job", "instance")}
-        == expected
-        and float(series["value"][1]) == amount
-        for series in result
+        labels_of(series) == {"__name__": shown, **expected} and float(series["value"][1]) == amount
+        for series in query(pipeline.prometheus, f'{{__name__="{shown}",job="{job}"}}')
     )

@@ -159,7 +159,7 @@ def test_a_part_that_cannot_be_set_up_is_logged_and_the_other_parts_work() -> No
     assert values(series, "orders_total", **ORDER) == [2]
     assert values(series, "http_server_request_duration_seconds_count", http_route="/orders/{order_id}") == [1]
     assert "ERROR telemetry.sdk telemetry: traces could not be set up; the service runs without" in done.log
-    assert "OTEL_METRICS_EXPORTER=carrier-pigeon: only prometheus and none are supported" in done.log
+    assert "OTEL_METRICS_EXPORTER: carrier-pigeon is not used: prometheus, otlp and none are known" in done.log
     assert (
         "ERROR telemetry.sdk the application has no /metrics: str is neither a FastAPI nor a Starlette application"
         in done.log

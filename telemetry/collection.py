@@ -1,0 +1,54 @@
+"""What the declared metrics say now: for /metrics, and for OTLP. A metric that cannot say it costs only itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from telemetry.catalogue import METRIC, telemetry_series
+from telemetry.drops import Dropped, Reason, dropped, said
+from telemetry.instrument import Instrument
+from telemetry.registry import declared
+from telemetry.samples import Sample
+
+Collected = list[tuple[Instrument[Any], list[Sample]]]
+"""Each metric that this service shows, and its samples."""
+
+
+def exposed() -> list[Instrument[Any]]:
+    """The metrics that this service shows."""
+    metrics = [one for one in list(declared.values()) if isinstance(one, Instrument) and one.is_exposed()]
+    METRIC.know(one.name for one in metrics)  # so that their drops begin at 0
+    return metrics
+
+
+def collect(metrics: list[Instrument[Any]]) -> Collected:
+    """The samples of these metrics. The number of series comes last, because it counts the others."""
+    for one in metrics:
+        _prepare(one)
+    collected = [(one, _samples(one)) for one in metrics if one is not telemetry_series]
+    telemetry_series.replace({one.name: _series(samples) for one, samples in collected})
+    return [*collected, (telemetry_series, _samples(telemetry_series))]
+
+
+def _prepare(metric: Instrument[Any]) -> None:
+    try:
+        metric.prepare()
+    except BaseException as error:
+        failed(metric, error)
+
+
+def _samples(metric: Instrument[Any]) -> list[Sample]:
+    try:
+        return metric.samples()
+    except BaseException as error:
+        failed(metric, error)
+        return []
+
+
+def failed(metric: Instrument[Any], error: BaseException) -> None:
+    """Counts a metric that cannot be shown."""
+    dropped(metric.name, Dropped(Reason.NOT_RENDERED, said(error)))
+
+
+def _series(samples: list[Sample]) -> int:
+    return sum(sample.suffix in ("", "_count") for sample in samples)

@@ -1,0 +1,260 @@
+"""Metrics over OTLP: what is sent arrives as what is scraped, also from several workers."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, Metric, MetricsData
+from opentelemetry.sdk.resources import Resource
+
+import telemetry
+from telemetry import Counter, Gauge, Histogram
+from telemetry.collection import collect
+from telemetry.otlp import together
+from tests.servers import program_running
+from tests.services import free_port
+from tests.telemetry.apart import apart
+from tests.telemetry.labels import BySide, Side
+from tests.telemetry.pipeline import Pipeline, labels_of, pipeline_running, query
+from tests.telemetry.test_sdk import get, small_app
+from tests.waiting import wait_until
+
+Series = dict[frozenset[tuple[str, str]], float]
+
+RESOURCE = Resource({"service.name": "post-office"})
+
+
+def sent(*declared: Any, foreign: MetricsData | None = None) -> list[Metric]:
+    """What would be sent of these metrics."""
+    data = together(RESOURCE, collect(list(declared)), foreign, began=1)
+    [one] = data.resource_metrics
+    assert one.resource == RESOURCE
+    return [metric for scope in one.scope_metrics for metric in scope.metrics if metric.name != "telemetry_series"]
+
+
+def points(metric: Metric) -> list[Any]:
+    return list(metric.data.data_points)
+
+
+def test_a_counter_is_a_sum_that_only_rises_since_the_beginning() -> None:
+    counter = Counter("sent_total", "Things sent.", BySide, unit="{thing}")
+    counter.add(3, {"side": Side.BUY})
+
+    [metric] = sent(counter)
+
+    assert (metric.name, metric.description, metric.unit) == ("sent_total", "Things sent.", "{thing}")
+    assert (metric.data.is_monotonic, metric.data.aggregation_temporality.name) == (True, "CUMULATIVE")  # type: ignore[union-attr]
+    assert [(point.attributes, point.value) for point in points(metric)] == [
+        ({"side": "buy"}, 3),
+        ({"side": "sell"}, 0),
+    ]
+    assert all(point.start_time_unix_nano == 1 < point.time_unix_nano for point in points(metric))
+
+
+def test_a_gauge_is_sent_while_it_has_a_value() -> None:
+    gauge = Gauge("waiting_things", "Things that wait.", unit="{thing}")
+
+    assert sent(gauge) == []
+    gauge.set(7)
+    assert [point.value for point in points(sent(gauge)[0])] == [7]
+    gauge.remove()
+    assert sent(gauge) == []
+
+
+def test_a_histogram_is_sent_with_the_count_of_each_bucket() -> None:
+    histogram = Histogram("took_seconds", "Time.", BySide, unit="s", buckets=(0.5, 1))
+    for amount in (0.25, 0.75, 0.75, 2):
+        histogram.record(amount, {"side": Side.SELL})
+
+    none, some = points(sent(histogram)[0])
+
+    assert (none.attributes, none.count, none.sum, none.bucket_counts) == ({"side": "buy"}, 0, 0, [0, 0, 0])
+    assert (some.attributes, some.count, some.sum, some.bucket_counts) == ({"side": "sell"}, 4, 3.75, [1, 2, 1])
+    assert some.explicit_bounds == [0.5, 1]
+
+
+def test_what_others_record_is_sent_too_unless_its_name_is_ours() -> None:
+    reader = InMemoryMetricReader()
+    meter = MeterProvider(metric_readers=[reader], shutdown_on_exit=False).get_meter("theirs")
+    meter.create_counter("theirs").add(2)
+    meter.create_gauge("waiting.things").set(2)
+    ours = Gauge("waiting_things", "Things that wait.", unit="{thing}")
+    ours.set(1)
+
+    found = sent(ours, foreign=reader.get_metrics_data())
+
+    assert [(metric.name, points(metric)[0].value) for metric in found] == [("waiting_things", 1), ("theirs", 2)]
+
+
+def a_service_that_sends() -> dict[str, Any]:
+    app = small_app()
+    telemetry.init("execution_gateway", app)
+    return {"text": get(app, "/metrics")[0].text}
+
+
+def test_without_prometheus_metrics_says_where_they_are_and_a_dead_collector_costs_two_seconds_at_exit() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        done = apart(
+            a_service_that_sends,
+            OTEL_METRICS_EXPORTER="otlp",
+            OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{deaf.getsockname()[1]}",
+        )
+
+    assert done.answer["text"] == "# The metrics are sent over OTLP (OTEL_METRICS_EXPORTER).\n"
+    assert "metrics: ours and those of the OpenTelemetry API, sent over OTLP; traces: none" in done.log
+    assert "metrics were left unsent after 2000 ms" in done.log
+    assert 1.5 < done.exit_seconds < 6
+
+
+def a_service_whose_collector_is_gone() -> dict[str, Any]:
+    telemetry.init("execution_gateway", small_app())
+    telemetry.shutdown(20_000)
+    return {}
+
+
+def test_a_collector_that_refuses_is_said_once_and_not_by_the_exporter_too() -> None:
+    done = apart(
+        a_service_whose_collector_is_gone,
+        OTEL_METRICS_EXPORTER="otlp",
+        OTEL_METRIC_EXPORT_INTERVAL="300",
+        OTEL_EXPORTER_OTLP_METRICS_TIMEOUT="0.1",
+        OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}",
+    )
+
+    assert done.log.count("metrics are not sent; this is tried again every 0.3 s and not said again") == 1
+    assert "left unsent" not in done.log
+
+
+@pytest.fixture(scope="module")
+def scraped_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def pipeline(scraped_port: int) -> Iterator[Pipeline]:
+    with pipeline_running(f"127.0.0.1:{scraped_port}") as running:
+        yield running
+
+
+BOTH_WAYS = """
+    import signal
+    import telemetry
+    from opentelemetry import metrics
+    from typing import Annotated, Literal, TypedDict
+
+    class Labels(TypedDict):
+        office: Annotated[str, telemetry.Open()]
+        result: Literal["sent", "lost"]
+
+    letters_total = telemetry.Counter("letters_total", "Letters.", Labels, unit="{letter}")
+    letters_waiting = telemetry.Gauge("letters_waiting", "Letters that wait.", unit="{letter}")
+    queue_bytes = telemetry.UpDownCounter("queue_bytes", "Size of the queue.", unit="By")
+    full_ratio = telemetry.Gauge("full_ratio", "How full the box is.", unit="1")
+    sort_seconds = telemetry.Histogram("sort_seconds", "Time to sort.", Labels, unit="s")
+    telemetry.init("signal_service")
+    for number in range(100):
+        labels = {"office": f"office {number % 7}", "result": "sent"}
+        letters_total.add(number, labels)
+        sort_seconds.record(number / 50, labels)
+    letters_waiting.set(-3.5)
+    queue_bytes.add(2**40)
+    full_ratio.set(0.25)
+    metrics.get_meter("theirs").create_counter("theirs", unit="1").add(7, {"kind": "x"})
+    metrics.get_meter("theirs").create_histogram("their.time", unit="s").record(0.3)
+    signal.pause()
+"""
+OWN_TIME = "up|target_info|scrape_.*|heartbeat_.*|process_.*|python_.*"
+"""What differs from one moment to the next, or comes from the scrape itself."""
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(120)
+def test_the_same_events_pulled_and_pushed_are_the_same_series_in_prometheus(
+    pipeline: Pipeline, scraped_port: int, tmp_path: Path
+) -> None:
+    (tmp_path / "both_ways.py").write_text(textwrap.dedent(BOTH_WAYS))
+
+    def series(job: str) -> Series:
+        found = query(pipeline.prometheus, f'{{job="{job}",__name__!~"{OWN_TIME}"}}')
+        return {frozenset(labels_of(one).items()): float(one["value"][1]) for one in found}
+
+    with running_script(tmp_path / "both_ways.py", pipeline, scraped_port):
+        wait_until(lambda: series("orchestrator") and series("signal-service"), 40, "both arrive", every=0.5)
+        with suppress(TimeoutError):
+            wait_until(lambda: series("orchestrator") == series("signal-service"), 20, "both are equal", every=0.5)
+        pulled, pushed = series("orchestrator"), series("signal-service")
+        assert {labels: (pulled.get(labels), pushed.get(labels)) for labels in differing(pulled, pushed)} == {}
+
+    names = {dict(labels)["__name__"] for labels in pushed}
+    assert {"letters_total", "queue_bytes", "full_ratio", "sort_seconds_bucket", "theirs_total"} <= names
+    assert "their_time_seconds_sum" in names
+
+
+def differing(one: Series, other: Series) -> list[frozenset[tuple[str, str]]]:
+    return [labels for labels in one.keys() | other.keys() if one.get(labels) != other.get(labels)]
+
+
+def running_script(file: Path, pipeline: Pipeline, port: int) -> Any:
+    return program_running(
+        [sys.executable, str(file)],
+        file.with_suffix(".log"),
+        {
+            "PYTHONPATH": ":".join(sys.path),
+            "OTEL_METRICS_EXPORTER": "prometheus,otlp",
+            "OTEL_METRIC_EXPORT_INTERVAL": "500",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": pipeline.otlp,
+            "OTEL_EXPORTER_PROMETHEUS_HOST": "127.0.0.1",
+            "OTEL_EXPORTER_PROMETHEUS_PORT": str(port),
+        },
+    )
+
+
+WORKER = """
+    from fastapi import FastAPI
+    import telemetry
+
+    served_total = telemetry.Counter("served_total", "Letters served.", unit="{letter}")
+    app = FastAPI()
+    telemetry.init("market_data", app)
+
+    @app.get("/letters")
+    async def serve() -> None:
+        served_total.add(1)
+"""
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(120)
+def test_several_workers_that_send_add_up_exactly(pipeline: Pipeline, tmp_path: Path) -> None:
+    (tmp_path / "office.py").write_text(textwrap.dedent(WORKER))
+    port = free_port()
+    environment = {
+        "PYTHONPATH": ":".join([str(tmp_path), *sys.path]),
+        "OTEL_METRICS_EXPORTER": "otlp",
+        "OTEL_METRIC_EXPORT_INTERVAL": "500",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": pipeline.otlp,
+    }
+    uvicorn = [sys.executable, "-m", "uvicorn", "office:app", "--port", str(port), "--workers", "2"]
+    log = tmp_path / "workers.log"
+
+    def value(expression: str) -> list[float]:
+        return [float(one["value"][1]) for one in query(pipeline.prometheus, expression)]
+
+    with program_running(uvicorn, log, environment):
+        wait_until(lambda: value("count(served_total)") == [2], 40, "both workers send", every=0.5)
+        for _ in range(60):
+            assert httpx.get(f"http://127.0.0.1:{port}/letters").status_code == 200
+        wait_until(lambda: value("sum(served_total)") == [60], 20, "their sum is exact", every=0.5)
+        requests = 'sum(http_server_request_duration_seconds_count{http_route="/letters"})'
+        wait_until(lambda: value(requests) == [60], 20, "the sum of the requests is exact", every=0.5)
+
+    assert "run one worker a port" not in log.read_text()
