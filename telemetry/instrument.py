@@ -172,6 +172,11 @@ class Instrument(Generic[L], metaclass=Declaring):
             return iter(())
         return itertools.product(*known)
 
+    def shown_as(self, key: Key) -> Key:
+        """The key of the series into which a record with these labels would go now."""
+        with self._lock:
+            return self._room(key, self._met)
+
     def _room(self, key: Key, met: tuple[Count[str], ...]) -> Key:
         """The key of a series that does not exist yet, with `__other__` for each value for which there is no room."""
         return tuple(

@@ -35,7 +35,8 @@ def recorded() -> Recorded:
 
     It takes a metric and its labels, as the record does. It returns the amount that a counter was raised by since the
     test began, the number of amounts that a histogram recorded since then, or the present value of a gauge, which is
-    None without a series. Raises ValueError when the labels are not the declared ones.
+    None without a series. Raises ValueError when the labels are not the declared ones, and when a limit is used up so
+    that a record of them would be in the series `__other__`.
 
     mypy knows the labels of a metric from the metric, but not through a function of both: so write them as
     `OrderLabels(symbol="AAPL", side=Side.BUY)`.
@@ -52,6 +53,10 @@ def recorded() -> Recorded:
         except Dropped as problem:
             raise ValueError(f"{metric!r} has no such series: {problem}") from None
         now = metric.read(key)
+        if now is None and metric.shown_as(key) != key:
+            raise ValueError(
+                f"{metric!r} has no room for {key}: a record of it is in the series {metric.shown_as(key)}"
+            )
         if isinstance(metric, Gauge):
             return now
         return (now or 0) - (before.get(metric.name, {}).get(key) or 0)
@@ -69,4 +74,4 @@ def another_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "disabled", False)
     monkeypatch.setattr(sdk, "_apps", [])
     if sdk._registry is not None:
-        monkeypatch.setattr(sdk, "_set_up_metrics", lambda _: None)
+        monkeypatch.setattr(sdk, "_set_up_metrics", lambda *_: None)

@@ -7,7 +7,9 @@ import pytest
 from apps.catalogue import order_placement_duration_seconds, orders_total, positions_current
 from apps.labels import PlacementLabels, SymbolLabels, SymbolSideLabels
 from apps.vocabulary import PlacementStatus, Side
+from telemetry import Counter
 from telemetry.testing import Recorded
+from tests.telemetry.labels import ByTwoSymbols
 
 ORDER = SymbolSideLabels(symbol="AAPL", side=Side.BUY)
 FAILED = PlacementLabels(**ORDER, status=PlacementStatus.FAILED)
@@ -43,3 +45,14 @@ def test_a_gauge_has_its_present_value_or_none_without_a_series(recorded: Record
 def test_a_misspelt_label_raises_and_says_which_labels_the_metric_has(recorded: Recorded) -> None:
     with pytest.raises(ValueError, match=r"orders_total\{symbol: .*, side: buy \| sell, .*: status is missing"):
         recorded(orders_total, {"symbol": "AAPL", "side": "buy"})  # type: ignore[misc]
+
+
+def test_a_series_for_which_there_is_no_room_raises_in_place_of_reading_zero(recorded: Recorded) -> None:
+    full_total = Counter("full_total", "A metric with room for two symbols.", ByTwoSymbols, unit="{thing}")
+    for symbol in ("AAPL", "MSFT", "GOOG"):
+        full_total.add(1, {"symbol": symbol})
+
+    assert recorded(full_total, ByTwoSymbols(symbol="MSFT")) == 1
+    assert recorded(full_total, ByTwoSymbols(symbol="__other__")) == 1
+    with pytest.raises(ValueError, match=r"no room for \('GOOG',\): a record of it is in the series \('__other__',\)"):
+        recorded(full_total, ByTwoSymbols(symbol="GOOG"))
