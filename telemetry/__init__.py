@@ -22,10 +22,12 @@ from telemetry.gauges import Gauge
 from telemetry.histograms import Histogram
 from telemetry.logs import set_up_logging
 from telemetry.sdk import init, shutdown
+from telemetry.spans import Cause, cause, span
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Cause",
     "Counter",
     "DatabaseProbe",
     "Gauge",
@@ -33,7 +35,9 @@ __all__ = [
     "Open",
     "RedisProbe",
     "UpDownCounter",
+    "cause",
     "init",
     "set_up_logging",
     "shutdown",
+    "span",
 ]

@@ -13,6 +13,7 @@ EXTRAS = {
     "opentelemetry.exporter.otlp.proto.http.trace_exporter": "otlp",
     "opentelemetry.instrumentation.asyncpg": "asyncpg",
     "opentelemetry.instrumentation.fastapi": "fastapi",
+    "opentelemetry.instrumentation.httpx": "httpx",
     "opentelemetry.instrumentation.redis": "redis",
     "redis.asyncio": "redis",
     "redis.observability": "redis",

@@ -20,6 +20,8 @@ from types import TracebackType
 from typing import TextIO
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from telemetry.spans import cause
+
 logger = logging.getLogger(__name__)
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -120,10 +122,15 @@ class LineFormatter(logging.Formatter):
         fields = self.fields(record)
         message = " ".join(filter(None, (fields["message"], fields.get("exception"))))
         head = f"{fields['time']} {fields['level']} {fields['service']} {fields['logger']}"
+        if "trace_id" in fields:
+            head += f" trace_id={fields['trace_id']} span_id={fields['span_id']}"
         return f"{head}: {message}".translate(_ESCAPES)
 
     def fields(self, record: logging.LogRecord) -> dict[str, str]:
-        """The parts of the event, masked. The time is in UTC with milliseconds. `exception` may be missing."""
+        """The parts of the event, masked. The time is in UTC with milliseconds.
+
+        `exception` is there if there was one, and `trace_id` and `span_id`, in hexadecimal digits, within a span.
+        """
         moment = dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds")
         fields = {
             "time": moment.replace("+00:00", "Z"),
@@ -135,6 +142,9 @@ class LineFormatter(logging.Formatter):
         error = self.formatException(record.exc_info) if record.exc_info and record.exc_info[0] else None
         if traces := "\n".join(filter(None, (error, record.stack_info))):
             fields["exception"] = self._secrets.masked(traces)
+        if (here := cause()) is not None:
+            fields["trace_id"] = format(here.place.trace_id, "032x")
+            fields["span_id"] = format(here.place.span_id, "016x")
         return fields
 
 
@@ -186,8 +196,8 @@ def set_up_logging(service_name: str) -> None:
     same form. A second call replaces the first.
 
     `LOG_LEVEL` is DEBUG, INFO (the default), WARNING, ERROR or CRITICAL. `LOG_FORMAT` is `text` (the default) or
-    `json`, with the keys time, level, service, logger, message and exception. For another value, the default is used
-    and a warning is logged.
+    `json`, with the keys time, level, service, logger and message, and exception, trace_id and span_id where they are
+    known. For another value, the default is used and a warning is logged.
 
     Example:
 

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from telemetry import environment
-from telemetry.extras import is_installed, load
+from telemetry.extras import Missing, is_installed, load
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
 logger = logging.getLogger(__name__)
+
+INSTRUMENTORS = {"asyncpg": "AsyncPGInstrumentor", "httpx": "HTTPXClientInstrumentor", "redis": "RedisInstrumentor"}
+"""What makes the spans of each package."""
 
 
 def set_up(resource: Callable[[], Resource], close_at_exit: Callable[[Callable[[], None]], None]) -> str:
@@ -30,14 +33,24 @@ def set_up(resource: Callable[[], Resource], close_at_exit: Callable[[Callable[[
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+    from telemetry.sampling import Deliberate
+    from telemetry.scrubbing import Scrubbing
+
     exporter = load("opentelemetry.exporter.otlp.proto.http.trace_exporter").OTLPSpanExporter()
     # The provider's own shutdown at exit has no time limit.
     provider = TracerProvider(resource=resource(), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(exporter))
+    provider.sampler = Deliberate(provider.sampler)
+    provider.add_span_processor(BatchSpanProcessor(Scrubbing(exporter)))
     close_at_exit(provider.shutdown)
     trace.set_tracer_provider(provider)
-    if is_installed("redis"):
-        load("opentelemetry.instrumentation.redis").RedisInstrumentor().instrument()
-    if is_installed("asyncpg"):
-        load("opentelemetry.instrumentation.asyncpg").AsyncPGInstrumentor().instrument()
+    _instrument()
     return "otlp"
+
+
+def _instrument() -> None:
+    for package, instrumentor in INSTRUMENTORS.items():
+        if is_installed(package):
+            try:
+                getattr(load(f"opentelemetry.instrumentation.{package}"), instrumentor)().instrument()
+            except Missing as missing:
+                logger.warning("there are no spans of %s: %s", package, missing)

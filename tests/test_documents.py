@@ -36,6 +36,7 @@ SETTINGS: list[type[BaseSettings]] = [
 # No Docker runs where the tests run. tests/infra/docker holds the file that it starts.
 DOCKER = ["GRAFANA_PASSWORD='one of your own' docker compose up --build"]
 GRAFANA = 3000
+JAEGER = 16686
 FOLDERS = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 COLUMNS = 140
@@ -163,7 +164,7 @@ def test_a_file_that_is_named_is_there(document: Path) -> None:
 
 @each_document
 def test_an_address_is_of_this_machine_and_its_port_is_in_use(document: Path) -> None:
-    known = {*map(str, PORTS.values()), str(GRAFANA)}
+    known = {*map(str, PORTS.values()), str(GRAFANA), str(JAEGER)}
     for host, port in re.findall(r"https?://([\w.-]+)(?::(\d+))?", document.read_text()):
         assert (host, port in known) == ("127.0.0.1", True), f"{host}:{port}"
 

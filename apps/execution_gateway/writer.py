@@ -10,16 +10,17 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from uuid import UUID, uuid4
 
 import asyncpg
 
+import telemetry
 from apps.background import AWAY
-from apps.database import Database
+from apps.database import Connection, Database
 from apps.execution_gateway import ledger
 from apps.execution_gateway.book import Book
 from apps.execution_gateway.draft import Draft
@@ -58,6 +59,8 @@ class Request(Generic[T]):
     command: Callable[[Draft], T]
     done: asyncio.Future[T]
     client_order_id: str | None = None
+    cause: telemetry.Cause | None = None
+    """The request of a client that it serves, in a trace."""
     taken: bool = False
     """Whether the writer works on it. From then on it cannot be taken back."""
 
@@ -125,7 +128,8 @@ class Writer:
 
         With `first` it overtakes all others but those that came with `first` before it: a reset stays behind its trip.
         """
-        request = Request(command, asyncio.get_running_loop().create_future(), client_order_id)
+        done = asyncio.get_running_loop().create_future()
+        request = Request(command, done, client_order_id, telemetry.cause())
         (self._urgent if first else self._waiting).append(request)
         self._arrived.set()
         return request
@@ -224,7 +228,7 @@ class Writer:
             applied = self._applied
             if applied.draft.changed:
                 try:
-                    async with self._database.transaction() as connection:
+                    async with self._stored_for(batch) as connection:
                         with _statements():
                             await ledger.store(connection, applied.before.version, applied.id, applied.draft)
                 except ledger.OtherBook as other:  # it was stored before, or another process has changed the book
@@ -234,6 +238,13 @@ class Writer:
                 self.book = applied.draft.finished(applied.before.version + 1, self._now())
             self._applied = None
             self._settle(applied)
+
+    @asynccontextmanager
+    async def _stored_for(self, batch: list[Request[Any]]) -> AsyncIterator[Connection]:
+        """A transaction that is part of the traces of those who asked."""
+        with telemetry.span("store commands", [request.cause for request in batch]):
+            async with self._database.transaction() as connection:
+                yield connection
 
     def _settle(self, applied: _Applied) -> None:
         """What was applied is stored now: answers, and records what happened. An error in that undoes nothing."""

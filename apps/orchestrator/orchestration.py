@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+import telemetry
 from apps.background import Duty, described, every
 from apps.catalogue import (
     dependency_available,
@@ -157,7 +158,8 @@ class Orchestration:
     async def _submit(self, order: WantedOrder, client_order_id: str) -> tuple[SubmissionResult, str]:
         """Places an order. Returns the result, and a text for the log."""
         try:
-            result, why = await self._gateway.place(order, client_order_id)
+            with telemetry.span("submit order"):
+                result, why = await self._gateway.place(order, client_order_id)
         except httpx.HTTPError as error:
             result, why = SubmissionResult.FAILED, described(error)
         orders_submitted_total.add(1, {"result": result})

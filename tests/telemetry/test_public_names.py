@@ -21,6 +21,7 @@ class LetterLabels(TypedDict):
 
 def test_the_public_names_are_these_and_sorted() -> None:
     assert telemetry.__all__ == [
+        "Cause",
         "Counter",
         "DatabaseProbe",
         "Gauge",
@@ -28,9 +29,11 @@ def test_the_public_names_are_these_and_sorted() -> None:
         "Open",
         "RedisProbe",
         "UpDownCounter",
+        "cause",
         "init",
         "set_up_logging",
         "shutdown",
+        "span",
     ]
     assert telemetry.__all__ == sorted(telemetry.__all__)
     assert all(hasattr(telemetry, name) for name in telemetry.__all__)

@@ -25,6 +25,8 @@ DEFAULTS = {
     "OTLP_HTTP_ENDPOINT": "127.0.0.1:4318",
     "PROMETHEUS_OTLP_ENDPOINT": "http://127.0.0.1:9090/api/v1/otlp",
     "SIGNAL_SERVICE_TARGET": "127.0.0.1:8003",
+    "TRACES_EXPORTER": "debug",
+    "TRACES_OTLP_ENDPOINT": "http://127.0.0.1:14318",
 }
 ELSEWHERE = {
     **dict.fromkeys(DEFAULTS, "collector.example:1234"),
@@ -32,6 +34,8 @@ ELSEWHERE = {
     "COLLECTOR_METRICS_PORT": "1234",
     "COLLECTOR_QUEUE_DIR": "/tmp/queue",
     "PROMETHEUS_OTLP_ENDPOINT": "http://prometheus.example:9090/api/v1/otlp",
+    "TRACES_EXPORTER": "otlp_http/traces",
+    "TRACES_OTLP_ENDPOINT": "http://jaeger.example:4318",
 }
 
 
@@ -80,5 +84,6 @@ def test_what_prometheus_cannot_take_yet_waits_on_disk_for_a_day_and_is_sent_aga
 
 def test_the_memory_limiter_is_the_first_processor() -> None:
     assert {name: pipeline["processors"][0] for name, pipeline in SETTINGS["service"]["pipelines"].items()} == {
-        "metrics": "memory_limiter"
+        "metrics": "memory_limiter",
+        "traces": "memory_limiter",
     }

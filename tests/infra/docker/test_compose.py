@@ -32,15 +32,21 @@ SETTINGS: dict[str, type[BaseSettings]] = {
     "signal-service": apps.signal_service.settings.Settings,
     "market-data-service": apps.market_data_service.settings.Settings,
 }
-ONLY_HERE = {"preparation", "grafana"}
+ONLY_HERE = {"preparation", "grafana", "jaeger"}
 GRAFANA = 3000
+JAEGER = 16686
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # inside a container: only what is published can be reached
 # Who listens on which of the native ports.
 LISTENERS = {
     **{name.replace("_", "-"): {PORTS[name]} for name in PORTS if name.replace("_", "-") in SERVICES},
     "collector": {PORTS[name] for name in ("collector", "collector_health", "otlp_grpc", "otlp_http")},
     "grafana": {GRAFANA},
+    "jaeger": {JAEGER},
 }
+INSIDE = {"jaeger": {4318}, "postgres": {5432}, "redis": {6379}}
+"""Ports that only the other containers reach."""
+TRACES = {"TRACES_EXPORTER", "TRACES_OTLP_ENDPOINT"}
+"""What people set for the collector. Natively it inherits them."""
 
 
 def native(name: str) -> list[str]:
@@ -75,7 +81,7 @@ def test_it_keeps_to_the_compose_specification() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_it_starts_what_runs_natively_and_grafana() -> None:
+def test_it_starts_what_runs_natively_and_what_only_an_image_has() -> None:
     assert set(SERVICES) - ONLY_HERE == {name.replace("_", "-") for name in NATIVE}
 
 
@@ -131,7 +137,9 @@ def test_a_service_is_given_every_setting_that_it_reads_and_no_other(name: str) 
     given = set(SERVICES[name]["environment"])
     read = {field.upper() for field in SETTINGS[name].model_fields}
 
-    assert given == read | {"OTEL_EXPORTER_OTLP_ENDPOINT", "PGPASSFILE", "LOG_LEVEL", "LOG_FORMAT"}
+    assert given == read | {
+        "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_EXPORTER", "PGPASSFILE", "LOG_LEVEL", "LOG_FORMAT",
+    }  # fmt: skip
 
 
 def test_what_make_up_sets_for_our_programs_is_set_here_too() -> None:
@@ -152,7 +160,7 @@ def test_the_replay_begins_where_make_up_begins() -> None:
 def test_the_collector_is_given_every_address_that_its_configuration_asks_for() -> None:
     asked = set(re.findall(r"\$\{env:(\w+)", (ROOT / "collector" / "config.yaml").read_text()))
 
-    assert set(SERVICES["collector"]["environment"]) == asked == set(NATIVE["collector"].environment)
+    assert set(SERVICES["collector"]["environment"]) == asked == set(NATIVE["collector"].environment) | TRACES
 
 
 def test_every_address_is_a_container_that_listens_there() -> None:
@@ -161,7 +169,7 @@ def test_every_address_is_a_container_that_listens_there() -> None:
         parts = urlsplit(address if "://" in address else f"//{address}")
         assert parts.hostname is not None
         assert parts.hostname == EVERYWHERE or parts.hostname in SERVICES, address
-        listening = LISTENERS.get(parts.hostname, {5432} if parts.hostname == "postgres" else {6379})
+        listening = LISTENERS.get(parts.hostname, set()) | INSIDE.get(parts.hostname, set())
         assert parts.hostname == EVERYWHERE or parts.port in listening, address
 
 
