@@ -211,7 +211,7 @@ def _set_up_metrics(service_name: str, exporters: set[str]) -> None:
     if isinstance(present, MeterProvider):
         for reader in readers:
             present.add_metric_reader(reader)
-        _set_up["metrics"] = "ours, and those of the MeterProvider that was there before"
+        _set_up["metrics"] = "ours, and what the MeterProvider that was there before records from now on"
     elif type(present).__module__.startswith("opentelemetry.metrics"):  # the API's own, which records nothing
         metrics.set_meter_provider(
             MeterProvider(resource=_resource(service_name), metric_readers=readers, shutdown_on_exit=False)

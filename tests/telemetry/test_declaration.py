@@ -11,6 +11,7 @@ import pytest
 
 from telemetry import Counter, Gauge, Histogram, UpDownCounter
 from telemetry.declaration import BUCKETS_AT_MOST
+from telemetry.exposition import render
 from telemetry.registry import declared
 from tests.telemetry.labels import labels
 
@@ -132,3 +133,18 @@ def test_a_declaration_that_would_show_very_many_series_is_refused(kind: type[An
     with pytest.raises(ValueError, match=r"would show 810,000 series before its first event \(30 x 30 x 30 x 30"):
         kind("things_total" if kind is Counter else "things", "Things.", many)
     assert Gauge("level", "A gauge shows none.", many).values() == {}
+
+
+OWN = [
+    (Gauge, "telemetry_series"), (Gauge, "telemetry_dropped_total"), (Counter, "telemetry_dropped_total"),
+    (Gauge, "build_info"), (Gauge, "heartbeat_timestamp_seconds"), (Histogram, "dependency_ping_duration_seconds"),
+    (UpDownCounter, "redis_connection_status"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "name"), OWN)
+def test_a_name_of_the_librarys_own_metrics_is_taken(kind: type[Any], name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        kind(name, "Theirs.")
+
+    assert render().decode().count(f"# TYPE {name} ") <= 1

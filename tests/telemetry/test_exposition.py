@@ -7,7 +7,7 @@ import gc
 import re
 import threading
 import weakref
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import prometheus_client
 import pytest
@@ -21,13 +21,13 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from telemetry import Counter, Gauge, Histogram, UpDownCounter
+from telemetry import Counter, Gauge, Histogram, Open, UpDownCounter, http
 from telemetry.drops import Reason
 from telemetry.exposition import render
 from telemetry.instrument import Numbers
 from telemetry.registry import declared, process
 from tests.telemetry.conftest import Drops
-from tests.telemetry.labels import BySide, BySymbol, BySymbolAndSide, ByText, Side, labels
+from tests.telemetry.labels import BySide, BySymbol, ByText, Side, labels
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -168,19 +168,29 @@ def test_one_metric_that_cannot_be_written_costs_only_itself(
     assert "a record of bad_total was dropped (not_rendered): ZeroDivisionError" in caplog.text
 
 
-def test_a_scrape_may_come_while_metrics_are_declared() -> None:
-    done = threading.Event()
+class Scraping(Open):
+    """An open label. While it is declared, another thread scrapes."""
 
-    def declare() -> None:
-        for number in range(200):
-            Histogram(f"took{number}_seconds", "Time.", BySymbolAndSide, unit="s")
-        done.set()
+    def used_by(self, metric: Any) -> None:
+        self.text = asyncio.run(http.in_own_thread(render)).decode()
+        self.registered = metric.name in declared
+        super().used_by(metric)
 
-    declaring = threading.Thread(target=declare)
-    declaring.start()
-    while not done.is_set():
-        parsed(render())
-    declaring.join()
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(Counter, "halves_total"), (UpDownCounter, "halves_open"), (Gauge, "halves"), (Histogram, "halves_seconds")],
+)
+def test_a_metric_is_shown_only_when_its_declaration_is_complete(kind: type[Any], name: str, dropped: Drops) -> None:
+    symbol = Scraping()
+
+    kind(name, "A metric.", labels(symbol=Annotated[str, symbol]))
+
+    assert not symbol.registered
+    assert name not in symbol.text
+    assert "# TYPE telemetry_series " in symbol.text
+    assert dropped(name) == {}
+    assert name in declared
 
 
 def test_a_callback_is_called_once_per_scrape() -> None:

@@ -648,3 +648,16 @@ def test_a_metric_that_is_bound_to_wrong_labels_drops_and_counts_each_record(
 
     assert counter.values() == {}
     assert dropped("things_total") == {reason: 2}
+
+
+def test_a_record_takes_what_the_api_allows_and_confuses_none_of_it(dropped: Drops) -> None:
+    counter = Counter("calls_total", "Calls.", labels(code=Annotated[Any, Open()]))
+
+    for value in (200, True, 1, 1.0, 1.5, ["a", "b"], ("a", "b")):
+        counter.add(1, {"code": value})
+        counter.bind({"code": value}).add(1)
+
+    assert counter.values() == {
+        ("200",): 2, ("true",): 2, ("1",): 2, ("1.0",): 2, ("1.5",): 2, ('["a", "b"]',): 4
+    }  # fmt: skip
+    assert dropped("calls_total") == {}

@@ -331,7 +331,7 @@ def test_a_provider_that_was_there_before_is_read_too_and_the_log_is_true() -> N
     assert values(series, "their_requests_total") == [3]
     assert values(series, "http_server_request_duration_seconds_count", http_route="/orders/{order_id}") == [1]
     assert (
-        "metrics: ours, and those of the MeterProvider that was there before; "
+        "metrics: ours, and what the MeterProvider that was there before records from now on; "
         "traces: those of the TracerProvider that was there before"
     ) in done.log
     assert "Overriding" not in done.log
@@ -394,6 +394,43 @@ def a_service_whose_threads_are_all_busy() -> float:
 
 def test_a_scrape_does_not_wait_for_the_threads_of_the_application() -> None:
     assert apart(a_service_whose_threads_are_all_busy).answer < 5
+
+
+def a_service_with_a_callback_that_hangs() -> dict[str, Any]:
+    app, go, calls = FastAPI(), threading.Event(), []
+
+    @app.get("/work")
+    def work() -> int:
+        return 7
+
+    def hang() -> int:
+        calls.append(1)
+        go.wait()
+        return 1
+
+    telemetry.init("execution_gateway", app)
+    telemetry.Gauge("level", "A level.").watch(hang)
+
+    async def ask() -> dict[str, Any]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here", timeout=30) as client:
+            scrapes = [asyncio.create_task(client.get("/metrics")) for _ in range(40)]
+            texts = [(await asyncio.wait_for(scrape, 15)).text for scrape in scrapes]
+            worked = (await asyncio.wait_for(client.get("/work"), 5)).json()
+            later = (await client.get("/metrics")).text
+            called = len(calls)
+            go.set()
+            return {"work": worked, "calls": called, "shown": sum("heartbeat" in text for text in texts), "text": later}
+
+    return asyncio.run(ask())
+
+
+def test_a_callback_that_hangs_starves_neither_scrapes_nor_endpoints_and_is_counted() -> None:
+    answer = apart(a_service_with_a_callback_that_hangs).answer
+    series = parsed(answer["text"].encode())
+
+    assert (answer["work"], answer["calls"], answer["shown"]) == (7, 1, 40)
+    assert values(series, "telemetry_dropped_total", metric="level", reason="callback_hangs")[0] >= 1
+    assert values(series, "level") == []
 
 
 def a_scrape_of_a_port_of_its_own(host: str, port: str) -> dict[str, Any]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 import pytest
 
 from apps.catalogue import order_placement_duration_seconds, orders_total, positions_current
 from apps.labels import PlacementLabels, SymbolLabels, SymbolSideLabels
 from apps.vocabulary import PlacementStatus, Side
-from telemetry import Counter
+from telemetry import Counter, Histogram, Open
 from telemetry.testing import Recorded
-from tests.telemetry.labels import ByTwoSymbols
+from tests.telemetry.labels import ByTwoSymbols, labels
 
 ORDER = SymbolSideLabels(symbol="AAPL", side=Side.BUY)
 FAILED = PlacementLabels(**ORDER, status=PlacementStatus.FAILED)
@@ -56,3 +58,24 @@ def test_a_series_for_which_there_is_no_room_raises_in_place_of_reading_zero(rec
     assert recorded(full_total, ByTwoSymbols(symbol="__other__")) == 1
     with pytest.raises(ValueError, match=r"no room for \('GOOG',\): a record of it is in the series \('__other__',\)"):
         recorded(full_total, ByTwoSymbols(symbol="GOOG"))
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A histogram of a thousand series, and which histograms were read as a whole."""
+    histogram = Histogram("many_seconds", "Time.", labels(symbol=Annotated[str, Open(limit=1000)]), unit="s")
+    for number in range(1000):
+        histogram.record(1, {"symbol": str(number)})
+    read: list[str] = []
+
+    def counting(method: Any) -> Any:
+        return lambda self: [read.append(self.name), method(self)][1]  # type: ignore[func-returns-value]
+
+    monkeypatch.setattr(Histogram, "readings", counting(Histogram.readings))
+    monkeypatch.setattr(Histogram, "values", counting(Histogram.values))
+    return read
+
+
+def test_each_histogram_is_read_once_before_the_test_and_never_copied(reads: list[str], recorded: Recorded) -> None:
+    assert reads.count("many_seconds") == 1
+    assert len(set(reads)) == len(reads)
