@@ -10,6 +10,7 @@ EXTRAS = {
     "asyncpg": "asyncpg",
     "fastapi": "fastapi",
     "opentelemetry.exporter.otlp.proto.http.trace_exporter": "otlp",
+    "opentelemetry.instrumentation.asgi": "starlette",
     "opentelemetry.instrumentation.asyncpg": "asyncpg",
     "opentelemetry.instrumentation.fastapi": "fastapi",
     "opentelemetry.instrumentation.redis": "redis",

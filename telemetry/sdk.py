@@ -44,14 +44,15 @@ def init(service_name: str, app: object = None) -> None:
     `service_name` is the name that metrics give as their `owner`, such as `execution_gateway`. The resource attribute
     `service.name` has it with hyphens, `execution-gateway`, unless `OTEL_SERVICE_NAME` is set.
 
-    `app` is a FastAPI or Starlette application, or one with middleware around it. It gets GET /metrics, and a FastAPI
-    application gets request metrics. Without an application, /metrics is served on `OTEL_EXPORTER_PROMETHEUS_HOST`
-    (default `localhost`) and `OTEL_EXPORTER_PROMETHEUS_PORT` (default 9464).
+    `app` is a FastAPI or Starlette application, or one with middleware around it. It gets GET /metrics and request
+    metrics. Without an application, all that start later get request metrics, and /metrics is served on
+    `OTEL_EXPORTER_PROMETHEUS_HOST` (default `localhost`) and `OTEL_EXPORTER_PROMETHEUS_PORT` (default 9464).
 
     Other variables: `OTEL_SDK_DISABLED=true` turns everything off, and `OTEL_METRICS_EXPORTER=none` the metrics;
     /metrics is then empty. `OTEL_TRACES_EXPORTER` is `none` (the default) or `otlp`, which sends spans to
-    `OTEL_EXPORTER_OTLP_ENDPOINT`. `OTEL_PYTHON_FASTAPI_EXCLUDED_URLS` has patterns of paths that are not measured. The
-    SDK also reads its other standard variables, such as `OTEL_RESOURCE_ATTRIBUTES`.
+    `OTEL_EXPORTER_OTLP_ENDPOINT`. `OTEL_PYTHON_FASTAPI_EXCLUDED_URLS` and `OTEL_PYTHON_STARLETTE_EXCLUDED_URLS` have
+    patterns of paths that are not measured. The SDK also reads its other standard variables, such as
+    `OTEL_RESOURCE_ATTRIBUTES`.
 
     A second call adds its application and changes nothing else. If it names another service, a warning is logged and
     the first name stays. Never raises: a part that cannot be set up is logged, and the service runs without it.
