@@ -173,14 +173,14 @@ def test_old_names_that_were_chosen_before_init_are_warned_of() -> None:
     assert "set OTEL_SEMCONV_STABILITY_OPT_IN=http" in done.log
 
 
-def a_starlette_app_that_is_instrumented() -> str:
-    app = starlette_app()
+def a_starlette_app_that_is_instrumented() -> dict[str, Any]:
+    app, seen = starlette_app(), []
     app.router.routes.append(Route("/crash", crash))
     for _ in range(2):  # as opentelemetry-instrumentation-starlette does: inside of what answers to an exception
-        app.add_middleware(OpenTelemetryMiddleware)
+        app.add_middleware(OpenTelemetryMiddleware, server_request_hook=lambda _, scope: seen.append(scope["path"]))
     telemetry.init("execution_gateway", app)
     get(app, "/orders/1", "/crash")
-    return get(app, "/metrics")[0].text
+    return {"text": get(app, "/metrics")[0].text, "seen": seen}
 
 
 async def crash(_: Any) -> None:
@@ -189,11 +189,12 @@ async def crash(_: Any) -> None:
 
 def test_what_measured_a_starlette_application_before_is_used_once_and_sees_a_500() -> None:
     done = apart(a_starlette_app_that_is_instrumented)
-    series = series_of(done.answer)
+    series = series_of(done.answer["text"])
 
     assert values(series, DURATION, http_route="/orders/{order_id}", http_response_status_code="200") == [1]
     assert values(series, DURATION, http_route="/crash", http_response_status_code="500", error_type="500") == [1]
     assert sum(values(series, DURATION)) == 2
+    assert done.answer["seen"] == ["/orders/1", "/crash"], "with the hooks it was given"
 
 
 def test_an_application_is_known_although_an_instrumentation_replaced_its_class(
