@@ -86,7 +86,7 @@ Answers = Mapping[str, Any]
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answers]:
     """What each source said in each case."""
     marks.starts("uvicorn")
-    older = _environment(tmp_path_factory.mktemp("older"), "fastapi==0.141.*")
+    older = environment(tmp_path_factory.mktemp("older"), "fastapi==0.141.*")
     programs = {
         OWN: (sys.executable, "fastapi"),
         "FastAPI 0.141": (older, "fastapi"),
@@ -96,16 +96,12 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answers]:
         return dict(zip(SOURCES, threads.map(lambda source: _answers(*programs[source]), SOURCES), strict=True))
 
 
-def _environment(place: Path, fastapi: str) -> str:
-    """An environment with another FastAPI, and all else in the versions of this one. Returns its Python."""
+def environment(place: Path, *packages: str) -> str:
+    """An environment with these packages, and what telemetry needs in the versions of this one. Returns its Python."""
     uv, python = Path(sys.executable).with_name("uv"), place / "bin" / "python"
-    others = (
-        "opentelemetry-instrumentation-fastapi",
-        "opentelemetry-sdk",
-        "opentelemetry-exporter-prometheus",
-        "uvicorn",
-    )
-    wanted = [fastapi, *(f"{name}=={version(name)}" for name in others)]
+    same = ("instrumentation-asgi", "instrumentation-fastapi", "sdk", "exporter-prometheus")
+    names = ["uvicorn", *(f"opentelemetry-{name}" for name in same)]
+    wanted = [*packages, *(f"{name}=={version(name)}" for name in names)]
     commands: list[list[str | Path]] = [
         [uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(place)],
         [uv, "pip", "install", "--quiet", "--python", str(python), *wanted],
