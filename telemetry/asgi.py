@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from typing import Any
 
 from opentelemetry import metrics
@@ -18,7 +18,6 @@ from telemetry.extras import load
 logger = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
-Application = Callable[[Scope, Any, Any], Awaitable[None]]
 LeftOut = Callable[[Scope], bool]
 
 MARK = "fastapi.telemetry"
