@@ -107,9 +107,12 @@ def resource_attribute(name: str) -> str | None:
     return found[-1] or None if found else None
 
 
-def excluded_urls() -> str:
-    """The patterns of `OTEL_PYTHON_FASTAPI_EXCLUDED_URLS`, else of `OTEL_PYTHON_EXCLUDED_URLS`, with commas."""
-    name = "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS"
+def excluded_urls(framework: str) -> str:
+    """The patterns of `OTEL_PYTHON_FASTAPI_EXCLUDED_URLS` (or STARLETTE), else of `OTEL_PYTHON_EXCLUDED_URLS`.
+
+    With commas between them.
+    """
+    name = f"OTEL_PYTHON_{framework}_EXCLUDED_URLS"
     if not read(name):
         name = "OTEL_PYTHON_EXCLUDED_URLS"
     good = []

@@ -11,6 +11,7 @@ EXTRAS = {
     "fastapi": "fastapi",
     "opentelemetry.exporter.otlp.proto.http.metric_exporter": "otlp",
     "opentelemetry.exporter.otlp.proto.http.trace_exporter": "otlp",
+    "opentelemetry.instrumentation.asgi": "starlette",
     "opentelemetry.instrumentation.asyncpg": "asyncpg",
     "opentelemetry.instrumentation.fastapi": "fastapi",
     "opentelemetry.instrumentation.httpx": "httpx",

@@ -10,8 +10,7 @@ from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanKind, TraceState
 from opentelemetry.util.types import Attributes
 
-UNTRACED = ("/health", "/metrics")
-"""Paths that are asked for every few seconds."""
+from telemetry.spans import untraced
 
 
 class Deliberate(Sampler):
@@ -37,7 +36,7 @@ class Deliberate(Sampler):
         """The decision on a span that begins now."""
         parent = trace.get_current_span(parent_context).get_span_context()
         alone = not parent.is_valid and kind in (SpanKind.CLIENT, SpanKind.PRODUCER)
-        if alone or _path(attributes) in UNTRACED:
+        if alone or _path(attributes) in untraced:
             return SamplingResult(Decision.DROP)
         return self._sampler.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
 

@@ -48,14 +48,15 @@ def init(service_name: str, app: object = None) -> None:
     `service_name` is the name that metrics give as their `owner`, such as `execution_gateway`. The resource attribute
     `service.name` has it with hyphens, `execution-gateway`, unless `OTEL_SERVICE_NAME` is set.
 
-    `app` is a FastAPI or Starlette application, or one with middleware around it. It gets GET /metrics, and a FastAPI
-    application gets request metrics. Without an application, /metrics is served on `OTEL_EXPORTER_PROMETHEUS_HOST`
-    (default `localhost`) and `OTEL_EXPORTER_PROMETHEUS_PORT` (default 9464).
+    `app` is a FastAPI or Starlette application, or one with middleware around it. It gets GET /metrics and request
+    metrics. Without an application, all that start later get request metrics, and /metrics is served on
+    `OTEL_EXPORTER_PROMETHEUS_HOST` (default `localhost`) and `OTEL_EXPORTER_PROMETHEUS_PORT` (default 9464).
 
     Other variables: `OTEL_SDK_DISABLED=true` turns everything off. `OTEL_METRICS_EXPORTER` is `prometheus` (the
     default), `otlp`, both with a comma, or `none`. With `otlp`, metrics are sent every `OTEL_METRIC_EXPORT_INTERVAL`
     milliseconds (default 5000); without `prometheus`, /metrics is empty. `OTEL_TRACES_EXPORTER` is `none` (the default)
-    or `otlp`, for spans. Both are sent to `OTEL_EXPORTER_OTLP_ENDPOINT`. `OTEL_PYTHON_FASTAPI_EXCLUDED_URLS` has
+    or `otlp`, for spans. Both are sent to `OTEL_EXPORTER_OTLP_ENDPOINT`. `OTEL_PYTHON_FASTAPI_EXCLUDED_URLS` and
+    `OTEL_PYTHON_STARLETTE_EXCLUDED_URLS` have
     patterns of paths that are not measured. The SDK also reads its other standard variables, such as
     `OTEL_RESOURCE_ATTRIBUTES`.
 
@@ -120,7 +121,7 @@ def _add(app: object) -> None:
     if getattr(inner, "middleware_stack", None) is not None:
         logger.warning("init was called after the application had started: some of its requests may not be measured")
     http.serve_metrics(inner, _render)
-    if not process.disabled:
+    if not environment.is_disabled():  # also without metrics: there may be traces
         _attempt("HTTP", lambda: http.instrument(inner))
 
 
@@ -145,7 +146,7 @@ def _set_up_alone(exporters: set[str]) -> None:
     """A process without an application, or whose applications come later."""
     if process.disabled or "prometheus" in exporters:
         _attempt("/metrics", _serve_alone)
-    if not process.disabled:
+    if not environment.is_disabled():
         _attempt("HTTP", http.instrument_apps_to_come)
 
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from opentelemetry import context, trace
 from opentelemetry.trace import Link, SpanContext
 
+untraced: set[str] = set()
+"""Paths of requests that make no span, with the root path under which they come."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:

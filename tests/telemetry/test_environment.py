@@ -127,7 +127,7 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
     assert environment.resource_attribute("service.name") is None
     monkeypatch.setenv("OTEL_PYTHON_FASTAPI_EXCLUDED_URLS", "")
     monkeypatch.setenv("OTEL_PYTHON_EXCLUDED_URLS", "/a")
-    assert environment.excluded_urls() == "/a"
+    assert environment.excluded_urls("FASTAPI") == "/a"
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,19 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 from opentelemetry.trace import SpanKind
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 import telemetry
+from telemetry import http, sampling
 from telemetry.sampling import Deliberate
 from telemetry.scrubbing import Scrubbing
 from tests.telemetry.apart import apart
@@ -53,12 +59,11 @@ def test_a_call_that_no_request_began_makes_no_span(made: Made) -> None:
     assert names(exporter) == ["SELECT", "SERVER", "SELECT", "INTERNAL", "SELECT", "CONSUMER"]
 
 
-@pytest.mark.parametrize(
-    "attributes", [{"url.path": "/health"}, {"url.path": "/metrics"}, {"http.target": "/health?a"}]
-)
-def test_a_request_for_the_health_makes_no_span_and_nothing_that_it_calls(
-    made: Made, attributes: dict[str, str]
+@pytest.mark.parametrize("attributes", [{"url.path": "/api/health"}, {"http.target": "/api/health?a"}])
+def test_a_request_for_the_health_makes_no_span(
+    made: Made, attributes: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sampling, "untraced", {"/api/health"})
     tracer, exporter = made
     with tracer.start_as_current_span("GET", kind=SpanKind.SERVER, attributes=attributes):
         tracer.start_span("SELECT", kind=SpanKind.CLIENT).end()
@@ -180,4 +185,42 @@ def test_init_sends_the_spans_of_requests_scrubbed_and_honours_the_sampler(sink:
     assert b"/orders/{order_id}" in body
     assert b"hidden" not in body
     assert b"somebody" not in body
-    assert b"/health" not in body
+    assert b"health" not in body
+
+
+@pytest.mark.parametrize("framework", ["fastapi", "older fastapi", "starlette"])
+def test_a_request_makes_one_span_in_each_framework_also_without_metrics(
+    sink: tuple[str, list[bytes]], framework: str
+) -> None:
+    address, taken = sink
+    apart(
+        an_application_of,
+        framework,
+        OTEL_METRICS_EXPORTER="none",
+        OTEL_TRACES_EXPORTER="otlp",
+        OTEL_EXPORTER_OTLP_ENDPOINT=address,
+    )
+
+    spans = [
+        span
+        for body in taken
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+        if span.kind == span.SPAN_KIND_SERVER
+    ]
+    assert [span.name for span in spans] == ["GET /orders/{order_id}"]
+
+
+def an_application_of(framework: str) -> None:
+    http.has_native_telemetry = lambda: framework == "fastapi"
+    app: Any = small_app()
+    if framework == "starlette":
+        app = Starlette(routes=[Route("/orders/{order_id}", answer), Route("/health", answer)])
+    telemetry.init("execution_gateway", app)
+    get(app, "/orders/1", "/health", "/metrics")
+    telemetry.shutdown()
+
+
+async def answer(_: Request) -> Response:
+    return Response("")
