@@ -195,14 +195,15 @@ class DatabaseProbe(_Probe):
         settings = {"application_name": "telemetry probe"}
         try:
             # Without the cache a statement has no name, by which PgBouncer could not find it on another connection.
-            connection = await connect(self._dsn, statement_cache_size=0, server_settings=settings)
+            connection = await connect(
+                self._dsn, timeout=TIMEOUT_SECONDS, statement_cache_size=0, server_settings=settings
+            )
         except ValueError as error:
             if isinstance(error, OSError):  # a certificate that was not accepted is both
                 raise
             raise _Unusable(f"its address cannot be used ({type(error).__name__})") from error
         try:
             read_only = await connection.fetchval("SHOW transaction_read_only")
-            await connection.close()  # says goodbye: PostgreSQL counts a session that just ends as abandoned
         finally:
             connection.terminate()
         return _Writes(False, "it is read-only") if read_only == "on" else _Writes(True)
