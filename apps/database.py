@@ -26,8 +26,9 @@ SNAPSHOTS = 4
 
 UNAVAILABLE = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError,
                asyncpg.InternalClientError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError,
-               asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError)  # fmt: skip
-"""The errors that asyncpg raises when PostgreSQL is down, hangs, or goes down during a statement.
+               asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError,
+               asyncpg.ReadOnlySQLTransactionError)  # fmt: skip
+"""The errors that asyncpg raises when PostgreSQL is down, hangs, goes down during a statement, or is read-only.
 
 An InternalClientError says that a connection is in a state that asyncpg did not expect, as after a statement that was
 given up.

@@ -36,4 +36,4 @@ def add_health(
 
 
 async def _unavailable(_: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": f"PostgreSQL does not answer ({type(error).__name__}); try again"}, 503)
+    return JSONResponse({"detail": f"PostgreSQL is not available ({type(error).__name__}); try again"}, 503)

@@ -12,15 +12,15 @@ A service declares its own metrics in one of its modules. A metric is registered
     orders_total = telemetry.Counter("orders_total", "Orders.", OrderLabels, unit="{order}")
     orders_total.add(1, {"symbol": "AAPL", "side": "buy"})
 
-The connection status of Redis and PostgreSQL comes from `RedisProbe` and `DatabaseProbe`, which the service runs.
+Whether Redis and PostgreSQL answer and take writes comes from `RedisProbe` and `DatabaseProbe`, which the service runs.
 """
 
 from telemetry.attributes import Open
 from telemetry.counters import Counter, UpDownCounter
-from telemetry.databases import DatabaseProbe, RedisProbe
 from telemetry.gauges import Gauge
 from telemetry.histograms import Histogram
 from telemetry.logs import set_up_logging
+from telemetry.probes import DatabaseProbe, RedisProbe
 from telemetry.sdk import init, shutdown
 from telemetry.spans import Cause, cause, span
 

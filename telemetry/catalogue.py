@@ -40,14 +40,24 @@ class SeriesLabels(TypedDict):
 
 
 redis_connection_status = Gauge(
-    "redis_connection_status", "Whether Redis answered this service's last ping: 1 up, 0 down.", unit="1"
+    "redis_connection_status",
+    "Whether Redis took a new connection of this service and answered: 1 up, 0 down.",
+    unit="1",
 )
 database_connection_status = Gauge(
-    "database_connection_status", "Whether PostgreSQL answered this service's last query: 1 up, 0 down.", unit="1"
+    "database_connection_status",
+    "Whether PostgreSQL took a new connection of this service and answered: 1 up, 0 down.",
+    unit="1",
+)
+dependency_writable = Gauge(
+    "dependency_writable",
+    "Whether Redis or PostgreSQL takes writes: 1 yes, 0 it answers but takes none; no series if that is not known.",
+    DependencyLabels,
+    unit="1",
 )
 dependency_ping_duration_seconds = Histogram(
     "dependency_ping_duration_seconds",
-    "How long each probe of Redis or PostgreSQL took, including failed probes.",
+    "How long each probe of Redis or PostgreSQL took, with its connection, including failed probes.",
     DependencyLabels,
     unit="s",
 )

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 
 import asyncpg
@@ -51,6 +51,32 @@ async def test_open_waits_for_postgresql_and_connections_work_again_after_an_out
         async with database.connection() as connection:
             assert await connection.fetchval("SELECT array_agg(id) FROM gateway.things") == [1]
         await database.close()
+
+
+async def test_open_waits_for_a_postgresql_that_is_read_only(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with away_from_writes(database_url) as allow:
+        database = Database(database_url, SCHEMA)
+        opening = asyncio.create_task(database.open())
+        await until(lambda: "waiting for it: ReadOnlySQLTransactionError" in caplog.text, "an attempt")
+        assert not opening.done()
+
+        await allow()
+        await asyncio.wait_for(opening, 5)
+        async with database.connection() as connection:
+            await connection.execute("INSERT INTO gateway.things VALUES (1)")
+    await database.close()
+
+
+@asynccontextmanager
+async def away_from_writes(database_url: str) -> AsyncIterator[Callable[[], Awaitable[object]]]:
+    """New connections to this database are read-only, until what is yielded is called."""
+    connection = await asyncpg.connect(database_url)
+    name = await connection.fetchval("SELECT current_database()")
+    await connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    yield lambda: connection.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    await connection.close()
 
 
 async def test_an_outage_between_two_statements_is_told_as_what_it_is(database_url: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from asyncpg import ReadOnlySQLTransactionError
 from fastapi import FastAPI
 
 import telemetry
@@ -64,8 +65,11 @@ async def test_health_is_200_only_if_everything_needed_is_available(
     assert (answer.status_code, answer.json()) == (status, expected)
 
 
-@pytest.mark.parametrize("error", [Unavailable("gone"), TimeoutError(), ConnectionRefusedError(111, "refused")])
-async def test_what_needs_postgresql_is_a_503_in_a_sentence_while_it_does_not_answer(error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [Unavailable("gone"), TimeoutError(), ConnectionRefusedError(111, "refused"), ReadOnlySQLTransactionError()],
+)
+async def test_what_needs_postgresql_is_a_503_in_a_sentence_while_it_is_not_available(error: Exception) -> None:
     app = FastAPI()
     add_health(app, "a-service", cast(telemetry.RedisProbe, Probe(True)), cast(telemetry.DatabaseProbe, Probe(True)))
 
@@ -77,4 +81,4 @@ async def test_what_needs_postgresql_is_a_503_in_a_sentence_while_it_does_not_an
         answer = await client.get("/thing")
 
     assert answer.status_code == 503
-    assert answer.json() == {"detail": f"PostgreSQL does not answer ({type(error).__name__}); try again"}
+    assert answer.json() == {"detail": f"PostgreSQL is not available ({type(error).__name__}); try again"}

@@ -79,7 +79,7 @@ def test_the_log_shows_a_trip_and_an_outage_of_redis_and_a_restart(place: Path) 
             "INFO sdk: telemetry of execution_gateway: "
             "metrics: ours and those of the OpenTelemetry API; traces: none"
         )  # fmt: skip
-        assert sorted(said[:2]) == ["INFO databases: database answers", "INFO databases: redis answers"]
+        assert sorted(said[:2]) == [f"INFO probes: {name} answers and takes writes" for name in ("database", "redis")]
         assert said[2] == "INFO recording: trading date 2020-03-09 starts with an equity of 1000000.00"
         assert said[3] == (
             "WARNING recording: the circuit breaker is TRIPPED: by a person; "
@@ -90,8 +90,8 @@ def test_the_log_shows_a_trip_and_an_outage_of_redis_and_a_restart(place: Path) 
             "GET /api/v1/circuit-breaker says who"
         )  # fmt: skip
         lost = said[4:-1]
-        assert sum(line.startswith("WARNING databases: redis does not answer: ConnectionError") for line in lost) == 1
-        assert lost.count("INFO databases: redis answers") == 1
+        assert sum(line.startswith("WARNING probes: redis does not answer: ConnectionError") for line in lost) == 1
+        assert lost.count("INFO probes: redis answers and takes writes") == 1
         following = [line for line in lost if line.startswith("WARNING market_stream: following the market's state")]
         assert 1 <= len(following) <= 2
         assert sum(line.startswith("INFO market_stream: following the market's") for line in lost) == 1

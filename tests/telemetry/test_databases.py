@@ -1,18 +1,16 @@
-"""The probes against real servers, and the spans and durations of Redis and PostgreSQL."""
+"""The spans and durations of Redis and PostgreSQL."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import asyncpg
-import psutil
 import pytest
 import redis.asyncio
 from fastapi import FastAPI
@@ -20,157 +18,10 @@ from opentelemetry import trace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 import telemetry
-from apps.background import background
-from telemetry import DatabaseProbe, RedisProbe
-from telemetry.catalogue import (
-    DependencyLabels,
-    database_connection_status,
-    dependency_ping_duration_seconds,
-    redis_connection_status,
-)
-from telemetry.testing import Recorded
-from tests.servers import Server, folder, postgres_server, redis_running
+from tests.servers import Server
 from tests.telemetry.apart import apart
 from tests.telemetry.test_exposition import parsed
 from tests.telemetry.test_sdk import get, values
-
-FLIP_SECONDS = 3.0
-
-
-async def flips(shown: Callable[[], object], value: int, since: str) -> None:
-    started = time.monotonic()
-    while shown() != value:
-        assert time.monotonic() - started < FLIP_SECONDS, f"still {shown()}, {FLIP_SECONDS} s after {since}"
-        await asyncio.sleep(0.02)
-
-
-@contextmanager
-def stopped(server: Server) -> Iterator[None]:
-    """Stops the server and all its processes, so that they hang until the block ends."""
-    processes = [psutil.Process(server.process.pid)]
-    processes += processes[0].children(recursive=True)
-    for process in processes:
-        process.suspend()
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.resume()
-
-
-@pytest.fixture(autouse=True)
-def unknown() -> None:
-    redis_connection_status.remove()
-    database_connection_status.remove()
-
-
-@pytest.mark.server
-async def test_redis_status_is_correct_within_three_seconds_of_any_change(recorded: Recorded) -> None:
-    with folder() as place, redis_running(place) as server:
-        probe = RedisProbe(server.url)
-        async with background(probe.run()):
-            await flips(lambda: recorded(redis_connection_status), 1, "the start")
-            with stopped(server):
-                await flips(lambda: recorded(redis_connection_status), 0, "it hung")
-            await flips(lambda: recorded(redis_connection_status), 1, "it went on")
-            server.kill()
-            await flips(lambda: recorded(redis_connection_status), 0, "it was killed")
-            with redis_running(place):
-                await flips(lambda: recorded(redis_connection_status), 1, "it was back")
-                assert probe.up is True
-    assert (recorded(dependency_ping_duration_seconds, DependencyLabels(dependency="redis")) or 0) >= 5
-    assert recorded(dependency_ping_duration_seconds, DependencyLabels(dependency="database")) == 0
-
-
-@pytest.mark.server
-async def test_database_status_is_correct_within_three_seconds_of_any_change(
-    recorded: Recorded,
-) -> None:
-    with folder() as place, ExitStack() as stack:
-        server = await asyncio.to_thread(stack.enter_context, postgres_server(place))
-        async with background(DatabaseProbe(server.url).run()):
-            await flips(lambda: recorded(database_connection_status), 1, "the start")
-            with stopped(server):
-                await flips(lambda: recorded(database_connection_status), 0, "it hung")
-            await flips(lambda: recorded(database_connection_status), 1, "it went on")
-            server.kill()
-            await flips(lambda: recorded(database_connection_status), 0, "it was killed")
-            await asyncio.to_thread(stack.enter_context, postgres_server(place))
-            await flips(lambda: recorded(database_connection_status), 1, "it was back")
-    assert (recorded(dependency_ping_duration_seconds, DependencyLabels(dependency="database")) or 0) >= 5
-
-
-@pytest.mark.parametrize(
-    "probe",
-    [
-        RedisProbe("unix:///nowhere/redis.sock"),
-        RedisProbe("redis://127.0.0.1:1/0"),
-        DatabaseProbe("postgresql://postgres@/trading?host=/nowhere"),
-        DatabaseProbe("postgresql://postgres@127.0.0.1:1/trading"),
-    ],
-    ids=["redis socket", "redis port", "postgresql socket", "postgresql port"],
-)
-async def test_a_server_that_was_never_up_is_down(
-    probe: RedisProbe | DatabaseProbe, caplog: pytest.LogCaptureFixture
-) -> None:
-    for _ in range(2):
-        await probe.ask()
-
-    assert probe.up is False
-    assert probe.status.values() == {(): 0}
-    assert [r.getMessage() for r in caplog.records if "does not answer" in r.getMessage()] != []
-    assert len(caplog.records) == 1  # logged when the status changes, not every second
-
-
-ADDRESSES = [
-    "postgresql://user:hunter/2@127.0.0.1:1/d",
-    "postgresql://u:a:hunter#x@127.0.0.1:1/d",
-    "postgresql://hunter",
-    "postgresql://hunter/d",
-    "postgresql://u:p@hunter:1/d",
-    "postgresql://u:p@127.0.0.1:hunter/d",
-    "postgresql://u:p@127.0.0.1:1/d?sslmode=hunter",
-    "postgresql://u:p@127.0.0.1:1/d?hunter",
-    "hunter",
-    "redis://:hunter/2@127.0.0.1:1",
-    "redis://hunter",
-    "redis://hunter:1",
-    "redis://127.0.0.1:hunter",
-    "redis://127.0.0.1:1?timeout=hunter",
-    "unix:///hunter",
-]
-
-
-@pytest.mark.parametrize("address", ADDRESSES)
-async def test_no_part_of_an_address_is_logged(address: str, caplog: pytest.LogCaptureFixture) -> None:
-    for probe in (DatabaseProbe(address), RedisProbe(address)):
-        await probe.ask()
-
-        assert probe.up is False
-        [record] = [r.getMessage() for r in caplog.records if r.getMessage().startswith(probe.dependency)]
-        assert record.startswith(f"{probe.dependency} does not answer: ")
-    assert "hunter" not in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("probe", "said"),
-    [
-        (DatabaseProbe("postgresql://postgres@127.0.0.1:1/trading"), "ConnectionRefusedError: Connection refused"),
-        (RedisProbe("redis://127.0.0.1:1"), "ConnectionError: Connection refused"),
-        (RedisProbe("unix:///nowhere/redis.sock"), "ConnectionError: No such file or directory"),
-    ],
-)
-async def test_the_reason_of_the_system_is_logged(
-    probe: RedisProbe | DatabaseProbe, said: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    await probe.ask()
-
-    assert [record.getMessage() for record in caplog.records] == [f"{probe.dependency} does not answer: {said}"]
-
-
-async def test_there_is_no_status_before_the_first_probe(recorded: Recorded) -> None:
-    assert RedisProbe("unix:///nowhere/redis.sock").up is None
-    assert recorded(redis_connection_status) is None
 
 
 class Receiver:

@@ -270,6 +270,8 @@ def test_a_package_that_is_missing_is_a_sentence_and_what_needs_it_is_unknown(fr
     assert "Traceback" not in done.log
     assert done.answer["up"] == [None, None]
     assert values(series, "database_connection_status") == values(series, "redis_connection_status") == []
+    assert values(series, "dependency_writable") == []
+    assert set(values(series, "dependency_ping_duration_seconds_count")) <= {0}  # nothing was asked
     assert values(series, "heartbeat_timestamp_seconds") != []
 
 

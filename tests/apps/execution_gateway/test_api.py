@@ -255,7 +255,7 @@ async def test_a_reader_that_finds_too_many_others_is_told_503_in_a_sentence(dat
         answer = await http.get("/orders")
 
         assert answer.status_code == 503
-        assert answer.json() == {"detail": "PostgreSQL does not answer (TimeoutError); try again"}
+        assert answer.json() == {"detail": "PostgreSQL is not available (TimeoutError); try again"}
 
 
 async def test_unknown_pnl_is_a_503(database_url: str) -> None:
@@ -298,7 +298,7 @@ async def test_without_postgresql_what_needs_it_is_a_503_in_a_sentence_and_the_b
     memory = {path: await http.get(f"/{path}") for path in ("positions", "book", "pnl", "circuit-breaker")}
 
     assert {name: answer.status_code for name, answer in away.items()} == dict.fromkeys(away, 503)
-    assert away["orders"].json()["detail"] == "PostgreSQL does not answer (Unavailable); try again"
+    assert away["orders"].json()["detail"] == "PostgreSQL is not available (Unavailable); try again"
     assert away["adding risk"].json()["detail"]["reason"] == "breaker_unknown"
     assert away["reducing"].json()["detail"]["reason"] == "busy"
     assert away["reset"].json()["detail"]["reason"] in ("busy", "outcome_unknown")

@@ -159,6 +159,7 @@ def test_duties_that_are_late_are_one_incident_and_each_that_joins_is_told(alert
             [
                 alert("MetricMissing", job="execution-gateway", service="execution-gateway"),
                 alert("DeskDutyLate", job="execution-gateway", service="execution-gateway", duty="command"),
+                alert("DependencyNotWritable", service="postgresql", dependency="database"),
             ],
             alert("RiskAddedWhileTripped", service="execution-gateway"),
         ),
@@ -170,6 +171,15 @@ def test_duties_that_are_late_are_one_incident_and_each_that_joins_is_told(alert
                 alert("PnlStale", job="execution-gateway", service="execution-gateway"),
             ],
             alert("DayOrderOutlived", service="execution-gateway"),
+        ),
+        (
+            alert("DependencyNotWritable", service="redis", dependency="redis"),
+            [
+                alert("MetricMissing", job="market-data", service="market-data"),
+                alert("DeskDutyLate", job="execution-gateway", service="execution-gateway", duty="follow_market"),
+                alert("PnlStale", job="execution-gateway", service="execution-gateway"),
+            ],
+            alert("DependencyNotWritable", service="postgresql", dependency="database"),
         ),
     ],
     ids=lambda value: value["labels"]["alertname"] if isinstance(value, dict) else "",

@@ -54,6 +54,7 @@ def test_it_loads_without_its_secrets() -> None:
     [
         (["alertname=ServiceDown", "severity=critical"], "pagerduty,slack"),
         (["alertname=DeskDutyLate", "severity=critical", "duty=send"], "pagerduty,slack"),
+        (["alertname=DependencyNotWritable", "severity=critical", "dependency=redis"], "pagerduty,slack"),
         (["alertname=ServiceUnreachable", "severity=warning"], "slack"),
         (["alertname=Watchdog", "severity=none"], "watchdog"),
         (["alertname=SomethingNew"], "slack"),
@@ -68,7 +69,7 @@ def test_critical_alerts_wait_for_nothing_and_are_repeated_after_an_hour() -> No
 
     assert (critical["group_wait"], critical["group_interval"], critical["repeat_interval"]) == ("0s", "1s", "1h")
     assert SETTINGS["route"]["repeat_interval"] == "12h"
-    assert SETTINGS["route"]["group_by"] == ["alertname", "symbol", "job"]
+    assert SETTINGS["route"]["group_by"] == ["alertname", "symbol", "job", "dependency"]
 
 
 def test_no_watchdog_beat_is_skipped() -> None:
@@ -100,7 +101,10 @@ def test_money_alerts_are_never_muted() -> None:
     muted = set[str]().union(*(names(rule["target_matchers"]) for rule in SETTINGS["inhibit_rules"]))
 
     assert muted.isdisjoint(MONEY)
-    assert muted == {"ServiceDown", "ServiceUnreachable", "MetricMissing", "DeskDutyLate", "PnlStale"}
+    assert muted == {
+        *("ServiceDown", "ServiceUnreachable", "MetricMissing", "DeskDutyLate", "PnlStale"),
+        "DependencyNotWritable",
+    }
 
 
 def test_an_alert_that_mutes_others_outlasts_them_but_by_20_s_at_most() -> None:

@@ -29,6 +29,7 @@ EXPECTED = [
     "DailyLossExceeded",
     "DatabaseConnectionLost",
     "DayOrderOutlived",
+    "DependencyNotWritable",
     "DeskDutyLate",
     "MetricMissing",
     "OutcomeUnknown",
