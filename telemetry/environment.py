@@ -67,6 +67,15 @@ def is_disabled() -> bool:
     return read("OTEL_SDK_DISABLED").lower() == "true"
 
 
+def is_instrumented(library: str) -> bool:
+    """Whether a library may be measured and traced: `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS` does not name it.
+
+    The variable is a list with commas of `asyncpg`, `fastapi`, `httpx` and `redis`, or `*` for all of them.
+    """
+    disabled = {name.strip().lower() for name in read("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS").split(",")}
+    return disabled.isdisjoint((library, "*"))
+
+
 def resource_attribute(name: str) -> str | None:
     """The value of one attribute in `OTEL_RESOURCE_ATTRIBUTES`."""
     pairs = (pair.partition("=") for pair in read("OTEL_RESOURCE_ATTRIBUTES").split(","))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import logging
 import os
 import platform
@@ -11,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import telemetry
@@ -28,6 +30,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 UNKNOWN = "unknown"
+
+_MEASURED = {
+    "asyncpg": ("asyncpg_calls", "asyncpg_pools"),
+    "httpx": ("http_client",),
+    "redis": ("redis_calls",),
+}
+"""Which modules of this package measure a library. They are loaded when it is installed."""
 
 _registry: CollectorRegistry | None = None
 _closing: _Closing | None = None
@@ -50,7 +59,8 @@ def init(service_name: str, app: object = None) -> None:
 
     Other variables: `OTEL_SDK_DISABLED=true` turns everything off, and `OTEL_METRICS_EXPORTER=none` the metrics;
     /metrics is then empty. `OTEL_TRACES_EXPORTER` is `none` (the default) or `otlp`, which sends spans to
-    `OTEL_EXPORTER_OTLP_ENDPOINT`. `OTEL_PYTHON_FASTAPI_EXCLUDED_URLS` has patterns of paths that are not measured. The
+    `OTEL_EXPORTER_OTLP_ENDPOINT`. `OTEL_PYTHON_FASTAPI_EXCLUDED_URLS` has patterns of paths that are not measured.
+    `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS` names libraries that are left alone, of `asyncpg`, `httpx` and `redis`. The
     SDK also reads its other standard variables, such as `OTEL_RESOURCE_ATTRIBUTES`.
 
     A second call adds its application and changes nothing else. If it names another service, a warning is logged and
@@ -82,6 +92,7 @@ def _init(service_name: str, app: object) -> None:
             http.choose_conventions()  # before any instrumentation: the first one decides for all
             if not process.disabled:
                 _attempt("metrics", lambda: _set_up_metrics(service_name))
+                _measure_libraries()
             _attempt("traces", lambda: _set_up_traces(service_name))
         if app is None:
             _attempt("/metrics", _serve_alone)
@@ -203,12 +214,17 @@ def _set_up_metrics(service_name: str) -> None:
     else:
         kind = type(present)
         _set_up["metrics"] = f"ours, without those of {kind.__module__}.{kind.__qualname__}, which was there before"
-    if is_installed("redis"):
-        observability = load("redis.observability")
-        group = observability.MetricGroup
-        groups = [group.COMMAND, group.CONNECTION_BASIC, group.RESILIENCY]
-        config = observability.OTelConfig(metric_groups=groups, hide_pubsub_channel_names=True)
-        observability.get_observability_instance().init(config)
+
+
+def _measure_libraries() -> None:
+    for library, modules in _MEASURED.items():
+        if is_installed(library) and environment.is_instrumented(library):
+            for module in modules:
+                _attempt(f"the metrics of {library}", partial(_measure, module))
+
+
+def _measure(module: str) -> None:
+    importlib.import_module(f"telemetry.{module}").measure()
 
 
 class _Closing:
@@ -265,9 +281,9 @@ def _set_up_traces(service_name: str) -> None:
     atexit.register(shutdown)
     trace.set_tracer_provider(provider)
     _set_up["traces"] = "otlp"
-    if is_installed("redis"):
+    if is_installed("redis") and environment.is_instrumented("redis"):
         load("opentelemetry.instrumentation.redis").RedisInstrumentor().instrument()
-    if is_installed("asyncpg"):
+    if is_installed("asyncpg") and environment.is_instrumented("asyncpg"):
         load("opentelemetry.instrumentation.asyncpg").AsyncPGInstrumentor().instrument()
 
 
