@@ -47,13 +47,18 @@ class Counts:
         self._recorded = recorded
 
     def __call__(self, name: str, error: str = "") -> int | float:
-        return self._recorded(
-            db_client_operation_duration_seconds,
-            DatabaseOperationLabels(db_system="postgresql", db_operation_name=name, error_type=error),
-        ) or 0
+        return (
+            self._recorded(
+                db_client_operation_duration_seconds,
+                DatabaseOperationLabels(db_system="postgresql", db_operation_name=name, error_type=error),
+            )
+            or 0
+        )
 
     def errors(self, error: str) -> int | float:
-        return self._recorded(db_client_errors_total, DatabaseErrorLabels(db_system="postgresql", error_type=error)) or 0
+        return (
+            self._recorded(db_client_errors_total, DatabaseErrorLabels(db_system="postgresql", error_type=error)) or 0
+        )
 
     def all(self) -> dict[str, int | float]:
         """The operations that were called at all, whatever their end."""
@@ -96,8 +101,8 @@ def test_the_operation_is_the_first_word_of_a_closed_vocabulary(statement: objec
 
 async def test_each_kind_of_call_counts_once_under_its_operation(connection: Connection, counts: Counts) -> None:
     for number in range(3):
-        await connection.execute(f"INSERT INTO letters VALUES ({number}, 'a')")
-    await connection.execute("UPDATE letters SET text = $1", "b")
+        await connection.execute("INSERT INTO letters VALUES ($1, 'a')", number)
+    await connection.execute("UPDATE letters SET text = 'b'")
     await connection.executemany("INSERT INTO letters VALUES ($1, $2)", [(number, "c") for number in range(10, 20)])
     await connection.executemany(command="DELETE FROM letters WHERE id = $1", args=[(10,), (11,)])
     for _ in range(4):

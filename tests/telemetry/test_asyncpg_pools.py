@@ -10,7 +10,6 @@ import pytest
 
 from telemetry import asyncpg_pools
 from telemetry.catalogue import (
-    ConnectionLabels,
     PoolLabels,
     db_client_connection_count,
     db_client_connection_max,

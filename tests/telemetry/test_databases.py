@@ -310,4 +310,4 @@ def test_without_otlp_there_are_durations_but_no_spans(servers: tuple[Server, Se
     series = parsed(done.answer.encode())
     operations = "db_client_operation_duration_seconds_count"
     assert values(series, operations, db_system="redis", db_operation_name="SET") == [1]
-    assert values(series, "redis_client_errors_total", error_type="ResponseError") == [1]
+    assert values(series, "db_client_errors_total", db_system="redis", error_type="ResponseError") == [1]

@@ -135,6 +135,7 @@ def test_duties_that_are_late_are_one_incident_and_each_that_joins_is_told(alert
                 alert("MetricMissing", job="market-data", metric="redis_connection_status"),
                 alert("DeskDutyLate", job="execution-gateway", duty="send"),
                 alert("PnlStale", job="execution-gateway"),
+                alert("DatabasePoolExhausted", "warning", job="orchestrator"),
             ],
             alert("DailyLossExceeded"),
         ),
@@ -159,6 +160,7 @@ def test_duties_that_are_late_are_one_incident_and_each_that_joins_is_told(alert
             [
                 alert("MetricMissing", job="execution-gateway", service="execution-gateway"),
                 alert("DeskDutyLate", job="execution-gateway", service="execution-gateway", duty="command"),
+                alert("DatabasePoolExhausted", "warning", job="orchestrator", service="orchestrator"),
             ],
             alert("RiskAddedWhileTripped", service="execution-gateway"),
         ),
