@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Any
 
 import httpx
+from opentelemetry.context import get_value
 
 from telemetry.catalogue import HttpClientLabels, http_client_request_duration_seconds
 from telemetry.wrapping import is_suppressed, wrap
@@ -58,7 +59,7 @@ class _Request:
 
 
 def _is_left_out() -> bool:
-    return is_suppressed("suppress_http_instrumentation")
+    return is_suppressed() or bool(get_value("suppress_http_instrumentation"))
 
 
 def _sent(original: Callable[..., Any]) -> Callable[..., Any]:

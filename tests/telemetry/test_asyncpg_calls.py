@@ -9,8 +9,10 @@ from typing import TypeAlias
 
 import asyncpg
 import pytest
+from fastapi import FastAPI
 from opentelemetry.context import attach, detach, set_value
 
+import telemetry
 from telemetry import asyncpg_calls
 from telemetry.asyncpg_calls import operation
 from telemetry.catalogue import (
@@ -21,6 +23,9 @@ from telemetry.catalogue import (
 )
 from telemetry.testing import Recorded
 from tests.servers import Server, folder, postgres_server
+from tests.telemetry.apart import apart
+from tests.telemetry.test_exposition import parsed
+from tests.telemetry.test_sdk import get, values
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -300,3 +305,28 @@ async def test_no_text_argument_database_or_address_is_in_a_label(dsn: str, conn
 
     shown = {text for key in db_client_operation_duration_seconds.readings() for text in key}
     assert not [text for text in shown if "secret" in text.lower() or "/" in text]
+
+
+def traced_calls(dsn: str) -> list[float]:
+    async def work() -> None:
+        connection = await asyncpg.connect(dsn)  # before init
+        telemetry.init("execution_gateway", app)
+        for _ in range(3):
+            await connection.execute("SELECT 1")
+        async with connection.transaction():
+            [_ async for _ in connection.cursor("SELECT generate_series(1, 25)", prefetch=10)]
+        await connection.close()
+
+    app = FastAPI()
+    asyncio.run(work())
+    operations = "db_client_operation_duration_seconds_count"
+    series = parsed(get(app, "/metrics")[0].content)
+    telemetry.shutdown()
+    return [sum(values(series, operations, db_operation_name=name)) for name in ("SELECT", "FETCH", "BEGIN", "COMMIT")]
+
+
+@pytest.mark.parametrize("exporter", ["none", "otlp"])
+def test_with_spans_each_call_still_counts_once(dsn: str, exporter: str) -> None:
+    done = apart(traced_calls, dsn, OTEL_TRACES_EXPORTER=exporter, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
+
+    assert done.answer == [3, 3, 1, 1]

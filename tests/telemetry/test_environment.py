@@ -125,6 +125,16 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
+    ("value", "instrumented"),
+    [("", True), ("asyncpg", True), (" Redis ,asyncpg", False), ("redis", False), ("*", False), ("redis-py", True)],
+)
+def test_a_library_that_is_named_is_left_alone(value: str, instrumented: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", value)
+
+    assert environment.is_instrumented("redis") == instrumented
+
+
+@pytest.mark.parametrize(
     ("arguments", "web_concurrency", "said"),
     [
         ("--workers 4", "", True),

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from opentelemetry import metrics
 from opentelemetry.context import attach, detach, set_value
 from opentelemetry.sdk.metrics import MeterProvider
+from redis.observability import get_observability_instance
 
 import telemetry
 from telemetry import redis_calls
@@ -160,6 +161,11 @@ def change(connections: _Connections, state: str, amount: int) -> None:
     connections.change(amount, {"db.client.connection.state": state, "db.client.connection.pool.name": "secret-host"})
 
 
+def repeat(connections: _Connections, times: int) -> None:
+    for _ in range(times):
+        change(connections, "used", 1)
+
+
 def test_the_changes_of_all_pools_are_added_up_and_nothing_is_shown_before_the_first() -> None:
     connections = _Connections()
     assert connections.counts() is None
@@ -176,7 +182,7 @@ def test_a_pool_collected_while_the_numbers_are_read_waits_for_no_lock() -> None
     connections = _Connections()
     change(connections, "used", 1)
     with connections._lock:
-        caller = threading.Thread(target=lambda: [change(connections, "used", 1) for _ in range(2000)], daemon=True)
+        caller = threading.Thread(target=lambda: repeat(connections, 2000), daemon=True)
         caller.start()
         caller.join(5)
         assert not caller.is_alive()
@@ -255,7 +261,7 @@ def what_is_touched(postgres_url: str, redis_url: str) -> dict[str, Any]:
     return {
         "text": get(app, "/metrics")[0].text,
         "measured": [hasattr(method, "__wrapped__") for method in methods],
-        "redis": redis.observability.get_observability_instance().is_enabled(),
+        "redis": get_observability_instance().is_enabled(),
     }
 
 
