@@ -4,18 +4,69 @@ from typing import Annotated, Literal, TypedDict
 
 from telemetry import drops
 from telemetry.attributes import Open
-from telemetry.counters import Counter
+from telemetry.counters import Counter, UpDownCounter
 from telemetry.drops import Reason
 from telemetry.gauges import Gauge
-from telemetry.histograms import Histogram
+from telemetry.histograms import LATENCY_BUCKETS, Histogram
 
 METRIC = Open(limit=1000)
+CLIENT_BUCKETS = (0.0001, 0.00025, *LATENCY_BUCKETS)
+"""Redis answers in a tenth of a millisecond."""
+
+# Open, so that nothing is shown at 0 of a library that is not measured.
+DATABASE = Open(limit=2)
+DIRECTION = Open(limit=2)
+Database = Annotated[Literal["postgresql", "redis"], DATABASE]
 
 
 class DependencyLabels(TypedDict):
     """Which dependency was asked."""
 
     dependency: Literal["database", "redis"]
+
+
+class DatabaseOperationLabels(TypedDict):
+    """What was asked of which database, and the class of the error, which is empty when there was none."""
+
+    db_system: Database
+    db_operation_name: Annotated[str, Open(limit=100)]
+    error_type: Annotated[str, Open(limit=50)]
+
+
+class DatabaseErrorLabels(TypedDict):
+    """Which database, and the class of the error."""
+
+    db_system: Database
+    error_type: Annotated[str, Open(limit=50)]
+
+
+class PoolLabels(TypedDict):
+    """All pools of this process for one database together."""
+
+    db_client_connection_pool_name: Database
+
+
+class ConnectionLabels(TypedDict):
+    """All pools of this process for one database together, and what its connections do."""
+
+    db_client_connection_pool_name: Database
+    db_client_connection_state: Literal["idle", "used"]
+
+
+class MessageLabels(TypedDict):
+    """Whether the message was sent or received."""
+
+    redis_client_pubsub_message_direction: Annotated[Literal["publish", "receive"], DIRECTION]
+
+
+class HttpClientLabels(TypedDict):
+    """Whom the request went to, and how it ended. Status and error are empty when there was none."""
+
+    http_request_method: Annotated[str, Open(limit=20)]
+    server_address: Annotated[str, Open(limit=100)]
+    server_port: Annotated[int, Open(limit=100)]
+    http_response_status_code: Annotated[int | str, Open(limit=60)]
+    error_type: Annotated[str, Open(limit=50)]
 
 
 class BuildLabels(TypedDict):
@@ -59,6 +110,56 @@ dependency_ping_duration_seconds = Histogram(
     "dependency_ping_duration_seconds",
     "How long each probe of Redis or PostgreSQL took, with its connection, including failed probes.",
     DependencyLabels,
+    unit="s",
+)
+db_client_operation_duration_seconds = Histogram(
+    "db_client_operation_duration_seconds",
+    "How long calls of PostgreSQL and Redis took, by command and class of error.",
+    DatabaseOperationLabels,
+    unit="s",
+    buckets=CLIENT_BUCKETS,
+)
+db_client_errors_total = Counter(
+    "db_client_errors_total",
+    "Failed calls of PostgreSQL, and failed attempts of Redis calls, by class of error.",
+    DatabaseErrorLabels,
+    unit="{error}",
+)
+db_client_connection_count = Gauge(
+    "db_client_connection_count",
+    "Connections that the pools of this process hold, by what they do.",
+    ConnectionLabels,
+    unit="{connection}",
+    named_like_a_counter=True,
+)
+db_client_connection_max = Gauge(
+    "db_client_connection_max",
+    "How many connections the pools of this process may hold.",
+    PoolLabels,
+    unit="{connection}",
+)
+db_client_connection_pending_requests = UpDownCounter(
+    "db_client_connection_pending_requests",
+    "Callers that wait now because all connections of their pool are in use.",
+    PoolLabels,
+    unit="{request}",
+)
+db_client_connection_wait_time_seconds = Histogram(
+    "db_client_connection_wait_time_seconds",
+    "How long callers waited for a connection of a pool, including those that gave up.",
+    PoolLabels,
+    unit="s",
+)
+redis_client_pubsub_messages_total = Counter(
+    "redis_client_pubsub_messages_total",
+    "Messages published to Redis, or received from it.",
+    MessageLabels,
+    unit="{message}",
+)
+http_client_request_duration_seconds = Histogram(
+    "http_client_request_duration_seconds",
+    "How long requests to other services took, until the answer was read or the request failed.",
+    HttpClientLabels,
     unit="s",
 )
 heartbeat_timestamp_seconds = Gauge(

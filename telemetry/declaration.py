@@ -35,7 +35,7 @@ def check_name(name: str, kind: str, unit: str, *, named_like_a_counter: bool = 
     if name in _TAKEN:
         raise ValueError(f"{name} is a name of Prometheus's own: choose another one")
     for suffix in _DERIVED:
-        if name.endswith(suffix):
+        if name.endswith(suffix) and not (suffix == "_count" and named_like_a_counter):
             raise ValueError(f"{name} ends in {suffix}, as the series of a histogram do: choose another name")
     if kind == "counter" and not name.endswith("_total"):
         raise ValueError(f"{name} is a counter, and Prometheus would call it {name}_total: call it so")

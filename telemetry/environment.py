@@ -73,7 +73,8 @@ def _check_texts() -> None:
         name, equals, _ = pair.partition("=")
         if not equals or not name.strip():
             logger.warning("OTEL_RESOURCE_ATTRIBUTES: %r is not used: it is no name=value", pair[:80])
-    for name in PROTOCOLS:
+    sent = "otlp" in f"{read('OTEL_METRICS_EXPORTER')},{read('OTEL_TRACES_EXPORTER')}".split(",")
+    for name in PROTOCOLS if sent else ():
         if read(name, "http/protobuf") != "http/protobuf":
             logger.warning("%s is not used: http/protobuf is, and its usual port is 4318", name)
     if read("OTEL_CONFIG_FILE"):
@@ -98,6 +99,15 @@ def metrics_exporters() -> set[str]:
 def export_interval() -> float:
     """Seconds between two exports of metrics: `OTEL_METRIC_EXPORT_INTERVAL` in milliseconds, or 5 s, as in a scrape."""
     return int(read("OTEL_METRIC_EXPORT_INTERVAL", "5000")) / 1000
+
+
+def is_instrumented(library: str) -> bool:
+    """Whether a library may be measured and traced: `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS` does not name it.
+
+    The variable is a list with commas of `asyncpg`, `fastapi`, `httpx`, `redis` and `starlette`, or `*` for all.
+    """
+    disabled = {name.strip().lower() for name in read("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS").split(",")}
+    return disabled.isdisjoint((library, "*"))
 
 
 def resource_attribute(name: str) -> str | None:

@@ -20,8 +20,8 @@ from telemetry.registry import process
 class Gauge(Numbers[L], ApiGauge):
     """A value that is set. A series can be removed when the thing that it describes no longer exists.
 
-    There is no series before the first `set`, because 0 could be a wrong value. A name that ends in `_total` is refused
-    unless `named_like_a_counter` is set, for a name that others have chosen.
+    There is no series before the first `set`, because 0 could be a wrong value. A name that ends in `_total` or
+    `_count` is refused unless `named_like_a_counter` is set, for a name that others have chosen.
 
     Example:
 

@@ -155,6 +155,9 @@ def instrument(app: Starlette, *, serves_metrics: bool = True) -> None:
     """
     _known.add(app)
     of_fastapi = hasattr(app, "openapi")
+    if not environment.is_instrumented("fastapi" if of_fastapi else "starlette"):
+        _leave_alone(app)
+        return
     if of_fastapi and has_native_telemetry():
         _leave_out(app, serves_metrics)
         _around(app, _alone)
@@ -165,6 +168,11 @@ def instrument(app: Starlette, *, serves_metrics: bool = True) -> None:
     if of_fastapi and not getattr(app, "_is_instrumented_by_opentelemetry", False):
         module.FastAPIInstrumentor.instrument_app(app, excluded_urls="", meter_provider=asgi.OneMeter())
     _around(app, lambda stack: asgi.measured(stack, leaves_out))
+
+
+def _leave_alone(app: Any) -> None:
+    if (settings := getattr(app, "_telemetry", None)) is not None:
+        settings["exclude"] = lambda _: True
 
 
 def _around(app: Starlette, change: Callable[[Any], Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import logging
 import os
 import platform
@@ -11,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import telemetry
@@ -30,6 +32,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 UNKNOWN = "unknown"
+
+_MEASURED = {
+    "asyncpg": ("asyncpg_calls", "asyncpg_pools"),
+    "httpx": ("http_client",),
+    "redis": ("redis_calls",),
+}
+"""Which modules of this package measure a library. They are loaded when it is installed."""
 
 _registry: CollectorRegistry | None = None
 _endings: list[Ending] = []
@@ -56,9 +65,9 @@ def init(service_name: str, app: object = None) -> None:
     default), `otlp`, both with a comma, or `none`. With `otlp`, metrics are sent every `OTEL_METRIC_EXPORT_INTERVAL`
     milliseconds (default 5000); without `prometheus`, /metrics is empty. `OTEL_TRACES_EXPORTER` is `none` (the default)
     or `otlp`, for spans. Both are sent to `OTEL_EXPORTER_OTLP_ENDPOINT`. `OTEL_PYTHON_FASTAPI_EXCLUDED_URLS` and
-    `OTEL_PYTHON_STARLETTE_EXCLUDED_URLS` have
-    patterns of paths that are not measured. The SDK also reads its other standard variables, such as
-    `OTEL_RESOURCE_ATTRIBUTES`.
+    `OTEL_PYTHON_STARLETTE_EXCLUDED_URLS` have patterns of paths that are not measured.
+    `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS` names libraries that are left alone, of `asyncpg`, `fastapi`, `httpx`,
+    `redis` and `starlette`. The SDK also reads its other standard variables, such as `OTEL_RESOURCE_ATTRIBUTES`.
 
     A second call adds its application and changes nothing else. If it names another service, a warning is logged and
     the first name stays. Never raises: a part that cannot be set up is logged, and the service runs without it.
@@ -90,6 +99,7 @@ def _init(service_name: str, app: object) -> None:
             http.choose_conventions()  # before any instrumentation: the first one decides for all
             if not process.disabled:
                 _attempt("metrics", lambda: _set_up_metrics(service_name, exporters))
+                _measure_libraries()
             _attempt("traces", lambda: _set_up_traces(service_name))
         if app is None:
             _set_up_alone(exporters)
@@ -206,14 +216,15 @@ def _set_up_metrics(service_name: str, exporters: set[str]) -> None:
     _pulled = "prometheus" in exporters
     readers: list[MetricReader] = [_prometheus_reader()] if _pulled else []
     foreign = InMemoryMetricReader() if "otlp" in exporters else None
-    if foreign is not None:
-        readers.append(foreign)
     present = metrics.get_meter_provider()
     if isinstance(present, MeterProvider):
+        foreign = None  # it sends what it has itself
         for reader in readers:
             present.add_metric_reader(reader)
         _set_up["metrics"] = "ours, and what the MeterProvider that was there before records from now on"
     elif type(present).__module__.startswith("opentelemetry.metrics"):  # the API's own, which records nothing
+        if foreign is not None:
+            readers.append(foreign)
         metrics.set_meter_provider(
             MeterProvider(resource=_resource(service_name), metric_readers=readers, shutdown_on_exit=False)
         )
@@ -223,12 +234,17 @@ def _set_up_metrics(service_name: str, exporters: set[str]) -> None:
         _set_up["metrics"] = f"ours, without those of {kind.__module__}.{kind.__qualname__}, which was there before"
     if "otlp" in exporters:
         _attempt("sending metrics", lambda: _send_metrics(service_name, foreign))
-    if is_installed("redis"):
-        observability = load("redis.observability")
-        group = observability.MetricGroup
-        groups = [group.COMMAND, group.CONNECTION_BASIC, group.RESILIENCY]
-        config = observability.OTelConfig(metric_groups=groups, hide_pubsub_channel_names=True)
-        observability.get_observability_instance().init(config)
+
+
+def _measure_libraries() -> None:
+    for library, modules in _MEASURED.items():
+        if is_installed(library) and environment.is_instrumented(library):
+            for module in modules:
+                _attempt(f"the metrics of {library}", partial(_measure, module))
+
+
+def _measure(module: str) -> None:
+    importlib.import_module(f"telemetry.{module}").measure()
 
 
 def _prometheus_reader() -> PrometheusMetricReader:

@@ -48,9 +48,12 @@ def set_up(resource: Callable[[], Resource], close_at_exit: Callable[[Callable[[
 
 
 def _instrument() -> None:
+    from opentelemetry.metrics import NoOpMeterProvider
+
     for package, instrumentor in INSTRUMENTORS.items():
-        if is_installed(package):
+        if is_installed(package) and environment.is_instrumented(package):
             try:
-                getattr(load(f"opentelemetry.instrumentation.{package}"), instrumentor)().instrument()
+                spans = getattr(load(f"opentelemetry.instrumentation.{package}"), instrumentor)()
+                spans.instrument(meter_provider=NoOpMeterProvider())  # the metrics are ours
             except Missing as missing:
                 logger.warning("there are no spans of %s: %s", package, missing)

@@ -118,6 +118,15 @@ def test_paths_that_match_are_not_measured(name: str) -> None:
     assert values(series, DURATION, http_response_status_code="404") == [1]
 
 
+@pytest.mark.parametrize("names", ["fastapi", " Redis, FASTAPI", "*"])
+def test_an_instrumentation_that_is_disabled_measures_no_request(names: str) -> None:
+    done = apart(a_service, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=names)
+    series = parsed(done.answer["text"].encode())
+
+    assert [value for (sample, _), value in series.items() if sample == DURATION] == []
+    assert values(series, "orders_total", **ORDER) == [2]
+
+
 def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "  ")
 
@@ -145,6 +154,16 @@ def test_metrics_are_shown_or_sent_or_both(given: str, exporters: set[str], monk
     monkeypatch.setenv("OTEL_METRICS_EXPORTER", given)
 
     assert environment.metrics_exporters() == exporters
+
+
+@pytest.mark.parametrize(
+    ("value", "instrumented"),
+    [("", True), ("asyncpg", True), (" Redis ,asyncpg", False), ("redis", False), ("*", False), ("redis-py", True)],
+)
+def test_a_library_that_is_named_is_left_alone(value: str, instrumented: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", value)
+
+    assert environment.is_instrumented("redis") == instrumented
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 THEIRS = (
-    "metrics: ours, and those of the MeterProvider that was there before; "
+    "metrics: ours, and what the MeterProvider that was there before records from now on; "
     "traces: those of the TracerProvider that was there before"
 )
 

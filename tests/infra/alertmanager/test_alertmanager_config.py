@@ -104,6 +104,7 @@ def test_money_alerts_are_never_muted() -> None:
     assert muted == {
         *("ServiceDown", "ServiceUnreachable", "MetricMissing", "DeskDutyLate", "PnlStale"),
         "DependencyNotWritable",
+        "DatabasePoolExhausted",
     }
 
 

@@ -28,6 +28,7 @@ EXPECTED = [
     "CollectorDown",
     "DailyLossExceeded",
     "DatabaseConnectionLost",
+    "DatabasePoolExhausted",
     "DayOrderOutlived",
     "DependencyNotWritable",
     "DeskDutyLate",

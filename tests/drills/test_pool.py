@@ -1,0 +1,88 @@
+"""A lock that somebody forgot holds all connections of a service. The warning comes, and goes when the lock does."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import asyncpg
+import httpx
+import pytest
+
+from apps.database import CONNECTIONS
+from tests.drills.figures import say
+from tests.drills.platform import Platform
+from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.drill, pytest.mark.integration, pytest.mark.timeout(300)]
+
+WARNING_SECONDS = 40
+"""3 s until the pool is full, up to 5 s to the next scrape and 4.2 s on its way, 15 s, and 5 s for Slack's group."""
+POOL = '{job="orchestrator", db_client_connection_pool_name="postgresql"'
+
+
+@contextmanager
+def locked(database_url: str, table: str) -> Iterator[None]:
+    """Nobody else can read the table."""
+    with asyncio.Runner() as runner:
+        connection = runner.run(asyncpg.connect(database_url))
+        runner.run(connection.execute(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
+        try:
+            yield
+        finally:
+            runner.run(connection.close())
+
+
+@contextmanager
+def asking(url: str) -> Iterator[None]:
+    """A caller that asks again and again."""
+    stop = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(timeout=15) as client:
+            while not stop.wait(0.05):
+                client.get(url)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_forgotten_lock_that_holds_all_connections_is_told_and_resolves_when_it_is_gone(
+    platform: Platform, record_property: Callable[[str, object], None]
+) -> None:
+    # The gateway cannot run out of connections: one task of it writes, and at most four requests read at once.
+    url = f"{platform.url('orchestrator')}/api/v1/runs"
+    with ExitStack() as callers:
+        with locked(str(platform.stack.addresses["database_url"]), "orchestrator.runs"):
+            began = time.time()
+            for _ in range(2 * CONNECTIONS):
+                callers.enter_context(asking(url))
+            told = platform.wait_for_page("DatabasePoolExhausted", "firing", began, 90, channel="slack")
+            most = platform.query(f"db_client_connection_max{POOL}}}")
+            used = platform.query(
+                f'max_over_time(db_client_connection_count{POOL}, db_client_connection_state="used"}}[30s])'
+            )
+            timed_out = platform.query(
+                'sum(increase(db_client_errors_total{job="orchestrator", db_system="postgresql"}[30s]))'
+            )
+        released = time.time()
+        gone = platform.wait_for_page("DatabasePoolExhausted", "resolved", released, 90, channel="slack")
+    say(record_property, "lock to warning", [told.received_at - began])
+    say(record_property, "lock released to resolution", [gone.received_at - released])
+
+    assert [value for _, value in most] == [CONNECTIONS]
+    assert [value for _, value in used] == [CONNECTIONS]
+    assert timed_out[0][1] > CONNECTIONS
+    assert "orchestrator" in told.annotations["summary"]
+    assert told.received_at - began <= WARNING_SECONDS
+    wait_until(lambda: not platform.firing(), 60, "nothing fires")
+    platform.wait_until_well(60)
+    assert platform.said(began) == []
