@@ -19,7 +19,7 @@ def test_it_prints_name_kind_owner_labels_and_description() -> None:
     assert rows["orders_total"] == (
         "counter\texecution_gateway\tsymbol, side, status\tOrders by how their placement ended."
     )
-    assert rows["redis_connection_status"].startswith("gauge\tevery service\t-\tWhether Redis answered")
+    assert rows["redis_connection_status"].startswith("gauge\tevery service\t-\tWhether Redis took")
 
 
 def test_it_prints_the_declarations_of_any_module() -> None:
