@@ -2,8 +2,8 @@
 
 Every probe makes a connection of its own and closes it. So it waits for no pool, and it sees what a new connection
 sees: a wrong password, no connection left, a full listen queue. A connection that is kept goes on working through all
-of these, and a fresh one every ten seconds would see them too late. A probe costs a service 1.5 ms of CPU for Redis;
-for PostgreSQL 1 to 4 ms, and the server 2.5 ms. A PostgreSQL with `log_connections` logs each.
+of these, and a fresh one every ten seconds would see them too late. A probe costs a service 0.4 ms of CPU for Redis;
+for PostgreSQL 1 ms (3 ms with a password), and the server 2.5 ms. With `log_connections` PostgreSQL logs each.
 """
 
 from __future__ import annotations
