@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from telemetry import runtime
 from telemetry.callbacks import Caller
 from telemetry.catalogue import METRIC, telemetry_series
 from telemetry.drops import Dropped, Reason, dropped, said, warn
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 def render(*registries: CollectorRegistry) -> bytes:
     """The whole answer: this service's metrics, and then those of the registries. Each name is written once."""
+    runtime.refresh()
     exposed = [one for one in list(declared.values()) if isinstance(one, Instrument) and one.is_exposed()]
     METRIC.know(one.name for one in exposed)  # so that their drops begin at 0
     asked = [
@@ -106,7 +108,7 @@ def _others(families: Iterable[Metric], seen: set[str]) -> bytes:
         name = f"{family.name}{_SUFFIXES.get(family.type, '')}"
         names = {name, *(sample.name for sample in family.samples)}
         if not names.isdisjoint(seen):
-            if name in declared:
+            if name in declared and name not in runtime.REPLACED:
                 warn((name, "taken"), f"{name} was also recorded by another library; that one is left out")
             continue
         seen |= names

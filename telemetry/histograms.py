@@ -102,6 +102,13 @@ class Histogram(Instrument[L], metrics.Histogram):
         series = self._series[key] = HistogramSeries(len(self._bounds))
         return series
 
+    def _show(self, key: Key, counts: list[int], amount: float) -> None:
+        """Replaces one series by what was counted elsewhere: how many in each bucket, and the sum."""
+        fresh = HistogramSeries(0)
+        fresh.counts, fresh.sum = counts, amount
+        with self._lock:
+            self._series[key] = fresh
+
     @overload
     def time(self: Histogram[NoLabels]) -> Timer: ...
     @overload

@@ -108,6 +108,13 @@ class Instrument(Generic[L], metaclass=Declaring):
     def expose_known(self) -> None:
         """Creates a series at 0 for each combination of known label values. A gauge creates none: 0 may be wrong."""
 
+    def begin_again(self) -> None:
+        """Forgets what was recorded. For a child: a fork copies the records of the parent, and a lock that is held."""
+        self._lock = threading.Lock()
+        self._met = tuple(Count() for _ in self.labels)
+        self._begin()
+        self.expose_known()
+
     def prepare(self) -> None:
         """Called before a scrape asks for the samples of all metrics, one after the other."""
 
@@ -237,6 +244,10 @@ class Numbers(Instrument[L]):
     def readings(self) -> dict[Key, int | float]:
         """The value of every series."""
         return self.values()
+
+    def _set(self, key: Key, amount: int | float) -> None:
+        """Replaces the value of one series."""
+        self._put(key, lambda _: amount)
 
     def _put(self, key: Key, change: Callable[[int | float], int | float]) -> None:
         """Changes one series. It begins at 0."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import telemetry
-from telemetry import environment, http
+from telemetry import environment, event_loop, http, runtime
 from telemetry.catalogue import build_info, heartbeat_timestamp_seconds
 from telemetry.exposition import render
 from telemetry.extras import Missing, is_installed, load
@@ -81,6 +81,7 @@ def _init(service_name: str, app: object) -> None:
         if not disabled:
             http.choose_conventions()  # before any instrumentation: the first one decides for all
             if not process.disabled:
+                _attempt("runtime", runtime.start)
                 _attempt("metrics", lambda: _set_up_metrics(service_name))
             _attempt("traces", lambda: _set_up_traces(service_name))
         if app is None:
@@ -98,6 +99,7 @@ def _init(service_name: str, app: object) -> None:
     elif _process_id != os.getpid():
         logger.warning("init was called before this process was forked: spans of before may be lost")
         _process_id = os.getpid()
+    event_loop.measure()
     if app is not None:
         _add(app)
 
@@ -116,6 +118,7 @@ def _add(app: object) -> None:
         logger.warning("init was called after the application had started: some of its requests may not be measured")
     http.serve_metrics(inner, _render)
     if not process.disabled:
+        _attempt("event loop", lambda: http.when_it_starts(inner, event_loop.measure))
         _attempt("HTTP", lambda: http.instrument(inner))
 
 
@@ -180,7 +183,7 @@ def _set_up_metrics(service_name: str) -> None:
     from opentelemetry import metrics
     from opentelemetry.exporter.prometheus import PrometheusMetricReader
     from opentelemetry.sdk.metrics import MeterProvider
-    from prometheus_client import CollectorRegistry, ProcessCollector
+    from prometheus_client import CollectorRegistry
 
     heartbeat_timestamp_seconds.watch(time.time)
     version = environment.resource_attribute("service.version") or UNKNOWN
@@ -189,7 +192,6 @@ def _set_up_metrics(service_name: str) -> None:
     if chosen != "prometheus":
         logger.warning("OTEL_METRICS_EXPORTER=%s: only prometheus and none are supported; /metrics is served", chosen)
     _registry = CollectorRegistry()
-    ProcessCollector(registry=_registry)
     reader = PrometheusMetricReader(registry=_registry, scope_info_enabled=False)
     present = metrics.get_meter_provider()
     if isinstance(present, MeterProvider):
