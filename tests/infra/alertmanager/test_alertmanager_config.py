@@ -100,7 +100,17 @@ def test_money_alerts_are_never_muted() -> None:
     muted = set[str]().union(*(names(rule["target_matchers"]) for rule in SETTINGS["inhibit_rules"]))
 
     assert muted.isdisjoint(MONEY)
-    assert muted == {"ServiceDown", "ServiceUnreachable", "MetricMissing", "DeskDutyLate", "PnlStale"}
+    assert muted == {
+        "ServiceDown",
+        "ServiceUnreachable",
+        "MetricMissing",
+        "DeskDutyLate",
+        "PnlStale",
+        "EventLoopBlocked",
+        "MemoryHigh",
+        "FileDescriptorsHigh",
+        "ClockSkew",
+    }
 
 
 def test_an_alert_that_mutes_others_outlasts_them_but_by_20_s_at_most() -> None:

@@ -25,11 +25,15 @@ RULES: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rules
 NAMES = sorted({rule["alert"] for rule in RULES})
 EXPECTED = [
     "CircuitBreakerTripped",
+    "ClockSkew",
     "CollectorDown",
     "DailyLossExceeded",
     "DatabaseConnectionLost",
     "DayOrderOutlived",
     "DeskDutyLate",
+    "EventLoopBlocked",
+    "FileDescriptorsHigh",
+    "MemoryHigh",
     "MetricMissing",
     "OutcomeUnknown",
     "PnlStale",
