@@ -59,6 +59,9 @@ class Gauge(Numbers[L], ApiGauge):
         """
         self._record(self._set, amount, attributes)
 
+    def _set(self, key: Key, amount: int | float) -> None:
+        self._put(key, lambda _: amount)
+
     @overload
     def remove(self: Gauge[NoLabels]) -> None: ...
     @overload

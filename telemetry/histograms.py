@@ -102,12 +102,12 @@ class Histogram(Instrument[L], metrics.Histogram):
         series = self._series[key] = HistogramSeries(len(self._bounds))
         return series
 
-    def _show(self, key: Key, counts: list[int], amount: float) -> None:
-        """Replaces one series by what was counted elsewhere: how many in each bucket, and the sum."""
-        fresh = HistogramSeries(0)
-        fresh.counts, fresh.sum = counts, amount
+    def _reach(self, key: Key, counts: list[int], amount: float) -> None:
+        """Raises one series to what was counted elsewhere. Of two scrapes at once, the later one may come first."""
         with self._lock:
-            self._series[key] = fresh
+            series = self._series.get(key) or self._open(key)
+            if sum(counts) >= sum(series.counts):
+                series.counts, series.sum = list(counts), amount
 
     @overload
     def time(self: Histogram[NoLabels]) -> Timer: ...

@@ -245,10 +245,6 @@ class Numbers(Instrument[L]):
         """The value of every series."""
         return self.values()
 
-    def _set(self, key: Key, amount: int | float) -> None:
-        """Replaces the value of one series."""
-        self._put(key, lambda _: amount)
-
     def _put(self, key: Key, change: Callable[[int | float], int | float]) -> None:
         """Changes one series. It begins at 0."""
         with self._lock:

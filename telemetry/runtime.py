@@ -37,6 +37,8 @@ STANDARD = (
     process_start_time_seconds,
 )
 """Gauges with the names and values of prometheus_client."""
+COUNTED = (process_cpu_seconds_total, python_gc_collections_total, python_gc_pause_seconds)
+"""What the interpreter and the system count. Each scrape raises these to it."""
 REPLACED = {one.name for one in (*STANDARD, process_cpu_seconds_total, python_gc_collections_total)}
 """What the default registry of prometheus_client has, too."""
 
@@ -81,13 +83,13 @@ def start() -> None:
 def _begin_again() -> None:
     _pauses.forget()
     _before_fork[:] = _collections()
-    for one in (event_loop_lag_seconds, python_gc_collections_total, python_gc_pause_seconds):
+    for one in (*COUNTED, event_loop_lag_seconds):
         one.begin_again()
 
 
 def refresh() -> None:
     """Reads the present values, before each answer of /metrics. What the system does not tell has no series."""
-    process_cpu_seconds_total._set((), time.process_time())
+    process_cpu_seconds_total._reach((), time.process_time())
     known: dict[str, float | None] = {**_known(), process_memory_limit_bytes.name: memory.limit_bytes()}
     for gauge in (*STANDARD, process_memory_limit_bytes):
         value = known.get(gauge.name)
@@ -96,8 +98,8 @@ def refresh() -> None:
         else:
             gauge.set(value)
     for generation, (collections, before) in enumerate(zip(_collections(), _before_fork, strict=True)):
-        python_gc_collections_total._set((str(generation),), collections - before)
-    python_gc_pause_seconds._show((), *_pauses.seen)
+        python_gc_collections_total._reach((str(generation),), collections - before)
+    python_gc_pause_seconds._reach((), *_pauses.seen)
 
 
 def _collections() -> list[int]:

@@ -175,6 +175,24 @@ def test_a_collection_in_a_thread_that_holds_a_lock_of_ours_is_counted_and_stops
     assert sum(python_gc_pause_seconds.values()[()][0]) > before
 
 
+def test_a_scrape_that_is_overtaken_by_a_later_one_takes_nothing_back(
+    started: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = (runtime._pauses.seen, runtime._collections(), time.process_time())
+    gc.collect()
+    while time.process_time() == earlier[2]:
+        pass
+    runtime.refresh()
+    shown = seen()
+    monkeypatch.setattr(runtime._pauses, "seen", earlier[0])
+    monkeypatch.setattr(runtime, "_collections", lambda: earlier[1])
+    monkeypatch.setattr(time, "process_time", lambda: earlier[2])
+
+    runtime.refresh()
+
+    assert seen() == shown
+
+
 def test_starting_twice_counts_once(started: None) -> None:
     runtime.start()
 
