@@ -77,6 +77,12 @@ class BuildLabels(TypedDict):
     telemetry: Annotated[str, Open(limit=10)]
 
 
+class GenerationLabels(TypedDict):
+    """The generation of objects that was searched for garbage: 0 is the youngest, and 2 is all objects."""
+
+    generation: Literal["0", "1", "2"]
+
+
 class DropLabels(TypedDict):
     """Which metric did not take a record, and why."""
 
@@ -170,6 +176,41 @@ build_info = Gauge(
     "Always 1; the labels are the versions of the service, of Python and of the telemetry library.",
     BuildLabels,
     unit="1",
+)
+event_loop_lag_seconds = Histogram(
+    "event_loop_lag_seconds",
+    "How late a timer of the event loop was, 20 times a second; while the loop is blocked nothing else runs on it.",
+    unit="s",
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+process_cpu_seconds_total = Counter(
+    "process_cpu_seconds_total", "User and system processor time of this process.", unit="s"
+)
+process_resident_memory_bytes = Gauge(
+    "process_resident_memory_bytes", "Memory of this process that is in RAM.", unit="By"
+)
+process_virtual_memory_bytes = Gauge("process_virtual_memory_bytes", "Virtual memory of this process.", unit="By")
+process_memory_limit_bytes = Gauge(
+    "process_memory_limit_bytes",
+    "Memory that this process may use: the least limit of its control groups, or what the machine has.",
+    unit="By",
+)
+process_open_fds = Gauge("process_open_fds", "Open file descriptors of this process.", unit="{fd}")
+process_max_fds = Gauge("process_max_fds", "The most file descriptors that this process may have open.", unit="{fd}")
+process_start_time_seconds = Gauge(
+    "process_start_time_seconds", "When this process was started, in seconds since 1970.", unit="s"
+)
+python_gc_collections_total = Counter(
+    "python_gc_collections_total",
+    "Collections of garbage by the interpreter, by generation.",
+    GenerationLabels,
+    unit="{collection}",
+)
+python_gc_pause_seconds = Histogram(
+    "python_gc_pause_seconds",
+    "How long each collection of garbage took; nothing else runs in the interpreter meanwhile.",
+    unit="s",
+    buckets=(0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1),
 )
 telemetry_dropped_total = Counter(
     drops.COUNTER, "Records that were dropped, by metric and reason.", DropLabels, unit="{record}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from telemetry import runtime
 from telemetry.catalogue import METRIC, telemetry_series
 from telemetry.drops import Dropped, Reason, dropped, said
 from telemetry.instrument import Instrument
@@ -23,6 +24,7 @@ def exposed() -> list[Instrument[Any]]:
 
 def collect(metrics: list[Instrument[Any]]) -> Collected:
     """The samples of these metrics. The number of series comes last, because it counts the others."""
+    runtime.refresh()
     for one in metrics:
         _prepare(one)
     collected = [(one, _samples(one)) for one in metrics if one is not telemetry_series]

@@ -67,6 +67,10 @@ class Counter(Sums[L], metrics.Counter):
             raise Dropped(Reason.NEGATIVE, f"{amount} would make a counter go down")
         self._add(key, amount)
 
+    def _reach(self, key: Key, amount: int | float) -> None:
+        """Raises one series to what was counted elsewhere. Of two scrapes at once, the later one may come first."""
+        self._put(key, lambda before: max(before, amount))
+
     def bind(self, attributes: L) -> BoundCounter:
         """The counter with these labels, for a place that records them often.
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from telemetry import runtime
 from telemetry.callbacks import Caller
 from telemetry.collection import collect, exposed, failed
 from telemetry.drops import Dropped, said, warn
@@ -88,7 +89,7 @@ def _others(families: Iterable[Metric], seen: set[str]) -> bytes:
         name = f"{family.name}{_SUFFIXES.get(family.type, '')}"
         names = {name, *(sample.name for sample in family.samples)}
         if not names.isdisjoint(seen):
-            if name in declared:
+            if name in declared and name not in runtime.REPLACED:
                 warn((name, "taken"), f"{name} was also recorded by another library; that one is left out")
             continue
         seen |= names

@@ -102,6 +102,13 @@ class Histogram(Instrument[L], metrics.Histogram):
         series = self._series[key] = HistogramSeries(len(self._bounds))
         return series
 
+    def _reach(self, key: Key, counts: list[int], amount: float) -> None:
+        """Raises one series to what was counted elsewhere. Of two scrapes at once, the later one may come first."""
+        with self._lock:
+            series = self._series.get(key) or self._open(key)
+            if sum(counts) >= sum(series.counts):
+                series.counts, series.sum = list(counts), amount
+
     @overload
     def time(self: Histogram[NoLabels]) -> Timer: ...
     @overload

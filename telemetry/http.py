@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from telemetry import asgi, environment
+from telemetry import asgi, environment, event_loop
 from telemetry.asgi import LeftOut, Scope
 from telemetry.extras import Missing, is_installed, load
 from telemetry.spans import untraced
@@ -82,9 +82,21 @@ def serve_metrics(app: Starlette, render: Callable[[], bytes]) -> None:
     from starlette.routing import Route
 
     async def metrics(_: Request) -> Response:
+        event_loop.measure()  # its server may not have told the application that it starts
         return Response(await in_own_thread(render), media_type=CONTENT_TYPE)
 
     app.router.routes.insert(0, Route("/metrics", metrics, methods=["GET", "HEAD"], include_in_schema=False))
+
+
+def when_it_starts(app: Starlette, work: Callable[[], None]) -> None:
+    """Has the work done on the event loop of the application's server, before the application's own lifespan."""
+    lifespan = app.router.lifespan_context
+
+    def worked(started: Any) -> Any:
+        work()
+        return lifespan(started)
+
+    app.router.lifespan_context = worked
 
 
 async def in_own_thread(work: Callable[[], bytes]) -> bytes:

@@ -108,6 +108,13 @@ class Instrument(Generic[L], metaclass=Declaring):
     def expose_known(self) -> None:
         """Creates a series at 0 for each combination of known label values. A gauge creates none: 0 may be wrong."""
 
+    def begin_again(self) -> None:
+        """Forgets what was recorded. For a child: a fork copies the records of the parent, and a lock that is held."""
+        self._lock = threading.Lock()
+        self._met = tuple(Count() for _ in self.labels)
+        self._begin()
+        self.expose_known()
+
     def prepare(self) -> None:
         """Called before a scrape asks for the samples of all metrics, one after the other."""
 

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import telemetry
-from telemetry import environment, http, traces
+from telemetry import environment, event_loop, http, runtime, traces
 from telemetry.catalogue import build_info, heartbeat_timestamp_seconds
 from telemetry.closing import Closing, Ending
 from telemetry.exposition import render
@@ -98,6 +98,7 @@ def _init(service_name: str, app: object) -> None:
         if not disabled:
             http.choose_conventions()  # before any instrumentation: the first one decides for all
             if not process.disabled:
+                _attempt("runtime", runtime.start)
                 _attempt("metrics", lambda: _set_up_metrics(service_name, exporters))
                 _measure_libraries()
             _attempt("traces", lambda: _set_up_traces(service_name))
@@ -114,6 +115,7 @@ def _init(service_name: str, app: object) -> None:
     elif _process_id != os.getpid():
         logger.warning("init was called before this process was forked: spans of before may be lost")
         _process_id = os.getpid()
+    event_loop.measure()
     if app is not None:
         _add(app)
 
@@ -131,6 +133,8 @@ def _add(app: object) -> None:
     if getattr(inner, "middleware_stack", None) is not None:
         logger.warning("init was called after the application had started: some of its requests may not be measured")
     http.serve_metrics(inner, _render)
+    if not process.disabled:
+        _attempt("event loop", lambda: http.when_it_starts(inner, event_loop.measure))
     if not environment.is_disabled():  # also without metrics: there may be traces
         _attempt("HTTP", lambda: http.instrument(inner))
 
@@ -250,10 +254,9 @@ def _measure(module: str) -> None:
 def _prometheus_reader() -> PrometheusMetricReader:
     global _registry
     from opentelemetry.exporter.prometheus import PrometheusMetricReader
-    from prometheus_client import CollectorRegistry, ProcessCollector
+    from prometheus_client import CollectorRegistry
 
     _registry = CollectorRegistry()
-    ProcessCollector(registry=_registry)
     return PrometheusMetricReader(registry=_registry, scope_info_enabled=False)
 
 

@@ -103,8 +103,8 @@ def test_money_alerts_are_never_muted() -> None:
     assert muted.isdisjoint(MONEY)
     assert muted == {
         *("ServiceDown", "ServiceUnreachable", "MetricMissing", "DeskDutyLate", "PnlStale"),
-        "DependencyNotWritable",
-        "DatabasePoolExhausted",
+        *("DependencyNotWritable", "DatabasePoolExhausted"),
+        *("EventLoopBlocked", "MemoryHigh", "FileDescriptorsHigh", "ClockSkew"),
     }
 
 

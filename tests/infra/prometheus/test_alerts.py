@@ -25,6 +25,7 @@ RULES: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rules
 NAMES = sorted({rule["alert"] for rule in RULES})
 EXPECTED = [
     "CircuitBreakerTripped",
+    "ClockSkew",
     "CollectorDown",
     "DailyLossExceeded",
     "DatabaseConnectionLost",
@@ -32,6 +33,9 @@ EXPECTED = [
     "DayOrderOutlived",
     "DependencyNotWritable",
     "DeskDutyLate",
+    "EventLoopBlocked",
+    "FileDescriptorsHigh",
+    "MemoryHigh",
     "MetricMissing",
     "OutcomeUnknown",
     "PnlStale",
