@@ -14,7 +14,7 @@ import redis
 import redis.asyncio
 from fastapi import FastAPI
 from opentelemetry import metrics
-from opentelemetry.context import attach, detach, set_value
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.metrics import MeterProvider
 from redis.observability import get_observability_instance
 
@@ -147,12 +147,8 @@ def test_a_pool_that_makes_callers_wait_times_them(url: str, recorded: Recorded)
 
 
 def test_a_suppressed_call_is_not_counted(url: str, counts: Counts) -> None:
-    token = attach(set_value("suppress_instrumentation", True))
-    try:
-        with redis.from_url(url) as client:
-            client.get("key")
-    finally:
-        detach(token)
+    with suppress_instrumentation(), redis.from_url(url) as client:
+        client.get("key")
 
     assert counts("GET") == counts("CONNECT") == 0
 
