@@ -281,4 +281,6 @@ def test_a_library_that_is_not_to_be_measured_is_not_touched(
     assert answer["redis"] == of_redis
     assert ('db_client_operation_duration_seconds_count{db_system="redis"' in answer["text"]) == of_redis
     assert ('db_client_operation_duration_seconds_count{db_system="postgresql"' in answer["text"]) == measured[0]
+    waiting = 'db_client_connection_pending_requests{db_client_connection_pool_name="postgresql"} 0\n'
+    assert (waiting in answer["text"]) == measured[1]
     assert ("redis_client_pubsub_messages_total{" in answer["text"]) == of_redis
