@@ -13,6 +13,7 @@ from opentelemetry.metrics import Observation
 
 from telemetry import pools
 from telemetry.catalogue import (
+    DATABASE,
     PoolLabels,
     db_client_connection_max,
     db_client_connection_pending_requests,
@@ -34,6 +35,7 @@ def measure() -> None:
     """Has all pools measured, those that exist from their next use on. A second call changes nothing."""
     wrap(Pool, "_async__init__", _made)
     wrap(Pool, "_acquire", _acquired)
+    DATABASE.know([POSTGRESQL])  # nobody waits before the first one does
     pools.show(POSTGRESQL, _counts)
     db_client_connection_max.watch(_most)
 

@@ -11,7 +11,6 @@ from time import perf_counter
 from typing import Any
 
 import httpx
-from opentelemetry.context import get_value
 
 from telemetry.catalogue import HttpClientLabels, http_client_request_duration_seconds
 from telemetry.wrapping import is_suppressed, wrap
@@ -58,13 +57,9 @@ class _Request:
             http_client_request_duration_seconds.record(perf_counter() - self._began, self._labels)
 
 
-def _is_left_out() -> bool:
-    return is_suppressed() or bool(get_value("suppress_http_instrumentation"))
-
-
 def _sent(original: Callable[..., Any]) -> Callable[..., Any]:
     def measured(self: Any, request: Any) -> Any:
-        if _is_left_out():
+        if is_suppressed():
             return original(self, request)
         one = _Request(request)
         try:
@@ -81,7 +76,7 @@ def _sent(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _sent_async(original: Callable[..., Any]) -> Callable[..., Any]:
     async def measured(self: Any, request: Any) -> Any:
-        if _is_left_out():
+        if is_suppressed():
             return await original(self, request)
         one = _Request(request)
         try:

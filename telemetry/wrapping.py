@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from opentelemetry.context import get_value
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_value
 
 _MARK = "_measured_by_telemetry"
 
@@ -24,5 +24,5 @@ def wrap(owner: Any, name: str, measured: Callable[[Callable[..., Any]], Callabl
 
 
 def is_suppressed() -> bool:
-    """Whether the caller wants this call to be left out, as probes do."""
-    return bool(get_value("suppress_instrumentation"))
+    """Whether this runs in a block of `opentelemetry.instrumentation.utils.suppress_instrumentation`, as probes do."""
+    return bool(get_value(_SUPPRESS_INSTRUMENTATION_KEY))

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import asyncpg
 import pytest
 from fastapi import FastAPI
-from opentelemetry.context import attach, detach, set_value
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 import telemetry
 from telemetry import asyncpg_calls
@@ -289,11 +289,8 @@ async def test_measuring_twice_counts_once_and_a_suppressed_call_not_at_all(
 ) -> None:
     asyncpg_calls.measure()
     await connection.execute("SELECT 1")
-    token = attach(set_value("suppress_instrumentation", True))
-    try:
+    with suppress_instrumentation():
         await connection.execute("SELECT 1")
-    finally:
-        detach(token)
 
     assert counts.all() == {"SELECT": 1}
 

@@ -99,3 +99,21 @@ async def test_waiting_is_timed_and_callers_who_wait_are_counted_until_they_get_
     assert recorded(db_client_connection_pending_requests, POOLS) == 0
     assert recorded(db_client_connection_wait_time_seconds, POOLS) == 4
     assert db_client_connection_wait_time_seconds.values()[("postgresql",)][1] - before >= 0.15
+
+
+async def test_a_caller_for_whom_a_connection_is_made_does_not_wait_for_a_free_one(
+    dsn: str, recorded: Recorded
+) -> None:
+    pending = []
+
+    async def made(_: object) -> None:
+        pending.append(recorded(db_client_connection_pending_requests, POOLS))
+
+    async with (
+        asyncpg.create_pool(dsn, min_size=0, max_size=2, init=made, setup=made) as pool,
+        pool.acquire(),
+        pool.acquire(),
+    ):
+        pass
+
+    assert pending == [0, 0, 0, 0]

@@ -14,7 +14,7 @@ import redis
 import redis.asyncio
 from fastapi import FastAPI
 from opentelemetry import metrics
-from opentelemetry.context import attach, detach, set_value
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.metrics import MeterProvider
 from redis.observability import get_observability_instance
 
@@ -147,12 +147,8 @@ def test_a_pool_that_makes_callers_wait_times_them(url: str, recorded: Recorded)
 
 
 def test_a_suppressed_call_is_not_counted(url: str, counts: Counts) -> None:
-    token = attach(set_value("suppress_instrumentation", True))
-    try:
-        with redis.from_url(url) as client:
-            client.get("key")
-    finally:
-        detach(token)
+    with suppress_instrumentation(), redis.from_url(url) as client:
+        client.get("key")
 
     assert counts("GET") == counts("CONNECT") == 0
 
@@ -285,4 +281,6 @@ def test_a_library_that_is_not_to_be_measured_is_not_touched(
     assert answer["redis"] == of_redis
     assert ('db_client_operation_duration_seconds_count{db_system="redis"' in answer["text"]) == of_redis
     assert ('db_client_operation_duration_seconds_count{db_system="postgresql"' in answer["text"]) == measured[0]
+    waiting = 'db_client_connection_pending_requests{db_client_connection_pool_name="postgresql"} 0\n'
+    assert (waiting in answer["text"]) == measured[1]
     assert ("redis_client_pubsub_messages_total{" in answer["text"]) == of_redis
