@@ -24,8 +24,8 @@ from telemetry.catalogue import (
 from telemetry.testing import Recorded
 from tests.servers import Server, folder, postgres_server
 from tests.telemetry.apart import apart
+from tests.telemetry.service import get, values
 from tests.telemetry.test_exposition import parsed
-from tests.telemetry.test_sdk import get, values
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

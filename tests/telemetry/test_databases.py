@@ -20,8 +20,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 import telemetry
 from tests.servers import Server
 from tests.telemetry.apart import apart
+from tests.telemetry.service import get, values
 from tests.telemetry.test_exposition import parsed
-from tests.telemetry.test_sdk import get, values
 
 
 class Receiver:

@@ -13,8 +13,8 @@ import telemetry
 from apps.catalogue import orders_total
 from telemetry import environment
 from tests.telemetry.apart import apart
+from tests.telemetry.service import ORDER, get, small_app, values
 from tests.telemetry.test_exposition import parsed
-from tests.telemetry.test_sdk import ORDER, get, small_app, values
 
 DURATION = "http_server_request_duration_seconds_count"
 

@@ -17,8 +17,8 @@ from starlette.routing import Mount, Route
 import telemetry
 from telemetry import asgi, http
 from tests.telemetry.apart import apart
+from tests.telemetry.service import get, small_app, values
 from tests.telemetry.test_exposition import Series, parsed
-from tests.telemetry.test_sdk import get, small_app, values
 
 DURATION = "http_server_request_duration_seconds_count"
 FRAMEWORKS = ("newer", "older", "starlette")

@@ -14,9 +14,9 @@ import pytest
 from tests import marks
 from tests.documents import ROOT
 from tests.services import free_port
+from tests.telemetry.service import answers, values
 from tests.telemetry.test_http import DURATION, series_of
 from tests.telemetry.test_http_cases import environment
-from tests.telemetry.test_sdk import answers, values
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.server

@@ -25,7 +25,7 @@ from tests.services import free_port
 from tests.telemetry.apart import apart
 from tests.telemetry.labels import BySide, Side
 from tests.telemetry.pipeline import Pipeline, labels_of, pipeline_running, query
-from tests.telemetry.test_sdk import get, small_app
+from tests.telemetry.service import get, small_app
 from tests.waiting import wait_until
 
 Series = dict[frozenset[tuple[str, str]], float]

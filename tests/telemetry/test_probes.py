@@ -31,9 +31,9 @@ from telemetry.probes import KEY
 from telemetry.testing import Recorded
 from tests.servers import Server, folder, postgres_server, redis_running
 from tests.telemetry.apart import apart
+from tests.telemetry.service import values
 from tests.telemetry.test_databases import Receiver
 from tests.telemetry.test_exposition import parsed
-from tests.telemetry.test_sdk import values
 from tests.waiting import wait_until
 
 FLIP_SECONDS = 3.0

@@ -34,8 +34,8 @@ from telemetry.redis_calls import _Connections, command
 from telemetry.testing import Recorded
 from tests.servers import Server
 from tests.telemetry.apart import apart
+from tests.telemetry.service import get, values
 from tests.telemetry.test_exposition import parsed
-from tests.telemetry.test_sdk import get, values
 
 
 @pytest.fixture

@@ -27,8 +27,8 @@ from telemetry.catalogue import (
     python_gc_pause_seconds,
 )
 from tests.telemetry.apart import apart
+from tests.telemetry.service import get, values
 from tests.telemetry.test_exposition import parsed
-from tests.telemetry.test_sdk import get, values
 
 
 @pytest.fixture

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
-import importlib
 import json
 import os
-import signal
 import socket
-import subprocess
-import sys
-import threading
-import time
 import weakref
-from pathlib import Path
 from typing import Any
 
-import httpx
-import pytest
 from fastapi import FastAPI
 from opentelemetry import metrics, trace
 from opentelemetry.exporter.otlp.proto.http import trace_exporter as otlp
@@ -31,42 +21,9 @@ from starlette.routing import Route as StarletteRoute
 
 import telemetry
 from apps.catalogue import orders_total
-from apps.labels import PlacementLabels
-from apps.vocabulary import PlacementStatus, Side
 from tests.telemetry.apart import apart
-from tests.telemetry.test_exposition import Series, parsed
-from tests.waiting import wait_until
-
-ORDER = PlacementLabels(symbol="AAPL", side=Side.BUY, status=PlacementStatus.SUCCESS)
-
-
-def get(app: FastAPI, *paths: str, **headers: str) -> list[httpx.Response]:
-    """Sends the requests to the application without a server."""
-
-    async def ask() -> list[httpx.Response]:
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://here"
-        ) as client:
-            return [await client.get(path, headers=headers) for path in paths]
-
-    return asyncio.run(ask())
-
-
-def small_app() -> FastAPI:
-    app = FastAPI()
-
-    @app.get("/health")
-    @app.get("/metrics/more")
-    @app.get("/orders/{order_id}")
-    async def answer(order_id: int = 0) -> int:
-        return order_id
-
-    return app
-
-
-def values(series: Series, name: str, **labels: str) -> list[float]:
-    """The values of the series that have this name and at least these labels."""
-    return [value for (sample, have), value in series.items() if sample == name and labels.items() <= set(have)]
+from tests.telemetry.service import ORDER, get, small_app, spans_for_nobody, values
+from tests.telemetry.test_exposition import parsed
 
 
 def a_service_and_a_stranger() -> dict[str, Any]:
@@ -169,44 +126,6 @@ def test_a_part_that_cannot_be_set_up_is_logged_and_the_other_parts_work() -> No
     )
 
 
-def a_process_without_an_application(port: str) -> dict[str, Any]:
-    telemetry.init("execution_gateway")
-    orders_total.add(2, ORDER)
-    app = small_app()
-    get(app, "/orders/1")
-    address = f"http://127.0.0.1:{port}"
-    return {
-        "text": httpx.get(f"{address}/metrics?x=1").text,
-        "type": httpx.get(f"{address}/metrics").headers["content-type"],
-        "elsewhere": httpx.get(f"{address}/").status_code,
-    }
-
-
-def test_without_an_application_metrics_have_their_own_port(free_port: str) -> None:
-    port = free_port
-
-    done = apart(
-        a_process_without_an_application,
-        port,
-        OTEL_EXPORTER_PROMETHEUS_HOST="127.0.0.1",
-        OTEL_EXPORTER_PROMETHEUS_PORT=port,
-    )
-
-    series = parsed(done.answer["text"].encode())
-    assert values(series, "orders_total", **ORDER) == [2]
-    assert values(series, "http_server_request_duration_seconds_count", http_route="/orders/{order_id}") == [1]
-    assert done.answer["type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert done.answer["elsewhere"] == 404
-
-
-def spans_for_nobody() -> float:
-    telemetry.init("execution_gateway")
-    for _ in range(100):
-        with trace.get_tracer("test").start_as_current_span("work"):
-            pass
-    return 0
-
-
 def test_a_process_ends_despite_a_dead_collector_and_a_port_in_use() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         address = f"127.0.0.1:{deaf.getsockname()[1]}"
@@ -221,58 +140,6 @@ def test_a_process_ends_despite_a_dead_collector_and_a_port_in_use() -> None:
     assert 1.5 < done.exit_seconds < 6  # the SDK alone takes 8 s and more
     assert "spans were left unsent after 2000 ms" in done.log
     assert "there is no /metrics: OTEL_EXPORTER_PROMETHEUS_HOST=127.0.0.1" in done.log
-
-
-HEAVY = ("asyncio", "asyncpg", "fastapi", "http.server", "opentelemetry.sdk", "prometheus_client", "redis", "starlette")
-
-
-def test_importing_the_library_loads_neither_the_sdk_nor_any_extra() -> None:
-    code = "import sys, telemetry; print([m for m in sys.argv[1:] if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code, *HEAVY], capture_output=True, text=True, check=True)
-
-    assert done.stdout == "[]\n"
-
-
-def a_service_without_extras(*missing: str) -> dict[str, Any]:
-    for module in missing:
-        sys.modules[module] = None  # type: ignore[assignment]  # so that importing it fails
-    import telemetry
-
-    telemetry.init("somebody")
-    probes = [telemetry.DatabaseProbe("postgresql://nowhere"), telemetry.RedisProbe("redis://nowhere")]
-
-    async def ask() -> None:
-        for probe in probes:
-            await probe.ask()
-            await probe.ask()
-
-    asyncio.run(ask())
-    port = os.environ["OTEL_EXPORTER_PROMETHEUS_PORT"]
-    text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
-    return {"text": text, "up": [probe.up for probe in probes]}
-
-
-def test_a_package_that_is_missing_is_a_sentence_and_what_needs_it_is_unknown(free_port: str) -> None:
-    done = apart(
-        a_service_without_extras,
-        *("fastapi", "asyncpg", "redis", "redis.asyncio", "opentelemetry.exporter.otlp.proto.http.trace_exporter"),
-        OTEL_EXPORTER_PROMETHEUS_HOST="127.0.0.1",
-        OTEL_EXPORTER_PROMETHEUS_PORT=free_port,
-        OTEL_TRACES_EXPORTER="otlp",
-    )
-    series = parsed(done.answer["text"].encode())
-
-    assert "telemetry: there is no part for traces: " in done.log
-    assert "run pip install 'trading-telemetry[otlp]'" in done.log
-    for name, extra in (("database", "asyncpg"), ("redis", "redis")):
-        assert done.log.count(f"the status of {name} is not known: ") == 1
-        assert f"run pip install 'trading-telemetry[{extra}]'" in done.log
-    assert "Traceback" not in done.log
-    assert done.answer["up"] == [None, None]
-    assert values(series, "database_connection_status") == values(series, "redis_connection_status") == []
-    assert values(series, "dependency_writable") == []
-    assert set(values(series, "dependency_ping_duration_seconds_count")) <= {0}  # nothing was asked
-    assert values(series, "heartbeat_timestamp_seconds") != []
 
 
 def applications_of_each_kind() -> dict[str, Any]:
@@ -348,129 +215,6 @@ def test_a_provider_that_cannot_be_read_is_named() -> None:
     assert "heartbeat_timestamp_seconds" in done.answer["text"]
 
 
-def a_user_of_prometheus_client() -> str:
-    import prometheus_client
-
-    prometheus_client.Counter("their_jobs_total", "Jobs.").inc(4)
-    prometheus_client.Gauge("orders_total_x", "Theirs.").set(1)
-    prometheus_client.Counter("orders_total", "A name of ours.").inc(40)
-    app = small_app()
-    telemetry.init("execution_gateway", app)
-    orders_total.add(2, ORDER)
-    return get(app, "/metrics")[0].text
-
-
-def test_what_prometheus_client_records_is_shown_too_unless_its_name_is_ours() -> None:
-    done = apart(a_user_of_prometheus_client)
-    series = parsed(done.answer.encode())
-
-    assert values(series, "their_jobs_total") == [4]
-    assert values(series, "orders_total", **ORDER) == [2]
-    assert len(values(series, "process_cpu_seconds_total")) == 1
-    assert "orders_total was also recorded by another library; that one is left out" in done.log
-
-
-def a_service_whose_threads_are_all_busy() -> float:
-    app, go, busy = FastAPI(), threading.Event(), threading.Semaphore(0)
-
-    @app.get("/blocked")
-    def blocked() -> None:
-        busy.release()
-        go.wait(20)
-
-    telemetry.init("execution_gateway", app)
-
-    async def ask() -> float:
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://here", timeout=30
-        ) as client:
-            waiting = [asyncio.create_task(client.get("/blocked")) for _ in range(60)]
-            for _ in range(40):  # as many threads as an application has
-                await asyncio.to_thread(busy.acquire)
-            began = time.monotonic()
-            answers = [(await client.get("/metrics")).status_code, (await client.head("/metrics")).status_code]
-            took = time.monotonic() - began
-            go.set()
-            await asyncio.gather(*waiting)
-            assert answers == [200, 200]
-            return took
-
-    return asyncio.run(ask())
-
-
-def test_a_scrape_does_not_wait_for_the_threads_of_the_application() -> None:
-    assert apart(a_service_whose_threads_are_all_busy).answer < 5
-
-
-def a_service_with_a_callback_that_hangs() -> dict[str, Any]:
-    app, go, calls = FastAPI(), threading.Event(), []
-
-    @app.get("/work")
-    def work() -> int:
-        return 7
-
-    def hang() -> int:
-        calls.append(1)
-        go.wait()
-        return 1
-
-    telemetry.init("execution_gateway", app)
-    telemetry.Gauge("level", "A level.").watch(hang)
-
-    async def ask() -> dict[str, Any]:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here", timeout=30) as client:
-            scrapes = [asyncio.create_task(client.get("/metrics")) for _ in range(40)]
-            texts = [(await asyncio.wait_for(scrape, 15)).text for scrape in scrapes]
-            worked = (await asyncio.wait_for(client.get("/work"), 5)).json()
-            later = (await client.get("/metrics")).text
-            called = len(calls)
-            go.set()
-            return {"work": worked, "calls": called, "shown": sum("heartbeat" in text for text in texts), "text": later}
-
-    return asyncio.run(ask())
-
-
-def test_a_callback_that_hangs_starves_neither_scrapes_nor_endpoints_and_is_counted() -> None:
-    answer = apart(a_service_with_a_callback_that_hangs).answer
-    series = parsed(answer["text"].encode())
-
-    assert (answer["work"], answer["calls"], answer["shown"]) == (7, 1, 40)
-    assert values(series, "telemetry_dropped_total", metric="level", reason="callback_hangs")[0] >= 1
-    assert values(series, "level") == []
-
-
-def a_scrape_of_a_port_of_its_own(host: str, port: str) -> dict[str, Any]:
-    telemetry.init("execution_gateway")
-    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    head = httpx.head(f"{address}/metrics")
-    return {
-        "head": [head.status_code, head.text, int(head.headers["content-length"]) > 1000],
-        "get": httpx.get(f"{address}/metrics").status_code,
-    }
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_a_port_of_its_own_answers_head_and_takes_an_address_of_ipv6(host: str, free_port: str) -> None:
-    done = apart(
-        a_scrape_of_a_port_of_its_own,
-        host,
-        free_port,
-        OTEL_EXPORTER_PROMETHEUS_HOST=host,
-        OTEL_EXPORTER_PROMETHEUS_PORT=free_port,
-    )
-
-    assert done.answer == {"head": [200, "", True], "get": 200}
-
-
-@pytest.mark.parametrize("port", ["http", "-1", "70000"])
-def test_a_wrong_port_is_a_sentence(port: str) -> None:
-    done = apart(spans_for_nobody, OTEL_EXPORTER_PROMETHEUS_PORT=port)
-
-    assert "ERROR telemetry.port there is no /metrics: OTEL_EXPORTER_PROMETHEUS_HOST=localhost and " in done.log
-    assert f"OTEL_EXPORTER_PROMETHEUS_PORT={port} cannot be used" in done.log
-    assert "Traceback" not in done.log
-
-
 def a_late_init() -> str:
     app = small_app()
     get(app, "/orders/1")
@@ -499,79 +243,6 @@ def test_an_init_in_a_forked_child_is_said() -> None:
 
     assert done.answer == 0
     assert "init was called before this process was forked" in done.log
-
-
-POST_OFFICE = """
-import sys
-
-import uvicorn
-from fastapi import FastAPI
-
-import telemetry
-
-letters_total = telemetry.Counter("letters_total", "Letters.", unit="{letter}")
-app = FastAPI()
-telemetry.init("post_office", app)
-
-
-@app.post("/letters")
-async def send() -> None:
-    letters_total.add(1)
-
-
-if __name__ == "__main__":
-    uvicorn.run("post_office:app", port=int(sys.argv[1]), reload="--reload" in sys.argv)
-"""
-
-
-@pytest.mark.parametrize("more", [[], ["--reload"]], ids=["", "reload"])
-def test_a_service_whose_file_is_executed_twice_has_each_metric_once(
-    tmp_path: Path, free_port: str, more: list[str]
-) -> None:
-    (tmp_path / "post_office.py").write_text(POST_OFFICE)
-    environment = {**os.environ, "PYTHONPATH": str(Path(telemetry.__file__).parents[1])}
-    log = tmp_path / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "post_office.py", free_port, *more],
-            cwd=tmp_path,
-            env=environment,
-            stdout=output,
-            stderr=output,
-        )
-    address = f"http://127.0.0.1:{free_port}"
-    try:
-        wait_until(lambda: answers(f"{address}/metrics"), 20, "it answers")
-        assert httpx.post(f"{address}/letters").status_code == 200
-        text = httpx.get(f"{address}/metrics").text
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(20)
-    assert "\nletters_total 1\n" in text
-    assert "Traceback" not in log.read_text()
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(url).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-def a_module_that_is_loaded_again() -> str:
-    import telemetry.catalogue
-
-    telemetry.init("execution_gateway", small_app())
-    importlib.reload(telemetry.catalogue)
-    app = small_app()
-    telemetry.init("execution_gateway", app)
-    return get(app, "/metrics")[0].text
-
-
-def test_a_module_of_metrics_may_be_loaded_again() -> None:
-    series = parsed(apart(a_module_that_is_loaded_again).answer.encode())
-
-    assert len(values(series, "heartbeat_timestamp_seconds")) == 1
 
 
 def a_preloaded_worker() -> list[int]:

@@ -25,7 +25,7 @@ from telemetry import http, sampling
 from telemetry.sampling import Deliberate
 from telemetry.scrubbing import Scrubbing
 from tests.telemetry.apart import apart
-from tests.telemetry.test_sdk import get, small_app
+from tests.telemetry.service import get, small_app
 
 Made = tuple[trace.Tracer, InMemorySpanExporter]
 
