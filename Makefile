@@ -11,10 +11,12 @@
 #   make drill         all drills: breaks real things and waits for the pages
 #   make trip          trips the circuit breaker when the gateway hangs: make trip REASON='it hangs' BY=me
 #   make bench         what a request costs beside other libraries, what an order, a tick and a reader cost, also with a million
-#                      filled orders, and what measuring adds to a call of PostgreSQL or Redis: some 7 minutes
+#                      filled orders, what measuring adds to a call of PostgreSQL or Redis, and how long the queries of each
+#                      dashboard take: some 13 minutes
 #   make clean-data    removes what was stored: orders, metrics, pages, logs
 #   make replay-check  replays the crash of 2020 and compares the pages with an independent computation
 #   make format        formats the Python files
+#   make dashboards    writes the dashboards again from infra/grafana
 #   make lock          writes requirements.lock again from pyproject.toml
 #
 # Another Python than python3: make setup PYTHON=python3.12
@@ -24,7 +26,7 @@ ARGS =
 SERVICE ?=
 VENV = .venv/bin
 
-.PHONY: help venv setup up logs check pythons test drill trip bench clean-data replay-check format lock
+.PHONY: help venv setup up logs check pythons test drill trip bench clean-data replay-check format dashboards lock
 .NOTPARALLEL: # prerequisites run in the order written, even with -j
 
 help:
@@ -70,6 +72,7 @@ bench: setup
 	@$(VENV)/python -m tests.benchmarks.requests
 	@$(VENV)/python -m tests.benchmarks.desk
 	@$(VENV)/python -m tests.benchmarks.clients
+	@$(VENV)/python -m tests.benchmarks.dashboards
 
 clean-data:
 	@if test -x $(VENV)/python; then $(VENV)/python -m infra.local clean-data $(ARGS); else echo "There is nothing to remove: nothing was set up here."; fi
@@ -80,6 +83,9 @@ replay-check: setup
 format: venv
 	$(VENV)/ruff format
 	$(VENV)/ruff check --fix
+
+dashboards: venv
+	@$(VENV)/python -m infra.grafana
 
 lock: venv
 	$(VENV)/uv pip compile -q --prerelease=if-necessary-or-explicit --universal --generate-hashes --no-annotate --no-header pyproject.toml --all-extras --group platform --group local --group dev -o requirements.lock

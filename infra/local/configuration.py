@@ -24,6 +24,7 @@ def write_prometheus(folder: Path, addresses: Addresses) -> Path:
     (folder / "targets").mkdir(parents=True)
     for source in PROMETHEUS.glob("*.yml"):
         shutil.copy(source, folder)
+    shutil.copytree(PROMETHEUS / "rules", folder / "rules")
     here = {f"{HOST}:{port}": addresses.target(name) for name, port in PORTS.items()}
     for source in (PROMETHEUS / "targets").glob("*.yml"):
         groups = yaml.safe_load(source.read_text())

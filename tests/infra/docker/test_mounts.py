@@ -45,6 +45,13 @@ def test_prometheus_finds_its_targets_beside_its_configuration() -> None:
     assert ports == native_ports
 
 
+def test_prometheus_finds_its_rules_beside_its_configuration() -> None:
+    settings = yaml.safe_load((ROOT / "infra/prometheus/prometheus.yml").read_text())
+
+    for file in settings["rule_files"]:
+        assert (ROOT / "infra/prometheus" / file).exists()
+
+
 def test_the_collector_has_the_very_configuration_that_runs_natively() -> None:
     [native_file] = [Path(value) for value in flags(NATIVE["collector"].command[1:]).values()]
 

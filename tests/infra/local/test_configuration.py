@@ -41,6 +41,16 @@ def test_every_file_of_targets_that_prometheus_is_to_read_is_written(tmp_path: P
     assert read == {f"targets/{file.name}" for file in (main.parent / "targets").iterdir()}
 
 
+def test_every_rule_file_that_prometheus_is_to_read_is_written(tmp_path: Path) -> None:
+    main = configuration.write_prometheus(tmp_path / "prometheus", ADDRESSES)
+    configuration.write_prometheus(main.parent, ADDRESSES)  # at each start again
+
+    read = yaml.safe_load(main.read_text())["rule_files"]
+    assert read == ["alerts.yml", "rules/recording.yml"]
+    for file in read:
+        assert (main.parent / file).read_text() == (configuration.PROMETHEUS / file).read_text()
+
+
 def test_runbooks_are_where_the_pager_of_this_run_is(tmp_path: Path) -> None:
     main = configuration.write_prometheus(tmp_path / "prometheus", ADDRESSES)
 

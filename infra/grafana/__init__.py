@@ -1,0 +1,1 @@
+"""The dashboards: what generates them, and the files that Grafana loads."""

@@ -1,0 +1,273 @@
+"""The dashboard telemetry-pipeline: whether what the other dashboards and the alerts say can be trusted."""
+
+from infra.grafana.boards import ALERTS, JOB, SERVICES, board
+from infra.grafana.panels import (
+    BAD,
+    BYTES,
+    GOOD,
+    NONE,
+    NUMBER,
+    PER_SECOND,
+    RATIO,
+    SECONDS,
+    UP,
+    Lines,
+    Query,
+    Stat,
+    States,
+    Table,
+    Timeline,
+)
+
+BEATS: States = {0: ("SILENT", BAD), 1: ("beats", GOOD)}
+WORKS: States = {0: ("work", GOOD), 1: ("FAIL", BAD)}
+PIPELINE = 'job=~"otel-collector|prometheus|alertmanager"'
+# The name of a group of rules begins with its file.
+GROUP = '"group", "$1", "rule_group", ".*;(.*)"'
+
+
+def failures(counter: str, instead: str) -> str:
+    """The rate of a counter that has no series before the first failure: until then 0, if `instead` is there."""
+    return f"sum(rate({counter}[$__rate_interval])) or 0 * sum({instead})"
+
+
+def build() -> str:
+    """The text of its file."""
+    all_right = [
+        Stat(
+            "Watchdog",
+            NONE,
+            [Query('count(ALERTS{alertname="Watchdog", alertstate="firing"}) or vector(0)')],
+            "Whether Prometheus sends the beats that the dead man's switch waits for.",
+            states=BEATS,
+            alerts=["Watchdog"],
+        ),
+        Stat(
+            "Pipeline",
+            NONE,
+            [Query(f"max by (job) (up{{{PIPELINE}}})", "{{job}}")],
+            "Whether the collector, Prometheus and Alertmanager answer.",
+            width=8,
+            states=UP,
+            alerts=["CollectorDown"],
+        ),
+        Stat(
+            "Queue in use",
+            RATIO,
+            [Query("max(otelcol_exporter_queue_size) / max(otelcol_exporter_queue_capacity)")],
+            "How full the collector's queue on disk is. A full one loses what comes next.",
+        ),
+        Stat(
+            "Rules",
+            NONE,
+            [Query("sum(increase(prometheus_rule_evaluation_failures_total[5m])) > bool 0")],
+            "Whether a rule failed in the last 5 min: its alert cannot fire.",
+            states=WORKS,
+        ),
+        Stat(
+            "Notifications",
+            NONE,
+            [Query("sum(increase(alertmanager_notifications_failed_total[5m])) > bool 0")],
+            "Whether Alertmanager could not deliver something in the last 5 min.",
+            states=WORKS,
+        ),
+    ]
+    collector = [
+        Lines(
+            "Collector queue",
+            NUMBER,
+            [Query("max by (exporter) (otelcol_exporter_queue_size)", "{{exporter}}")],
+        ),
+        Lines(
+            "Samples sent and failed",
+            PER_SECOND,
+            [
+                Query("sum(rate(otelcol_exporter_sent_metric_points[$__rate_interval]))", "sent"),
+                Query(
+                    failures("otelcol_exporter_send_failed_metric_points", "otelcol_exporter_queue_size"), "given up"
+                ),
+                Query(
+                    failures("otelcol_exporter_enqueue_failed_metric_points", "otelcol_exporter_queue_size"),
+                    "queue full",
+                ),
+            ],
+            "What became of the samples on their way to Prometheus.",
+        ),
+        Lines(
+            "Samples taken in and refused",
+            PER_SECOND,
+            [
+                Query(
+                    "sum by (receiver) (rate(otelcol_receiver_accepted_metric_points[$__rate_interval]))",
+                    "from {{receiver}}",
+                ),
+                Query(
+                    "sum by (receiver) (rate(otelcol_receiver_refused_metric_points[$__rate_interval]))",
+                    "refused {{receiver}}",
+                ),
+            ],
+            "What came to the collector. It refuses samples when it has no memory left.",
+        ),
+    ]
+    scrapes = [
+        Timeline(
+            "Scrapes",
+            NONE,
+            [Query('max by (job) (up{job=~"$job"})', "{{job}}")],
+            states=UP,
+            alerts=["ServiceUnreachable", "CollectorDown"],
+        ),
+        Lines(
+            "Duration of scrapes",
+            SECONDS,
+            [Query('max by (job) (scrape_duration_seconds{job=~"$job"})', "{{job}}")],
+        ),
+        Lines(
+            "Samples of a scrape",
+            NUMBER,
+            [Query('max by (job) (scrape_samples_scraped{job=~"$job"})', "{{job}}")],
+        ),
+    ]
+    clocks = [
+        Lines(
+            "Age of the newest sample",
+            SECONDS,
+            [Query(f"time() - max by (job) (timestamp(up{{{SERVICES}}}))", "{{job}}")],
+            "How far behind Prometheus is: up to a scrape of 5 s and the way.",
+            width=12,
+            alerts=["ClockSkew"],
+        ),
+        Lines(
+            "Clocks of the services",
+            SECONDS,
+            [Query("max by (job) (heartbeat_timestamp_seconds - timestamp(heartbeat_timestamp_seconds))", "{{job}}")],
+            "By how much the clock of a service is ahead of the collector's, which gives each sample its time.",
+            width=12,
+            low=None,
+            alerts=["ClockSkew"],
+        ),
+    ]
+    rules = [
+        Lines(
+            "Rule evaluation",
+            RATIO,
+            [
+                Query(
+                    f"label_replace(prometheus_rule_group_last_duration_seconds"
+                    f" / prometheus_rule_group_interval_seconds, {GROUP})",
+                    "{{group}}",
+                )
+            ],
+            "How much of its interval each group of rules needs. At 100 % evaluations are left out.",
+        ),
+        Lines(
+            "Rules that fail",
+            PER_SECOND,
+            [
+                Query(
+                    "label_replace(sum by (rule_group) (rate("
+                    f"prometheus_rule_evaluation_failures_total[$__rate_interval])), {GROUP})",
+                    "{{group}} failed",
+                ),
+                Query(
+                    "label_replace(sum by (rule_group) (rate("
+                    f"prometheus_rule_group_iterations_missed_total[$__rate_interval])), {GROUP})",
+                    "{{group}} left out",
+                ),
+            ],
+            "Evaluations a second that failed, and rounds that were left out.",
+        ),
+        Lines(
+            "Alerts to Alertmanager",
+            PER_SECOND,
+            [
+                Query("sum(rate(prometheus_notifications_sent_total[$__rate_interval]))", "sent"),
+                Query("sum(rate(prometheus_notifications_errors_total[$__rate_interval]))", "not taken"),
+                Query("sum(rate(prometheus_notifications_dropped_total[$__rate_interval]))", "given up"),
+            ],
+            "What Prometheus tells Alertmanager. Each alert that fires is sent again and again.",
+        ),
+    ]
+    notifications = [
+        Lines(
+            "Notifications by channel",
+            PER_SECOND,
+            [
+                Query(
+                    "sum by (integration) (rate(alertmanager_notifications_total[$__rate_interval])) > 0",
+                    "{{integration}}",
+                )
+            ],
+            "What Alertmanager sends to people, and the beats of the Watchdog (webhook).",
+            width=12,
+            alerts=["Watchdog"],
+        ),
+        Lines(
+            "Notifications that failed",
+            PER_SECOND,
+            [
+                Query(
+                    "sum by (integration) (rate(alertmanager_notifications_failed_total[$__rate_interval]))",
+                    "{{integration}}",
+                )
+            ],
+            "What Alertmanager could not deliver.",
+            width=12,
+        ),
+    ]
+    series = [
+        Lines(
+            "Series of the services",
+            NUMBER,
+            [Query('sum by (job) (telemetry_series{job=~"$job"})', "{{job}}")],
+        ),
+        Lines(
+            "Series in Prometheus",
+            NUMBER,
+            [Query("max(prometheus_tsdb_head_series)", "series")],
+        ),
+        Lines(
+            "Dropped records",
+            PER_SECOND,
+            [
+                Query(
+                    'sum by (job, metric, reason) (rate(telemetry_dropped_total{job=~"$job"}[$__rate_interval]))',
+                    "{{job}} {{metric}} {{reason}}",
+                )
+            ],
+            "Records a second that a service could not keep. Each is a fault in the program.",
+            stacked=True,
+        ),
+    ]
+    costs = [
+        Table(
+            "Alerts that fire",
+            NONE,
+            [Query(ALERTS)],
+            width=12,
+            columns={"alertname": "alert", "severity": "severity", "service": "service"},
+        ),
+        Lines(
+            "Memory of the pipeline",
+            BYTES,
+            [
+                Query("max(otelcol_process_memory_rss)", "otel-collector"),
+                Query('max by (job) (process_resident_memory_bytes{job=~"prometheus|alertmanager"})', "{{job}}"),
+            ],
+            "Memory of the collector, Prometheus and Alertmanager.",
+            width=6,
+        ),
+        Lines(
+            "Samples stored",
+            PER_SECOND,
+            [Query("sum(rate(prometheus_tsdb_head_samples_appended_total[$__rate_interval]))", "stored")],
+            "Samples a second.",
+            width=6,
+        ),
+    ]
+    return board(
+        "telemetry-pipeline",
+        "Whether what the other dashboards and the alerts say can be trusted.",
+        [all_right, collector, scrapes, clocks, rules, notifications, series, costs],
+        [JOB],
+    )

@@ -1,0 +1,208 @@
+"""The dashboard trading-overview: money, orders and what they need. The first that people open."""
+
+from infra.grafana.boards import SERVICES, SYMBOL, board, firing
+from infra.grafana.panels import (
+    BAD,
+    DOLLARS,
+    GOOD,
+    NEUTRAL,
+    NONE,
+    NUMBER,
+    PER_MINUTE,
+    PER_SECOND,
+    RATIO,
+    SECONDS,
+    TIME,
+    UP,
+    Bars,
+    Heatmap,
+    Lines,
+    Query,
+    Stat,
+    States,
+    Timeline,
+)
+
+BREAKER: States = {0: ("OPEN", GOOD), 1: ("TRIPPED", BAD)}
+SESSION: States = {0: ("closed", NEUTRAL), 1: ("open", GOOD)}
+ORDERS = '{symbol=~"$symbol"}[$__rate_interval]'
+
+
+def build() -> str:
+    """The text of its file."""
+    all_right = [
+        Stat(
+            "Circuit breaker",
+            NONE,
+            [Query("max(circuit_breaker_state)")],
+            states=BREAKER,
+            alerts=["CircuitBreakerTripped"],
+            board="risk-monitoring",
+        ),
+        firing("critical", "Critical alerts"),
+        Stat(
+            "Services",
+            NONE,
+            [Query(f"max by (job) (up{{{SERVICES}}})", "{{job}}")],
+            "Whether the collector's last scrape of each service was answered.",
+            width=8,
+            states=UP,
+            alerts=["ServiceUnreachable", "ServiceDown"],
+            board="service-health",
+        ),
+        Stat(
+            "Redis",
+            NONE,
+            [Query("min(redis_connection_status)")],
+            "Up if all services reach it.",
+            states=UP,
+            alerts=["RedisConnectionLost"],
+            board="service-health",
+        ),
+        Stat(
+            "PostgreSQL",
+            NONE,
+            [Query("min(database_connection_status)")],
+            "Up if all services reach it.",
+            states=UP,
+            alerts=["DatabaseConnectionLost"],
+            board="service-health",
+        ),
+    ]
+    now = [
+        Stat("Market", NONE, [Query("max(market_session_open)")], states=SESSION),
+        Stat(
+            "Trading date",
+            TIME,
+            [Query("max(trading_date_timestamp_seconds) * 1000")],
+            "The date that is replayed, in the milliseconds that Grafana reads. All else here is in wall-clock time.",
+        ),
+        Stat(
+            "Total P&L",
+            DOLLARS,
+            [Query('max(pnl_dollars{type="total"})')],
+            "Realized plus unrealized, since the start.",
+            decimals=0,
+        ),
+        Stat("Daily P&L", DOLLARS, [Query("max(daily_pnl_dollars)")], decimals=0, board="risk-monitoring"),
+        Stat(
+            "Daily loss of its limit",
+            RATIO,
+            [Query("max(daily_loss_ratio) / max(daily_loss_limit_ratio)")],
+            "How much of the limit the worst loss of the trading date has used. At 100 % the breaker trips.",
+            alerts=["DailyLossExceeded"],
+            board="risk-monitoring",
+        ),
+        Stat("Open positions", NONE, [Query("max(positions_total)")], board="risk-monitoring"),
+    ]
+    money = [
+        Lines("Profit and loss", DOLLARS, [Query("max by (type) (pnl_dollars)", "{{type}}")], width=12, low=None),
+        Lines(
+            "Daily P&L against the limit",
+            DOLLARS,
+            [
+                Query("max(daily_pnl_dollars)", "daily P&L"),
+                Query("-max(daily_loss_limit_ratio) * max(start_of_day_equity_dollars)", "limit"),
+            ],
+            "Below the dashed line the breaker trips, once on each trading date.",
+            width=12,
+            low=None,
+            alerts=["DailyLossExceeded"],
+        ),
+    ]
+    orders = [
+        Lines(
+            "Order flow",
+            PER_MINUTE,
+            [
+                Query(f"60 * sum(rate(orders_total{ORDERS}))", "submissions"),
+                Query(f"60 * sum(rate(order_fills_total{ORDERS}))", "fills"),
+                Query(f"60 * sum(rate(order_cancellations_total{ORDERS}))", "cancellations"),
+                Query(
+                    '60 * sum(rate(orders_total{symbol=~"$symbol", status="rejected"}[$__rate_interval]))', "rejections"
+                ),
+            ],
+            "What happens to orders, per minute.",
+        ),
+        Lines(
+            "Orders per minute by status",
+            PER_MINUTE,
+            [Query(f"60 * sum by (status) (rate(orders_total{ORDERS}))", "{{status}}")],
+            "success: accepted. rejected: by a risk check, the breaker or the venue. failed: an error of ours.",
+            stacked=True,
+        ),
+        Lines(
+            "Rejections by reason",
+            PER_MINUTE,
+            [Query("60 * sum by (reason) (rate(order_rejections_total[$__rate_interval])) > 0", "{{reason}}")],
+            "Of all symbols, per minute. A reason that nothing is refused for has no bar.",
+            stacked=True,
+        ),
+    ]
+    speed = [
+        Lines(
+            "Order placement latency",
+            SECONDS,
+            [
+                Query(
+                    f"histogram_quantile({part}, sum by (le) (rate(order_placement_duration_seconds_bucket{ORDERS})))",
+                    name,
+                )
+                for part, name in ((0.99, "99 %"), (0.5, "median"))
+            ],
+            "99 % and half of the orders were answered within this time.",
+            board="slo",
+        ),
+        Heatmap(
+            "Order placement latency, spread",
+            SECONDS,
+            [Query(f"sum by (le) (rate(order_placement_duration_seconds_bucket{ORDERS}))", "{{le}}")],
+        ),
+        Lines(
+            "Orders by symbol",
+            PER_SECOND,
+            [Query('sum(rate(orders_total{symbol=~"$symbol"}[5m])) by (symbol)', "{{symbol}}")],
+            "Orders a second, over the last 5 min.",
+            stacked=True,
+        ),
+    ]
+    state = [
+        Timeline(
+            "Circuit breaker state",
+            NONE,
+            [Query("max(circuit_breaker_state)", "breaker")],
+            width=12,
+            height=5,
+            states=BREAKER,
+            alerts=["CircuitBreakerTripped"],
+        ),
+        Timeline(
+            "Market session",
+            NONE,
+            [Query("max(market_session_open)", "market")],
+            width=12,
+            height=5,
+            states=SESSION,
+        ),
+    ]
+    positions = [
+        Bars(
+            "Positions by symbol",
+            NUMBER,
+            [Query('sort_desc(max by (symbol) (positions_current{symbol=~"$symbol"}))', "{{symbol}}")],
+        ),
+        Lines(
+            "Position values by symbol",
+            DOLLARS,
+            [Query('max by (symbol) (position_value_dollars{symbol=~"$symbol"})', "{{symbol}}")],
+            width=12,
+            height=12,
+            low=None,
+        ),
+    ]
+    return board(
+        "trading-overview",
+        "Money, orders and what they need, on one page.",
+        [all_right, now, money, orders, speed, state, positions],
+        [SYMBOL],
+    )
