@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grafana_foundation_sdk.builders import dashboard, prometheus
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
-from infra.grafana.panels import BAD, FIRING, RUNBOOKS, SOURCE, Panel, Query, Stat
+from infra.grafana.panels import BAD, FIRING, RUNBOOKS, SOURCE, TITLES, Panel, Query, Stat
 
 COMMAND = "python -m infra.grafana"
-TITLES: Mapping[str, str] = {
-    "trading-overview": "Trading overview",
-    "risk-monitoring": "Risk monitoring",
-    "service-health": "Service health",
-    "telemetry-pipeline": "Telemetry pipeline",
-    "slo": "Service level objectives",
-}
-"""The dashboards by their uid, which is also the name of the file, in the order of the links."""
 ALERTS = 'ALERTS{alertstate="firing", alertname!="Watchdog"}'
 
 # Not a variable, because a service that has been down for longer than what is shown would not be in its list.

@@ -34,6 +34,15 @@ RUNBOOKS: str = yaml.safe_load((ROOT / "infra/prometheus/prometheus.yml").read_t
     "runbooks"
 ]
 
+TITLES: Mapping[str, str] = {
+    "trading-overview": "Trading overview",
+    "risk-monitoring": "Risk monitoring",
+    "service-health": "Service health",
+    "telemetry-pipeline": "Telemetry pipeline",
+    "slo": "Service level objectives",
+}
+"""The dashboards by their uid, which is also the name of the file, in the order of the links."""
+
 DOLLARS = names.Dollars
 SECONDS = names.Seconds
 RATIO = names.PercentUnit
@@ -50,6 +59,7 @@ TIME = names.DatetimeISO
 GOOD, BAD, NEUTRAL = "green", "red", "blue"
 States = Mapping[int, tuple[str, str]]
 UP: States = {0: ("down", BAD), 1: ("up", GOOD)}
+BREAKER: States = {0: ("OPEN", GOOD), 1: ("TRIPPED", BAD)}
 
 LIMIT = "limit"
 """The legend of a series that is drawn as a limit, or its end: "limit", "position limit"."""
@@ -83,10 +93,8 @@ class Panel:
     board: str = ""
     states: States = field(default_factory=dict)
 
-    @property
-    def instant(self) -> bool:
-        """Whether it shows the present only."""
-        return False
+    instant = False
+    """Whether it shows the present only."""
 
     def build(self) -> models.Panel:
         """The panel in Grafana's schema."""
@@ -95,24 +103,29 @@ class Panel:
         panel.description(explain([query.expr for query in self.queries], self.about))
         for letter, query in zip(string.ascii_uppercase, self.queries, strict=False):
             panel.with_target(self._target(query).ref_id(letter))
-        links = [dashboard.DashboardLink(f"Runbook: {name}").url(f"{RUNBOOKS}#{name.lower()}") for name in self.alerts]
-        if self.board:
-            links.append(dashboard.DashboardLink("More").url(f"/d/{self.board}").keep_time(True).include_vars(True))
-        if links:
-            panel.links([link.type(models.DashboardLinkType.LINK).target_blank(True) for link in links])
+        if self.alerts or self.board:
+            panel.links(self._links())
         if self.states:
             results = {
                 str(value): models.ValueMappingResult(text=word, color=colour, index=index)
                 for index, (value, (word, colour)) in enumerate(self.states.items())
             }
             panel.mappings([models.ValueMap(options=results)])
-        built: models.Panel = panel.build()
         # Without steps, Grafana paints everything above 80 red.
-        built.field_config = built.field_config or models.FieldConfigSource()
-        built.field_config.defaults.thresholds = models.ThresholdsConfig(
-            mode=models.ThresholdsMode.ABSOLUTE, steps=[models.Threshold(value=None, color=NEUTRAL)]
-        )
+        everything = models.Threshold(value=None, color=NEUTRAL)
+        panel.thresholds(dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps([everything]))
+        built: models.Panel = panel.build()
         return built
+
+    def _links(self) -> list[dashboard.DashboardLink]:
+        links = [
+            dashboard.DashboardLink(f"Runbook: {name}").url(f"{RUNBOOKS}#{name.lower()}").target_blank(True)
+            for name in self.alerts
+        ]
+        if self.board:
+            more = dashboard.DashboardLink(TITLES[self.board]).url(f"/d/{self.board}")
+            links.append(more.keep_time(True).include_vars(True))
+        return [link.type(models.DashboardLinkType.LINK) for link in links]
 
     def _target(self, query: Query) -> prometheus.Dataquery:
         target = prometheus.Dataquery().datasource(SOURCE).expr(query.expr).legend_format(query.legend)
@@ -132,9 +145,7 @@ class Stat(Panel):
     alarming: bool = False
     """Whether anything above 0 is bad."""
 
-    @property
-    def instant(self) -> bool:
-        return True
+    instant = True
 
     def _panel(self) -> stat.Panel:
         named = len(self.queries) > 1 or bool(self.queries[0].legend)
@@ -205,9 +216,7 @@ class Bars(Panel):
     width: int = 12
     height: int = 12
 
-    @property
-    def instant(self) -> bool:
-        return True
+    instant = True
 
     def _panel(self) -> bargauge.Panel:
         panel = bargauge.Panel().orientation(options.VizOrientation.HORIZONTAL).reduce_options(_LAST())
@@ -238,9 +247,7 @@ class Table(Panel):
     columns: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def instant(self) -> bool:
-        return True
+    instant = True
 
     def _target(self, query: Query) -> prometheus.Dataquery:
         return super()._target(query).format(PromQueryFormat.TABLE)

@@ -3,6 +3,7 @@
 from infra.grafana.boards import SYMBOL, board, firing
 from infra.grafana.panels import (
     BAD,
+    BREAKER,
     DOLLARS,
     GOOD,
     NONE,
@@ -18,7 +19,6 @@ from infra.grafana.panels import (
     States,
     Timeline,
 )
-from infra.grafana.trading_overview import BREAKER
 
 BOOKS: States = {0: ("agree", GOOD), 1: ("DIFFER", BAD)}
 BOOK: States = {0: ("by quotes", GOOD), 1: ("partial", BAD)}

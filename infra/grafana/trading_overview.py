@@ -2,7 +2,7 @@
 
 from infra.grafana.boards import SERVICES, SYMBOL, board, firing
 from infra.grafana.panels import (
-    BAD,
+    BREAKER,
     DOLLARS,
     GOOD,
     NEUTRAL,
@@ -23,7 +23,6 @@ from infra.grafana.panels import (
     Timeline,
 )
 
-BREAKER: States = {0: ("OPEN", GOOD), 1: ("TRIPPED", BAD)}
 SESSION: States = {0: ("closed", NEUTRAL), 1: ("open", GOOD)}
 ORDERS = '{symbol=~"$symbol"}[$__rate_interval]'
 

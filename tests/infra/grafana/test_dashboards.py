@@ -264,12 +264,29 @@ def test_a_limit_is_a_dashed_red_line_and_nothing_else_is(panel: dict[str, Any])
         assert [each["id"] for override in overrides for each in override["properties"] if each["id"] != "unit"] == []
 
 
-def test_every_limit_that_is_a_metric_is_drawn() -> None:
+def test_every_limit_that_is_a_metric_is_drawn_as_one_or_what_it_limits_is_drawn_as_a_part_of_it() -> None:
     limits = {name for name in declared if re.search(r"_limit_\w+$|_connection_max$|_max_fds$", name)}
-    read = {name for name in limits for target in TARGETS if re.search(rf"\b{name}\b", target.expr)}
+    drawn = {
+        name: {
+            "limit" if re.match(rf"-?(?:max|sum by \(job\) )\({name}\b", target.expr) else "part"
+            for target in TARGETS
+            if target.panel["type"] == "timeseries" and re.search(rf"\b{name}\b", target.expr)
+        }
+        for name in limits
+    }
 
-    assert len(limits) == 7
-    assert read == limits
+    assert drawn == {
+        "daily_loss_limit_ratio": {"limit"},
+        "gross_exposure_limit_dollars": {"limit"},
+        "position_limit_dollars": {"limit"},
+        "order_size_limit_dollars": {"limit"},
+        "db_client_connection_max": {"limit"},
+        "process_memory_limit_bytes": {"part"},
+        "process_max_fds": {"part"},
+    }
+    for target in TARGETS:
+        named = [name for name in limits if re.match(rf"-?(?:max|sum by \(job\) )\({name}\b", target.expr)]
+        assert bool(named) == target.legend.endswith("limit"), target.name
 
 
 @each_board
@@ -277,16 +294,14 @@ def test_links_lead_to_dashboards_and_runbooks_that_are_there(board: dict[str, A
     external = yaml.safe_load((ROOT / "infra/prometheus/prometheus.yml").read_text())["global"]["external_labels"]
     headings = re.findall(r"^## (.+)$", (ROOT / "docs/RUNBOOKS/prometheus-alerts.md").read_text(), re.MULTILINE)
     runbooks = {f"{external['runbooks']}#{name.lower()}": f"Runbook: {name}" for name in headings}
-    boards = {f"/d/{name}" for name in DASHBOARDS}
+    boards = {f"/d/{name}": each["title"] for name, each in DASHBOARDS.items()}
 
     links = board["links"]
-    assert {link["url"] for link in links} == boards - {f"/d/{board['uid']}"} | {external["runbooks"]}
-    assert [DASHBOARDS[link["url"][3:]]["title"] for link in links[:-1]] == [link["title"] for link in links[:-1]]
+    own = (f"/d/{board['uid']}", board["title"])
+    everywhere = {*boards.items(), (external["runbooks"], "Runbooks")}
+    assert {(link["url"], link["title"]) for link in links} == everywhere - {own}
     for link in [link for panel in board["panels"] for link in panel.get("links", [])]:
-        if link["title"] == "More":
-            assert link["url"] in boards
-        else:
-            assert runbooks[link["url"]] == link["title"]
+        assert link["title"] == {**runbooks, **boards}[link["url"]]
 
 
 def test_every_alert_is_linked_from_some_panel() -> None:
