@@ -65,7 +65,10 @@ def board(uid: str, description: str, rows: Sequence[Sequence[Panel]], variables
     made.link(dashboard.DashboardLink("Runbooks").type(models.DashboardLinkType.LINK).url(RUNBOOKS).target_blank(True))
     built = made.build()
     built.panels = list(_placed(rows))
-    return json.dumps(built, cls=JSONEncoder, indent=2) + "\n"
+    written = json.loads(json.dumps(built, cls=JSONEncoder))
+    for each in written["links"]:
+        del each["placement"]  # the SDK hides every link in a menu; without a place Grafana shows it at the top
+    return json.dumps(written, indent=2) + "\n"
 
 
 def _placed(rows: Sequence[Sequence[Panel]]) -> list[models.Panel]:
