@@ -177,6 +177,37 @@ def test_a_file_that_is_named_is_there(document: Path) -> None:
         assert (ROOT / path).exists() or (document.parent / path).exists(), path
 
 
+DECISIONS = sorted((ROOT / "docs" / "ADRs").glob("*.md"))
+OVERVIEW = ROOT / "docs" / "ADRs" / "0012-monitoring-stack.md"
+
+
+@pytest.mark.parametrize("document", [file for file in DECISIONS if file.name > "0016"], ids=name)
+def test_a_decision_is_one_screen_with_its_reason_price_and_way_out_and_the_tests_that_hold_it(document: Path) -> None:
+    text = document.read_text()
+    parts = ["Why", "Decision", "What it costs", "Exit", "What would change our mind", "What holds it"]
+
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == parts
+    assert len(text.splitlines()) <= 45
+    assert "`tests/" in text.partition("## What holds it")[2]
+
+
+@pytest.mark.parametrize("document", [file for file in DECISIONS if file != OVERVIEW], ids=name)
+def test_a_decision_is_numbered_and_listed_in_the_overview_and_the_tests_that_it_names_are_there(
+    document: Path,
+) -> None:
+    tests = {file.name for file in (ROOT / "tests").rglob("test_*.py")}
+
+    assert re.match(rf"# ADR-{document.name[:4]}: \w", document.read_text())
+    assert f"]({document.name})" in OVERVIEW.read_text()
+    assert set(re.findall(r"test_\w+\.py", document.read_text())) <= tests
+
+
+def test_no_two_decisions_have_one_number() -> None:
+    numbers = [int(file.name[:4]) for file in DECISIONS]
+
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
 @each_document
 def test_an_address_is_of_this_machine_and_its_port_is_in_use(document: Path) -> None:
     known = {*map(str, PORTS.values()), str(GRAFANA), str(JAEGER)}
