@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +23,10 @@ def blocks(document: Path, language: str) -> list[str]:
 
 def fenced(document: Path) -> list[tuple[str, str]]:
     """Every fenced block: its language and its text."""
-    return [(found[1], textwrap.dedent(found[2])) for found in _FENCED.findall(document.read_text())]
+    return [
+        (language, re.sub(f"^{indent}", "", text, flags=re.MULTILINE))
+        for indent, language, text in _FENCED.findall(document.read_text())
+    ]
 
 
 def prose(document: Path) -> str:

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import apps.catalogue
+import telemetry
 import telemetry.catalogue
 from infra.setup.installation import BIN
 from telemetry.instrument import Instrument
+from telemetry.samples import number_text
 
 TARGET = {"job", "instance"}
 HTTP_SERVER = {
@@ -58,7 +60,7 @@ def names(query: str) -> set[str]:
     """The series that the query asks for."""
     bare = re.sub(r"\"[^\"]*\"|'[^']*'|\[[^\]]*\]|\boffset -?\w+", " ", query)
     bare = _SELECTOR.sub(" ", _GROUPING.sub(" ", bare))
-    words = re.findall(r"(?<![\w.])([a-zA-Z_][a-zA-Z0-9_]*)\b(?!\s*\()", bare)
+    words = re.findall(r"(?<![\w.:])([a-zA-Z_][\w:]*)\b(?!\s*\()", bare)
     return {word for word in words if word.lower() not in _KEYWORDS}
 
 
@@ -73,7 +75,22 @@ def strangers(query: str, examples: Mapping[str, set[str]]) -> set[str]:
     known = series() | {name: labels | TARGET for name, labels in examples.items()}
     asked = names(query)
     possible = set().union(*(known.get(name, set()) for name in asked))
-    return {name for name in asked if name not in known} | (labels(query) - possible)
+    return {name for name in asked if name not in known} | (labels(query) - possible) | _values_of_nobody(query)
+
+
+def _values_of_nobody(query: str) -> set[str]:
+    """The values in the query's selectors that the label never has. A value that is left out is `...`."""
+    metrics = {metric.name: metric for metric in declared_metrics()}
+    found = set()
+    for name, selector in re.findall(r"(\w+){([^}]*)}", query):
+        metric = metrics.get(re.sub(r"_(bucket|count|sum)$", "", name)) or metrics.get(name)
+        takes = {label.name: label.values for label in metric.labels if label.open is None} if metric else {}
+        if isinstance(metric, telemetry.Histogram):
+            takes["le"] = (*map(number_text, metric.buckets), "+Inf")
+        for label, text in re.findall(r"(\w+)!?=[\"']([^\"']*)[\"']", selector):
+            if label in takes and text not in (*takes[label], "..."):
+                found.add(f"{label}={text}")
+    return found
 
 
 def unreadable(query: str) -> str:
