@@ -39,8 +39,8 @@ ADDING_A_METRIC = ROOT / "docs" / "adding-a-metric.md"
 ADDING_AN_ALERT = ROOT / "docs" / "adding-an-alert.md"
 # Each is run by a test, but not as it stands there.
 RUN = {
-    ".venv/bin/python -m telemetry catalogue --markdown > docs/metrics.md",  # below
-    ".local/bin/promtool test rules --run OutcomeUnknown tests/infra/prometheus/rules/desk.yml",  # tests/infra/prometheus/test_alerts.py
+    ".venv/bin/python -m telemetry catalogue --markdown > docs/metrics.md",
+    ".local/bin/promtool test rules --run OutcomeUnknown tests/infra/prometheus/rules/desk.yml",
     ".venv/bin/pytest -q tests/infra/prometheus",
 }
 # No Docker runs where the tests run. tests/infra/docker holds the file that it starts.
