@@ -58,6 +58,13 @@ def test_a_name_in_a_document_is_one_that_the_code_has(document: Path) -> None:
 
 
 @each_document
+def test_a_variable_in_a_document_is_one_that_the_code_has(document: Path) -> None:
+    variables = {found for span in spans(document) for found in re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", span)}
+
+    assert variables - IN_THE_SOURCES == set()
+
+
+@each_document
 def test_what_is_named_like_a_metric_is_one(document: Path) -> None:
     labels = {label for found in queries.metrics().values() for label in found}
     values = {value for metric in queries.declared_metrics() for label in metric.labels for value in label.known}

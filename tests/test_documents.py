@@ -23,7 +23,7 @@ import apps.orchestrator.settings
 import apps.signal_service.settings
 from infra.local.addresses import PORTS
 from infra.local.replay_settings import DEFAULT_START
-from tests.documents import DOCUMENTS, ROOT, anchors, blocks, commands, name, prose
+from tests.documents import DOCUMENTS, ROOT, anchors, blocks, commands, fenced, name, prose, spans
 
 README = ROOT / "README.md"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -43,6 +43,19 @@ RUN = {
     ".local/bin/promtool test rules --run OutcomeUnknown tests/infra/prometheus/rules/desk.yml",
     ".venv/bin/pytest -q tests/infra/prometheus",
 }
+# Which blocks are run or compared, by this file and by test_guide, test_examples, test_document_names,
+# telemetry/test_from_prometheus_client and drills/test_stranger.
+READ = {
+    "CONTRIBUTING.md": {"sh"},
+    "README.md": {"python", "sh"},
+    "docs/CONCEPTS/prometheus-metrics.md": {"promql"},
+    "docs/IMPLEMENTATION_GUIDES/p1.3t1-monitoring-alerting.md": {"json", "python", "sh", "text", "yaml"},
+    "docs/adding-a-metric.md": {"python", "sh"},
+    "docs/adding-an-alert.md": {"markdown", "sh", "yaml"},
+    "docs/from-prometheus-client.md": {"python"},
+    "telemetry/README.md": {"python"},
+}
+GONE = {"make lint"}
 # No Docker runs where the tests run. tests/infra/docker holds the file that it starts.
 DOCKER = ["GRAFANA_PASSWORD='one of your own' docker compose up --build"]
 GRAFANA = 3000
@@ -106,12 +119,27 @@ def test_a_command_is_one_that_some_test_runs(document: Path) -> None:
         assert known or document == GUIDE, command  # tests/test_guide.py runs them all
 
 
-@pytest.mark.parametrize("arguments", [arguments for _, arguments in make_targets()], ids=" ".join)
+def made_within_lines() -> list[list[str]]:
+    """The arguments of each `make` in the text."""
+    texts = {span for document in DOCUMENTS for span in spans(document) if re.match(r"make [a-z]", span)}
+    return [shlex.split(text.replace("...", "x"))[1:] for text in sorted(texts - GONE)]
+
+
+@pytest.mark.parametrize(
+    "arguments", [*(arguments for _, arguments in make_targets()), *made_within_lines()], ids=" ".join
+)
 def test_make_knows_the_target(arguments: list[str]) -> None:
     done = subprocess.run(["make", "-n", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+
+
+@each_document
+def test_a_block_is_in_a_language_that_a_test_of_this_document_reads(document: Path) -> None:
+    languages = {language for language, _ in fenced(document)}
+
+    assert languages <= READ.get(name(document), set()), "run the new blocks in a test, and list them above"
 
 
 def test_a_variable_before_make_is_one_that_a_service_reads() -> None:
