@@ -1,9 +1,7 @@
-"""The documents' requests, and what Prometheus knows of the metrics, against the running platform."""
+"""The README's requests, and what Prometheus knows of the metrics, against the running platform."""
 
 from __future__ import annotations
 
-import argparse
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,13 +11,14 @@ import pytest
 from apps import catalogue
 from infra.local.addresses import PORTS
 from telemetry import Counter, Gauge, Histogram
-from tests.documents import DOCUMENTS, commands
+from tests import curl
+from tests.documents import ROOT, commands
 from tests.stack import Stack
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
-REQUESTS = [command for document in DOCUMENTS for command in commands(document) if command.startswith("curl ")]
+REQUESTS = [command for command in commands(ROOT / "README.md") if command.startswith("curl ")]
 
 
 @pytest.fixture(scope="module")
@@ -45,22 +44,7 @@ def query(stack: Stack, expression: str) -> list[dict[str, Any]]:
 
 
 def send(stack: Stack, command: str) -> Any:
-    """What curl would send, without curl: it need not be installed. An option that is not known here fails."""
-    parser = argparse.ArgumentParser(prog="curl", exit_on_error=False, allow_abbrev=False)
-    parser.add_argument("url")
-    parser.add_argument("-sS", action="store_true")
-    parser.add_argument("-H", action="append", default=[])
-    parser.add_argument("-d")
-    parser.add_argument("--data-urlencode", action="append", default=[])
-    given = parser.parse_args(shlex.split(command)[1:])
-    headers = dict(header.split(": ", 1) for header in given.H)
-    form = {name: value for pair in given.data_urlencode for name, _, value in [pair.partition("=")]}
-    if given.d is not None:
-        headers.setdefault("content-type", "application/x-www-form-urlencoded")
-    method = "POST" if given.d is not None or form else "GET"
-    response = httpx.request(method, here(stack, given.url), headers=headers, content=given.d, data=form or None)
-    assert response.is_success, f"{command}: {response.status_code} {response.text}"
-    return response.json()
+    return curl.send(command, lambda url: here(stack, url)).json()
 
 
 def here(stack: Stack, url: str) -> str:

@@ -27,8 +27,11 @@ class Pipeline:
 
 
 @contextmanager
-def pipeline_running(target: str) -> Iterator[Pipeline]:
-    """Starts both. `target` is what the collector scrapes as the job `orchestrator`."""
+def pipeline_running(target: str = "", checkout: Path = ROOT, rules: str = "") -> Iterator[Pipeline]:
+    """Starts both. `target` is what the collector scrapes as the job `orchestrator`.
+
+    `checkout` has the configuration of the collector, and the file with that name of `rules`, which are evaluated.
+    """
     ports = {name: free_port() for name in ("prometheus", "health", "collector", "grpc", "http", "nobody")}
     with ExitStack() as stack:
         place = stack.enter_context(folder())
@@ -37,7 +40,7 @@ def pipeline_running(target: str) -> Iterator[Pipeline]:
             program_running(
                 [
                     str(BIN / "prometheus"),
-                    f"--config.file={_configuration(place)}",
+                    f"--config.file={_configuration(place, checkout / rules if rules else None)}",
                     f"--web.listen-address=127.0.0.1:{ports['prometheus']}",
                     f"--storage.tsdb.path={place / 'data'}",
                     "--web.enable-otlp-receiver",
@@ -49,11 +52,11 @@ def pipeline_running(target: str) -> Iterator[Pipeline]:
         nobody = f"127.0.0.1:{ports['nobody']}"
         stack.enter_context(
             program_running(
-                [str(BIN / "otelcol"), f"--config={ROOT / 'collector' / 'config.yaml'}"],
+                [str(BIN / "otelcol"), f"--config={checkout / 'collector' / 'config.yaml'}"],
                 place / "collector.log",
                 {
                     **os.environ,
-                    "ORCHESTRATOR_TARGET": target,
+                    "ORCHESTRATOR_TARGET": target or nobody,
                     **{f"{name}_TARGET": nobody for name in ("EXECUTION_GATEWAY", "SIGNAL_SERVICE", "MARKET_DATA")},
                     "PROMETHEUS_OTLP_ENDPOINT": f"{url}/api/v1/otlp",
                     "COLLECTOR_METRICS_PORT": str(ports["collector"]),
@@ -68,13 +71,15 @@ def pipeline_running(target: str) -> Iterator[Pipeline]:
         yield Pipeline(url, f"http://127.0.0.1:{ports['http']}")
 
 
-def _configuration(place: Path) -> Path:
-    """The part of our configuration that decides on names."""
+def _configuration(place: Path, rules: Path | None) -> Path:
+    """The part of our configuration that decides on names, and the rules."""
     file = place / "prometheus.yml"
     file.write_text("otlp:\n  translation_strategy: UnderscoreEscapingWithSuffixes\n")
     assert file.read_text() in (ROOT / "infra" / "prometheus" / "prometheus.yml").read_text().replace(
         "otlp:\n  # A metric has one name: what the service calls orders_total is orders_total here.\n", "otlp:\n"
     )
+    if rules is not None:
+        file.write_text(f"{file.read_text()}rule_files: [{rules}]\n")
     return file
 
 

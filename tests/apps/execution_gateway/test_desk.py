@@ -63,6 +63,9 @@ def test_the_limits_are_in_the_metrics_from_the_start(client: httpx.Client) -> N
     lines = client.get("/metrics").text.splitlines()
 
     assert "gross_exposure_limit_dollars 1500000" in lines
+    assert "position_limit_dollars 200000" in lines
+    assert "order_size_limit_dollars 200000" in lines
+    assert "daily_loss_limit_ratio 0.05" in lines
     assert "orders_outcome_unknown 0" in lines
 
 
