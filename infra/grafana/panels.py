@@ -153,7 +153,7 @@ class Stat(Panel):
         background = self.states or self.alarming
         painted = options.BigValueColorMode.BACKGROUND if background else options.BigValueColorMode.VALUE
         panel = stat.Panel().color_mode(painted).graph_mode(options.BigValueGraphMode.NONE).text_mode(mode)
-        panel.reduce_options(_LAST()).color_scheme(
+        panel.reduce_options(_last()).color_scheme(
             dashboard.FieldColor().mode(models.FieldColorModeId.FIXED).fixed_color(NEUTRAL)
         )
         if self.alarming:
@@ -176,12 +176,7 @@ class Lines(Panel):
         panel: timeseries.Panel = _over_time(timeseries.Panel(), self.queries)
         panel.line_width(2).fill_opacity(0).show_points(options.VisibilityMode.NEVER)
         panel.color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC))
-        panel.legend(
-            common.VizLegendOptions()
-            .display_mode(options.LegendDisplayMode.LIST)
-            .placement(options.LegendPlacement.BOTTOM)
-            .show_legend(True)
-        )
+        panel.legend(_legend())
         panel.tooltip(common.VizTooltipOptions().mode(options.TooltipDisplayMode.MULTI))
         if self.low is not None:
             panel.min(self.low)
@@ -201,12 +196,7 @@ class Timeline(Panel):
         panel = statetimeline.Panel().merge_values(True).show_value(options.VisibilityMode.AUTO).fill_opacity(80)
         panel.line_width(0).row_height(0.8)
         panel.color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.THRESHOLDS))
-        return panel.legend(
-            common.VizLegendOptions()
-            .display_mode(options.LegendDisplayMode.LIST)
-            .placement(options.LegendPlacement.BOTTOM)
-            .show_legend(True)
-        )
+        return panel.legend(_legend())
 
 
 @dataclass(frozen=True)
@@ -219,7 +209,7 @@ class Bars(Panel):
     instant = True
 
     def _panel(self) -> bargauge.Panel:
-        panel = bargauge.Panel().orientation(options.VizOrientation.HORIZONTAL).reduce_options(_LAST())
+        panel = bargauge.Panel().orientation(options.VizOrientation.HORIZONTAL).reduce_options(_last())
         panel.display_mode(options.BarGaugeDisplayMode.BASIC)
         return panel.color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.CONTINUOUS_BL_PU))
 
@@ -270,8 +260,13 @@ _LIMIT = [
 ]
 
 
-def _LAST() -> common.ReduceDataOptions:  # noqa: N802
+def _last() -> common.ReduceDataOptions:
     return common.ReduceDataOptions().calcs(["lastNotNull"]).values(False)
+
+
+def _legend() -> common.VizLegendOptions:
+    below = common.VizLegendOptions().display_mode(options.LegendDisplayMode.LIST).show_legend(True)
+    return below.placement(options.LegendPlacement.BOTTOM)
 
 
 def _over_time(panel: Any, queries: Sequence[Query]) -> Any:
