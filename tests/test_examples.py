@@ -14,7 +14,7 @@ from apps import catalogue
 from infra.local.addresses import PORTS
 from telemetry import Counter, Gauge, Histogram
 from tests import curl
-from tests.documents import ROOT, commands
+from tests.documents import ROOT, blocks, commands
 from tests.stack import Stack
 from tests.waiting import wait_until
 
@@ -84,6 +84,20 @@ def pages_of_the_trip(pages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         page for page in pages if (page["alerts"][0]["name"], page["status"]) == ("CircuitBreakerTripped", "firing")
     ]
     return found if len(found) == 2 else []
+
+
+def test_a_query_of_the_page_on_metrics_finds_what_the_page_says(stack: Stack) -> None:
+    """Those that find nothing while all is well are about something missing, old or wrong, and say so."""
+    page = blocks(ROOT / "docs" / "CONCEPTS" / "prometheus-metrics.md", "promql")
+    empty = [expression.strip() for expression in page if not query(stack, expression)]
+
+    assert empty == [
+        "max(circuit_breaker_state) == 1",
+        'pnl_dollars{type="realized"} + pnl_dollars{type="unrealized"}',
+        'absent(circuit_breaker_state{job="execution-gateway"})',
+        'max by (job) (up{job="execution-gateway"}) == 0 or absent(up{job="execution-gateway"})',
+        "time() - max by (job, instance) (heartbeat_timestamp_seconds) > 15",
+    ]
 
 
 @pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda file: file.stem)
