@@ -57,8 +57,8 @@ pythons: venv
 	@$(VENV)/python -m infra.setup.pythons
 
 test: setup check pythons
-	$(VENV)/pytest -m "server and not drill" -n auto --dist worksteal tests/apps
-	$(VENV)/pytest -m "server and not drill" --ignore tests/apps
+	$(VENV)/pytest -m "server and not drill" -n auto --dist worksteal tests/apps tests/telemetry
+	$(VENV)/pytest -m "server and not drill" --ignore tests/apps --ignore tests/telemetry
 
 drill: setup
 	$(VENV)/pytest tests/drills

@@ -33,8 +33,10 @@ def number(amount: object) -> int | float:
 
 
 def total(before: int | float, amount: int | float) -> int | float:
-    """The sum of both. Raises `Dropped` if it would be infinite."""
+    """The sum of both, a float if it does not fit into 64 bits. Raises `Dropped` if it would be infinite."""
     after = before + amount
+    if isinstance(after, int) and not -(2**63) <= after < 2**63:
+        after = float(after)
     if not math.isfinite(after):
         raise Dropped(Reason.NOT_A_NUMBER, f"the sum is {before}, and adding {amount} would make it infinite")
     return after

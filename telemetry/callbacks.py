@@ -57,7 +57,7 @@ class Caller(Generic[T]):
     """Calls one function, and never while an earlier call still runs: then both scrapes share its answer."""
 
     def __init__(self, work: Callable[[], T]) -> None:
-        self._work = work
+        self.work = work
         self._call: Call[T] | None = None
         self._lock = threading.Lock()
 
@@ -65,7 +65,7 @@ class Caller(Generic[T]):
         """Begins a call, unless one runs."""
         with self._lock:
             if self._call is None or not self._call.runs:
-                self._call = Call(self._work)
+                self._call = Call(self.work)
             return self._call
 
     def ask(self, call: Call[T] | None = None) -> T:

@@ -30,8 +30,13 @@ class Closing:
     def __init__(self, what: str, close: Callable[[], None]) -> None:
         self.what = what
         self._close = close
+        self._asked = threading.Event()
         self._start()
-        os.register_at_fork(after_in_child=self._start)
+        os.register_at_fork(after_in_child=self._start_again)
+
+    def _start_again(self) -> None:
+        if not self._asked.is_set():  # else the parent had ended it before
+            self._start()
 
     def _start(self) -> None:
         self._asked = threading.Event()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from telemetry import runtime
@@ -54,3 +55,9 @@ def failed(metric: Instrument[Any], error: BaseException) -> None:
 
 def _series(samples: list[Sample]) -> int:
     return sum(sample.suffix in ("", "_count") for sample in samples)
+
+
+def taken(metrics: Iterable[Instrument[Any]]) -> set[str]:
+    """The names that are ours: those that are declared, and those of the series of our histograms."""
+    parts = ("_bucket", "_count", "_sum")
+    return {*declared, *(f"{one.name}{part}" for one in metrics if one.kind == "histogram" for part in parts)}

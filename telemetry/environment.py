@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import re
+from importlib import metadata
 from urllib.parse import unquote
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,16 @@ PROTOCOLS = (
     "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
 )
 
+ENDPOINTS = (
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+)
+KNOWN = {
+    "OTEL_EXPORTER_OTLP_COMPRESSION": ("none", "gzip", "deflate"),
+    "OTEL_METRICS_EXEMPLAR_FILTER": ("always_on", "always_off", "trace_based"),
+}
+
 
 def read(name: str, default: str = "") -> str:
     """The value without blanks around it. An empty variable counts as not set, as OpenTelemetry says."""
@@ -73,12 +83,35 @@ def _check_texts() -> None:
         name, equals, _ = pair.partition("=")
         if not equals or not name.strip():
             logger.warning("OTEL_RESOURCE_ATTRIBUTES: %r is not used: it is no name=value", pair[:80])
-    sent = "otlp" in f"{read('OTEL_METRICS_EXPORTER')},{read('OTEL_TRACES_EXPORTER')}".split(",")
-    for name in PROTOCOLS if sent else ():
-        if read(name, "http/protobuf") != "http/protobuf":
-            logger.warning("%s is not used: http/protobuf is, and its usual port is 4318", name)
+    _check_otlp()
+    _check_known()
     if read("OTEL_CONFIG_FILE"):
         logger.warning("OTEL_CONFIG_FILE is ignored: set the other OTEL_ variables instead")
+
+
+def _check_otlp() -> None:
+    chosen = f"{read('OTEL_METRICS_EXPORTER')},{read('OTEL_TRACES_EXPORTER')}".split(",")
+    if "otlp" not in [part.strip() for part in chosen]:
+        return
+    for name in PROTOCOLS:
+        if read(name, "http/protobuf") != "http/protobuf":
+            logger.warning("%s is not used: http/protobuf is, and its usual port is 4318", name)
+    for name in ENDPOINTS:
+        if read(name) and not re.match(r"https?://[^/]", read(name)):
+            _ignore(name, "***", "it does not begin with http:// or https://")
+
+
+def _check_known() -> None:
+    """Variables of which the SDK or the API knows only some values, and raises for others."""
+    for name, known in KNOWN.items():
+        value = read(name)
+        if value and value.lower() not in known:
+            _ignore(name, value, f"it is none of {', '.join(known)}")
+    for name in ("OTEL_PYTHON_METER_PROVIDER", "OTEL_PYTHON_TRACER_PROVIDER"):
+        value = read(name)
+        group = name.lower().replace("otel_python", "opentelemetry")
+        if value and not metadata.entry_points(group=group, name=value):
+            _ignore(name, value, "no package that is installed has one of that name")
 
 
 def is_disabled() -> bool:
@@ -137,12 +170,12 @@ def excluded_urls(framework: str) -> str:
 
 
 def _is_whole(value: str) -> bool:
-    return value.isascii() and value.isdecimal() and int(value) > 0
+    return value.isascii() and value.isdecimal() and len(value) <= 10 and 0 < int(value) < 2**31
 
 
 def _is_positive(value: str) -> bool:
     try:
-        return 0 < float(value) < math.inf
+        return 0 < float(value) < 1_000_000
     except ValueError:
         return False
 

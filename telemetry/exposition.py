@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from telemetry import runtime
 from telemetry.callbacks import Caller
-from telemetry.collection import collect, exposed, failed
+from telemetry.collection import collect, exposed, failed, taken
 from telemetry.drops import Dropped, said, warn
 from telemetry.instrument import Instrument
 from telemetry.registry import declared
@@ -32,7 +32,7 @@ def render(*registries: CollectorRegistry) -> bytes:
     calls = [caller.start() for caller in asked]
     metrics = exposed()
     texts = [_text(metric, samples) for metric, samples in collect(metrics)]
-    names = _taken(metrics)
+    names = taken(metrics)
     for caller, call in zip(asked, calls, strict=True):
         try:
             families = caller.ask(call)
@@ -54,12 +54,6 @@ def _text(metric: Instrument[Any], samples: list[Sample]) -> bytes:
     except BaseException as error:
         failed(metric, error)
         return b""
-
-
-def _taken(exposed: Iterable[Instrument[Any]]) -> set[str]:
-    """The names that are ours: those that are declared, and those of the series of our histograms."""
-    parts = ("_bucket", "_count", "_sum")
-    return {*declared, *(f"{one.name}{part}" for one in exposed if one.kind == "histogram" for part in parts)}
 
 
 def _collected(registry: weakref.ref[CollectorRegistry]) -> list[Metric]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter as Count
 from collections.abc import Callable, Mapping
 from typing import Any, overload
@@ -128,6 +129,13 @@ class Gauge(Numbers[L], ApiGauge):
         Example: `heartbeat_timestamp_seconds.watch(time.time)`.
         """
         self._caller = Caller(observing(callback))
+
+    def begin_again(self) -> None:
+        """Keeps what was set: a fork copies what it describes. Only locks and calls of the parent are forgotten."""
+        self._lock = threading.Lock()
+        self._begun = None
+        if self._caller is not None:
+            self._caller = Caller(self._caller.work)
 
     def prepare(self) -> None:
         """Begins to ask the callback. So the callbacks of a scrape run side by side."""

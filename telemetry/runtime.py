@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from telemetry import memory
 from telemetry.catalogue import (
-    event_loop_lag_seconds,
     process_cpu_seconds_total,
     process_max_fds,
     process_memory_limit_bytes,
@@ -25,6 +24,8 @@ from telemetry.catalogue import (
     python_gc_pause_seconds,
 )
 from telemetry.drops import said, warn
+from telemetry.instrument import Instrument
+from telemetry.registry import declared
 
 if TYPE_CHECKING:
     from prometheus_client import ProcessCollector
@@ -83,8 +84,9 @@ def start() -> None:
 def _begin_again() -> None:
     _pauses.forget()
     _before_fork[:] = _collections()
-    for one in (*COUNTED, event_loop_lag_seconds):
-        one.begin_again()
+    for one in list(declared.values()):
+        if isinstance(one, Instrument):
+            one.begin_again()
 
 
 def refresh() -> None:

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-from opentelemetry.trace import Status
+from opentelemetry.trace import Link, Status
+
+from telemetry.sending import Sending
 
 SECRET = frozenset({
     "client.address", "client.port", "db.query.text", "db.statement", "db.statement.parameters", "db.user",
@@ -17,10 +19,13 @@ SECRET = frozenset({
     "net.sock.peer.addr", "network.peer.address", "network.peer.port", "url.query", "user_agent.original",
 })  # fmt: skip
 """Attributes of the instrumentations that may quote a secret or tell who somebody is."""
+SECRET_PREFIXES = ("redis.create_index.", "redis.search.")
+"""How the names of such attributes begin."""
 ADDRESSES = frozenset({"http.target", "http.url", "url.full"})
 """Attributes that are sent without what may be a password or a value."""
 
 _OPERATION = re.compile(r"(CURSOR: )?[A-Za-z]*")
+_COMMAND = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,31}")
 
 
 class Scrubbing(SpanExporter):
@@ -28,10 +33,13 @@ class Scrubbing(SpanExporter):
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
+        self._sending = Sending("spans", exporter)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Sends them."""
-        return self._exporter.export([scrubbed(span) for span in spans])
+        result = self._exporter.export([scrubbed(span) for span in spans])
+        self._sending.ended(well=result is SpanExportResult.SUCCESS)
+        return result
 
     def shutdown(self) -> None:
         """Ends the other exporter."""
@@ -51,7 +59,7 @@ def scrubbed(span: ReadableSpan) -> ReadableSpan:
         resource=span.resource,
         attributes=_kept(span.attributes),
         events=[Event(event.name, _kept(event.attributes), event.timestamp) for event in span.events],
-        links=span.links,
+        links=[Link(link.context) for link in span.links],
         kind=span.kind,
         status=Status(span.status.status_code),
         start_time=span.start_time,
@@ -61,16 +69,29 @@ def scrubbed(span: ReadableSpan) -> ReadableSpan:
 
 
 def _name(span: ReadableSpan) -> str:
-    """The name. asyncpg's instrumentation takes the first word of the statement, which may have a value in it."""
-    scope = span.instrumentation_scope
-    if scope is None or scope.name != "opentelemetry.instrumentation.asyncpg":
-        return span.name
-    return _OPERATION.match(span.name)[0] or "statement"  # type: ignore[index]
+    """The name, without what a caller may have put into it: a statement, or a command with its key and its value."""
+    scope = span.instrumentation_scope.name if span.instrumentation_scope is not None else ""
+    name = str(span.name).encode("utf-8", "replace").decode()  # one that cannot be written costs a whole batch
+    if scope == "opentelemetry.instrumentation.asyncpg":
+        return _found(_OPERATION, name) or "statement"
+    if scope == "opentelemetry.instrumentation.redis":
+        several = "db.redis.pipeline_length" in (span.attributes or {})
+        return "pipeline" if several else _found(_COMMAND, name) or "command"
+    return name
+
+
+def _found(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.match(text)
+    return found[0] if found else ""
 
 
 def _kept(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
     pairs: Iterable[tuple[str, Any]] = (attributes or {}).items()
-    return {name: _without_values(value) if name in ADDRESSES else value for name, value in pairs if name not in SECRET}
+    return {
+        name: _without_values(value) if name in ADDRESSES else value
+        for name, value in pairs
+        if name not in SECRET and not name.startswith(SECRET_PREFIXES)
+    }
 
 
 def _without_values(address: object) -> str:

@@ -43,6 +43,8 @@ _MEASURED = {
 _registry: CollectorRegistry | None = None
 _endings: list[Ending] = []
 _apps: list[weakref.ref[Any]] = []
+_ended = False
+"""Whether `shutdown` ended what sends."""
 _pulled = True
 """Whether /metrics shows the metrics."""
 _lock = threading.Lock()
@@ -115,6 +117,8 @@ def _init(service_name: str, app: object) -> None:
     elif _process_id != os.getpid():
         logger.warning("init was called before this process was forked: spans of before may be lost")
         _process_id = os.getpid()
+    if _ended:
+        logger.warning("init was called after shutdown: nothing is sent any more, and /metrics goes on")
     event_loop.measure()
     if app is not None:
         _add(app)
@@ -209,7 +213,6 @@ def _resource(service_name: str) -> Resource:
 
 
 def _set_up_metrics(service_name: str, exporters: set[str]) -> None:
-    global _pulled
     from opentelemetry import metrics
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricReader
@@ -217,8 +220,7 @@ def _set_up_metrics(service_name: str, exporters: set[str]) -> None:
     heartbeat_timestamp_seconds.watch(time.time)
     version = environment.resource_attribute("service.version") or UNKNOWN
     build_info.set(1, {"version": version, "python": platform.python_version(), "telemetry": telemetry.__version__})
-    _pulled = "prometheus" in exporters
-    readers: list[MetricReader] = [_prometheus_reader()] if _pulled else []
+    readers: list[MetricReader] = [_prometheus_reader()] if "prometheus" in exporters else []
     foreign = InMemoryMetricReader() if "otlp" in exporters else None
     present = metrics.get_meter_provider()
     if isinstance(present, MeterProvider):
@@ -226,7 +228,7 @@ def _set_up_metrics(service_name: str, exporters: set[str]) -> None:
         for reader in readers:
             present.add_metric_reader(reader)
         _set_up["metrics"] = "ours, and what the MeterProvider that was there before records from now on"
-    elif type(present).__module__.startswith("opentelemetry.metrics"):  # the API's own, which records nothing
+    elif type(present).__name__ == "_ProxyMeterProvider":  # the API's own, until somebody sets another
         if foreign is not None:
             readers.append(foreign)
         metrics.set_meter_provider(
@@ -237,7 +239,7 @@ def _set_up_metrics(service_name: str, exporters: set[str]) -> None:
         kind, foreign = type(present), None
         _set_up["metrics"] = f"ours, without those of {kind.__module__}.{kind.__qualname__}, which was there before"
     if "otlp" in exporters:
-        _attempt("sending metrics", lambda: _send_metrics(service_name, foreign))
+        _attempt("sending metrics", lambda: _send_metrics(service_name, foreign, exporters))
 
 
 def _measure_libraries() -> None:
@@ -260,12 +262,15 @@ def _prometheus_reader() -> PrometheusMetricReader:
     return PrometheusMetricReader(registry=_registry, scope_info_enabled=False)
 
 
-def _send_metrics(service_name: str, foreign: InMemoryMetricReader | None) -> None:
-    exporter = load("opentelemetry.exporter.otlp.proto.http.metric_exporter").OTLPMetricExporter()
-    from telemetry.otlp import Sender
+def _send_metrics(service_name: str, foreign: InMemoryMetricReader | None, exporters: set[str]) -> None:
+    global _pulled
+    make = load("opentelemetry.exporter.otlp.proto.http.metric_exporter").OTLPMetricExporter
+    from telemetry.otlp import INSTANCE, Sender
 
     read = foreign.get_metrics_data if foreign is not None else lambda: None
-    _end_at_exit(Sender(exporter, read, _resource(service_name), environment.export_interval()))
+    chosen = environment.resource_attribute(INSTANCE)
+    _end_at_exit(Sender(make, read, _resource(service_name), environment.export_interval(), chosen))
+    _pulled = "prometheus" in exporters  # only now: else what cannot be sent is shown
     _set_up["metrics"] += ", sent over OTLP"
 
 
@@ -294,8 +299,10 @@ def shutdown(timeout_millis: int = 2000) -> None:
             yield
             telemetry.shutdown()
     """
+    global _ended
     endings = _endings[:]
     _endings.clear()
+    _ended = _ended or bool(endings)
     end = time.monotonic() + timeout_millis / 1000
     for ending in endings:
         ending.begin()

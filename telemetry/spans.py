@@ -47,8 +47,9 @@ def cause() -> Cause | None:
 def span(name: str, causes: Iterable[Cause | None] | None = None) -> Iterator[None]:
     """A span around a block. What the block calls is inside it.
 
-    It is part of the present trace, or begins one. With `causes`, it is part of the trace of the first one, and has
-    links to the others. If none of them is in a trace, no span is made. `name` says what is done, without any value.
+    It is part of the present trace, or begins one. With `causes`, it is part of the trace of the first one, or of the
+    first that is sampled, and has links to the others. If none of them is in a trace, no span is made. `name` says what
+    is done, without any value. It must not be around a `yield` of an async generator, whose consumer would be in it.
 
     Example:
 
@@ -61,6 +62,7 @@ def span(name: str, causes: Iterable[Cause | None] | None = None) -> Iterator[No
             yield
         return
     known = [one for one in causes if one is not None]
+    known.sort(key=lambda one: not one.place.trace_flags.sampled)
     if not known:
         yield
         return

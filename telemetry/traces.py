@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from telemetry import environment
 from telemetry.extras import Missing, is_installed, load
@@ -23,7 +23,7 @@ def set_up(resource: Callable[[], Resource], close_at_exit: Callable[[Callable[[
     from opentelemetry import trace
 
     present = trace.get_tracer_provider()
-    if not type(present).__module__.startswith("opentelemetry.trace"):
+    if not isinstance(present, trace.ProxyTracerProvider):  # the API's own, until somebody sets another
         return "those of the TracerProvider that was there before"
     chosen = environment.read("OTEL_TRACES_EXPORTER", "none")
     if chosen not in ("none", "otlp"):
@@ -53,7 +53,24 @@ def _instrument() -> None:
     for package, instrumentor in INSTRUMENTORS.items():
         if is_installed(package) and environment.is_instrumented(package):
             try:
-                spans = getattr(load(f"opentelemetry.instrumentation.{package}"), instrumentor)()
+                module = load(f"opentelemetry.instrumentation.{package}")
+                kind = getattr(module, instrumentor)
+                spans = _taking_keywords(kind)() if package == "asyncpg" else kind()
                 spans.instrument(meter_provider=NoOpMeterProvider())  # the metrics are ours
             except Missing as missing:
                 logger.warning("there are no spans of %s: %s", package, missing)
+            except Exception:
+                logger.exception("there are no spans of %s", package)
+
+
+def _taking_keywords(instrumentor: Any) -> Any:
+    """asyncpg's instrumentation raises IndexError in the caller for `fetch(query="SELECT 1")`: it must be the first."""
+
+    class TakingKeywords(instrumentor):  # type: ignore[misc]
+        async def _do_execute(self, func: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+            first = next((name for name in ("query", "command") if not args and name in kwargs), None)
+            if first is not None:
+                args, kwargs = (kwargs[first],), {name: value for name, value in kwargs.items() if name != first}
+            return await super()._do_execute(func, instance, args, kwargs)
+
+    return TakingKeywords

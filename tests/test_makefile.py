@@ -29,8 +29,8 @@ def test_test_is_set_up_check_other_pythons_and_what_starts_servers_in_this_orde
         *steps("setup"),
         *steps("check"),
         *steps("pythons"),
-        'pytest -m "server and not drill" -n auto --dist worksteal tests/apps',
-        'pytest -m "server and not drill" --ignore tests/apps',
+        'pytest -m "server and not drill" -n auto --dist worksteal tests/apps tests/telemetry',
+        'pytest -m "server and not drill" --ignore tests/apps --ignore tests/telemetry',
     ]
     assert steps("setup") == ["python -m infra.setup"]
 

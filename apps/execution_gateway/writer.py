@@ -224,7 +224,8 @@ class Writer:
                 await self._take_over()
                 continue
             if self._applied is None:
-                self._applied = await self._apply(batch)
+                with telemetry.span("apply commands", [request.cause for request in batch]):
+                    self._applied = await self._apply(batch)
             applied = self._applied
             if applied.draft.changed:
                 try:

@@ -83,6 +83,15 @@ def test_integers_stay_exact_beyond_what_a_float_can_hold() -> None:
     assert counter.values() == {(): 2**53 + 1}
 
 
+def test_a_sum_that_does_not_fit_into_64_bits_is_a_float() -> None:
+    counter = Counter("big_total", "Big numbers.", unit="{thing}")
+    for _ in range(3):
+        counter.add(2**62)
+
+    assert counter.values() == {(): 3 * 2.0**62}
+    assert isinstance(counter.values()[()], float)
+
+
 def test_a_counter_and_a_histogram_drop_negative_amounts(dropped: Drops) -> None:
     counter = Counter("things_total", "Things.", unit="{thing}")
     histogram = Histogram("things_seconds", "Things.", unit="s")

@@ -37,6 +37,11 @@ MALFORMED = {
     "OTEL_RESOURCE_ATTRIBUTES": "=,,nonsense,service.version=1%2E2",
     "OTEL_METRICS_EXPORTER": "prometheus, smoke signals",
     "OTEL_METRIC_EXPORT_INTERVAL": "5s",
+    "OTEL_METRICS_EXEMPLAR_FILTER": "nonsense",
+    "OTEL_EXPORTER_OTLP_COMPRESSION": "zip",
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "user:secret@localhost:4318",
+    "OTEL_PYTHON_TRACER_PROVIDER": "nobody's",
+    "OTEL_ATTRIBUTE_COUNT_LIMIT": "9" * 5000,
     "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
     "OTEL_CONFIG_FILE": "/nowhere.yaml",
     "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS": "(",
@@ -56,6 +61,11 @@ def test_a_malformed_variable_is_named_in_a_warning_and_everything_works() -> No
         "OTEL_RESOURCE_ATTRIBUTES: 'nonsense' is not used: it is no name=value",
         "OTEL_CONFIG_FILE is ignored",
         "OTEL_METRICS_EXPORTER: smoke signals is not used: prometheus, otlp and none are known",
+        "OTEL_METRICS_EXEMPLAR_FILTER=nonsense is not used: it is none of always_on, always_off, trace_based",
+        "OTEL_EXPORTER_OTLP_COMPRESSION=zip is not used: it is none of none, gzip, deflate",
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=*** is not used: it does not begin with http:// or https://",
+        "OTEL_PYTHON_TRACER_PROVIDER=nobody's is not used: no package that is installed has one of that name",
+        "OTEL_ATTRIBUTE_COUNT_LIMIT=99999",
         "OTEL_METRIC_EXPORT_INTERVAL=5s is not used: it is no whole number above zero",
         "OTEL_EXPORTER_OTLP_PROTOCOL is not used: http/protobuf is, and its usual port is 4318",
         "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS: the pattern '(' is not used",
@@ -125,6 +135,21 @@ def test_an_instrumentation_that_is_disabled_measures_no_request(names: str) -> 
 
     assert [value for (sample, _), value in series.items() if sample == DURATION] == []
     assert values(series, "orders_total", **ORDER) == [2]
+
+
+@pytest.mark.parametrize("value", ["9999999999999999", str(2**31), "0", "1e300"])
+def test_a_time_that_no_thread_can_wait_is_not_used(
+    value: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("OTEL_METRIC_EXPORT_INTERVAL", "OTEL_BSP_SCHEDULE_DELAY"):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1e300")
+
+    environment.check()
+
+    assert environment.export_interval() == 5
+    assert "OTEL_BSP_SCHEDULE_DELAY" not in os.environ
+    assert "OTEL_EXPORTER_OTLP_TIMEOUT=1e300 is not used" in caplog.text
 
 
 def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
+import os
+import re
 import socket
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from opentelemetry import metrics
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, Metric, MetricsData
 from opentelemetry.sdk.resources import Resource
@@ -19,7 +27,7 @@ from opentelemetry.sdk.resources import Resource
 import telemetry
 from telemetry import Counter, Gauge, Histogram
 from telemetry.collection import collect
-from telemetry.otlp import together
+from telemetry.otlp import INSTANCE, together
 from tests.servers import program_running
 from tests.services import free_port
 from tests.telemetry.apart import apart
@@ -95,6 +103,143 @@ def test_what_others_record_is_sent_too_unless_its_name_is_ours() -> None:
     assert [(metric.name, points(metric)[0].value) for metric in found] == [("waiting_things", 1), ("theirs", 2)]
 
 
+OURS = [
+    ("counter", "letters", "", "letters_total"),
+    ("counter", "letters_total", "", "letters_total"),
+    ("gauge", "queue", "By", "queue_bytes"),
+    ("gauge", "their.time", "s", "their_time_seconds"),
+    ("gauge", "took-seconds", "", "took_seconds"),
+    ("gauge", "took.seconds.count", "", "took_seconds"),
+    ("gauge", "full", "1", "full_ratio"),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "unit", "ours"), OURS)
+def test_a_name_that_prometheus_would_make_ours_is_left_out_and_said(
+    kind: str, name: str, unit: str, ours: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader = InMemoryMetricReader()
+    meter = MeterProvider(metric_readers=[reader], shutdown_on_exit=False).get_meter("theirs")
+    if kind == "counter":
+        meter.create_counter(name, unit).add(2)
+        declared: Any = Counter(ours, "Ours.")
+    else:
+        meter.create_gauge(name, unit).set(2)
+        declared = (
+            Histogram(ours, "Ours.", unit="s") if ours == "took_seconds" else Gauge(ours, "Ours, without a value.")
+        )
+
+    found = sent(declared, foreign=reader.get_metrics_data())
+
+    assert [metric for metric in found if metric.name == name and metric.description != "Ours."] == []
+    assert "was also recorded by another library; that one is left out" in caplog.text
+
+
+def test_a_number_of_another_library_that_does_not_fit_costs_only_itself() -> None:
+    reader = InMemoryMetricReader()
+    meter = MeterProvider(metric_readers=[reader], shutdown_on_exit=False).get_meter("theirs")
+    meter.create_counter("big").add(2**64)
+    meter.create_counter("small").add(2)
+
+    assert [metric.name for metric in sent(foreign=reader.get_metrics_data())] == ["small"]
+
+
+def a_stranger_whose_callback(kind: str) -> dict[str, Any]:
+    def callback(_: Any) -> Any:
+        if kind == "hangs":
+            threading.Event().wait()
+        raise {"raises": ValueError, "cancels": asyncio.CancelledError, "exits": SystemExit}[kind]
+
+    telemetry.init("execution_gateway", small_app())
+    metrics.get_meter("theirs").create_observable_gauge("theirs", [callback])
+    received.clear()
+    wait_until(lambda: len(received) >= 3, 20, "three exports after the callback")
+    return {"ours": all(b"heartbeat_timestamp_seconds" in body for body in received)}
+
+
+received: list[bytes] = []
+
+
+class Taking(BaseHTTPRequestHandler):
+    """Takes what is sent."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        received.append(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Logs nothing."""
+
+
+def with_a_collector(function: str, *arguments: str) -> Any:
+    """Calls a function of this module in this process, beside a collector that keeps what is sent."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Taking)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{server.server_port}"
+    return globals()[function](*arguments)
+
+
+OFTEN = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_METRIC_EXPORT_INTERVAL": "200"}
+
+
+@pytest.mark.parametrize("kind", ["hangs", "raises", "cancels", "exits"])
+def test_a_callback_of_another_library_costs_no_export_of_ours(kind: str) -> None:
+    assert apart(with_a_collector, "a_stranger_whose_callback", kind, **OFTEN).answer == {"ours": True}
+
+
+def a_parent_and_its_child() -> dict[str, Any]:
+    letters_total = Counter("letters_total", "Letters.", unit="{letter}")
+    telemetry.init("execution_gateway", small_app())
+    letters_total.add(5)
+    wait_until(lambda: received, 20, "the parent has sent")
+    child = os.fork()
+    if not child:
+        letters_total.add(1)
+        telemetry.shutdown(5000)
+        os._exit(0)
+    os.waitpid(child, 0)
+    telemetry.shutdown(5000)
+    found: dict[str, list[int]] = {}
+    for body in received:
+        for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+            [instance] = [one.value.string_value for one in resource.resource.attributes if one.key == INSTANCE]
+            for scope in resource.scope_metrics:
+                for metric in scope.metrics:
+                    if metric.name == "letters_total":
+                        found.setdefault(instance, []).append(metric.sum.data_points[0].as_int)
+    return {"last": sorted(values[-1] for values in found.values()), "instances": sorted(found)}
+
+
+def test_a_forked_child_begins_at_zero_and_is_another_instance() -> None:
+    answer = apart(with_a_collector, "a_parent_and_its_child", **OFTEN).answer
+
+    assert answer["last"] == [1, 5]
+    assert len(answer["instances"]) == 2
+
+    chosen = {"OTEL_RESOURCE_ATTRIBUTES": f"{INSTANCE}=pod-1"}
+    instances = apart(with_a_collector, "a_parent_and_its_child", **OFTEN, **chosen).answer["instances"]
+    assert instances[0] == "pod-1"
+    assert re.fullmatch(r"pod-1-\d+", instances[1])
+
+
+def a_service_without_the_exporter() -> dict[str, Any]:
+    sys.modules["opentelemetry.exporter.otlp.proto.http.metric_exporter"] = None  # type: ignore[assignment]
+    app = small_app()
+    telemetry.init("execution_gateway", app)
+    return {"text": get(app, "/metrics")[0].text}
+
+
+def test_what_cannot_be_sent_is_shown_and_the_log_says_so() -> None:
+    done = apart(a_service_without_the_exporter, OTEL_METRICS_EXPORTER="otlp")
+
+    assert "heartbeat_timestamp_seconds" in done.answer["text"]
+    assert "there is no part for sending metrics" in done.log
+    assert "sent over OTLP" not in done.log
+
+
 def a_service_that_sends() -> dict[str, Any]:
     app = small_app()
     telemetry.init("execution_gateway", app)
@@ -130,7 +275,7 @@ def test_a_collector_that_refuses_is_said_once_and_not_by_the_exporter_too() -> 
         OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}",
     )
 
-    assert done.log.count("metrics are not sent; this is tried again every 0.3 s and not said again") == 1
+    assert done.log.count("metrics are not sent; it is tried again, and not said again") == 1
     assert "left unsent" not in done.log
 
 

@@ -68,6 +68,16 @@ async def test_what_another_task_does_is_in_the_trace_of_the_first_that_asked_wi
     assert [link.context.span_id for link in stored.links] == [id_of(second)]
 
 
+def test_the_trace_of_a_sampled_cause_comes_first(spans: InMemorySpanExporter) -> None:
+    with telemetry.span("sampled"):
+        sampled = telemetry.cause()
+    unsampled = telemetry.Cause(trace.SpanContext(1, 1, is_remote=False))
+    with telemetry.span("store", [unsampled, sampled]):
+        pass
+
+    assert parent_of(ended(spans)["store"]) == id_of(ended(spans)["sampled"])
+
+
 def test_what_nobody_in_a_trace_asked_for_makes_no_span(spans: InMemorySpanExporter) -> None:
     assert telemetry.cause() is None
     with telemetry.span("store", [None, None]):

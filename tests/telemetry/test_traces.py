@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import asyncpg
 import pytest
-from opentelemetry import trace
+from opentelemetry import metrics, trace
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Link, SpanKind
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,6 +27,7 @@ import telemetry
 from telemetry import http, sampling
 from telemetry.sampling import Deliberate
 from telemetry.scrubbing import Scrubbing
+from tests.servers import Server
 from tests.telemetry.apart import apart
 from tests.telemetry.service import get, small_app
 
@@ -70,6 +74,22 @@ def test_a_request_for_the_health_makes_no_span(
 
     # The SDK's own sampler follows the parent; ALWAYS_ON does not, and stands for one of somebody else.
     assert "GET" not in names(exporter)
+
+
+def test_nothing_in_a_span_that_was_not_made_is_made(made: Made) -> None:
+    tracer, exporter = made  # its sampler, ALWAYS_ON, does not look at the parent
+    with tracer.start_as_current_span("SELECT", kind=SpanKind.CLIENT), tracer.start_as_current_span("connect"):
+        pass
+
+    assert names(exporter) == []
+
+
+@pytest.mark.parametrize("path", [["/a"], 5, None])
+def test_a_path_of_any_type_is_taken(made: Made, path: Any) -> None:
+    tracer, exporter = made
+    tracer.start_span("GET", kind=SpanKind.SERVER, attributes={"url.path": path}).end()
+
+    assert names(exporter) == ["GET"]
 
 
 def test_the_sampler_of_the_environment_decides_on_all_others() -> None:
@@ -136,6 +156,59 @@ def test_an_error_is_sent_with_its_type_and_without_its_text(made: Made) -> None
 )
 def test_the_name_of_a_statement_is_its_first_word(made: Made, name: str, kept: str) -> None:
     assert sent(made, name).name == kept
+
+
+def of_redis(name: str, **attributes: Any) -> ReadableSpan:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(Scrubbing(exporter)))
+    tracer = provider.get_tracer("opentelemetry.instrumentation.redis")
+    tracer.start_span(name, attributes={key.replace("__", "."): value for key, value in attributes.items()}).end()
+    return exporter.get_finished_spans()[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "pipeline", "kept"),
+    [
+        ("SET", False, "SET"),
+        ("SET session:alice secret", False, "SET"),
+        ("FT.SEARCH", False, "FT.SEARCH"),
+        ("'secret'", False, "command"),
+        ("SET secret GET", True, "pipeline"),
+    ],
+)
+def test_the_name_of_a_command_is_the_command_alone(name: str, pipeline: bool, kept: str) -> None:
+    assert of_redis(name, **({"db__redis__pipeline_length": 2} if pipeline else {})).name == kept
+
+
+def test_what_a_search_found_is_not_sent() -> None:
+    span = of_redis(
+        "FT.SEARCH", redis__search__query="@email:{secret}", redis__search__xdoc_1="secret", db__system="redis"
+    )
+
+    assert dict(span.attributes or {}) == {"db.system": "redis"}
+
+
+def test_a_link_is_sent_without_attributes() -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(Scrubbing(exporter)))
+    tracer = provider.get_tracer("theirs")
+    other = tracer.start_span("other").get_span_context()
+    tracer.start_span("linked", links=[Link(other, {"db.statement": "SELECT 'secret'"})]).end()
+
+    [link] = exporter.get_finished_spans()[0].links
+    assert (link.context.span_id, dict(link.attributes or {})) == (other.span_id, {})
+
+
+@pytest.mark.parametrize("name", [5, "\ud800", None])
+def test_a_name_that_cannot_be_written_costs_no_other_span(name: Any) -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(Scrubbing(exporter)))
+    provider.get_tracer("theirs").start_span(name).end()
+
+    assert encode_spans(exporter.get_finished_spans()).ByteSize() > 0
 
 
 class Sink(BaseHTTPRequestHandler):
@@ -224,3 +297,39 @@ def an_application_of(framework: str) -> None:
 
 async def answer(_: Request) -> Response:
     return Response("")
+
+
+def asking_by_keyword(postgres_url: str) -> list[Any]:
+    telemetry.init("execution_gateway", small_app())
+
+    async def ask() -> list[Any]:
+        connection = await asyncpg.connect(postgres_url)
+        with telemetry.span("work"):
+            await connection.executemany(command="SELECT $1::int", args=[(1,), (2,)])
+            answers = [await connection.fetchval(query="SELECT 1"), await connection.execute(query="SELECT 2")]
+        await connection.close()
+        return answers
+
+    return asyncio.run(ask())
+
+
+def test_a_statement_may_be_given_by_its_keyword(servers: tuple[Server, Server], sink: tuple[str, list[bytes]]) -> None:
+    address, taken = sink
+    traced = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": address}
+
+    assert apart(asking_by_keyword, servers[0].url, **traced).answer == [1, "SELECT 1"]
+    assert b"opentelemetry.instrumentation.asyncpg" in b"".join(taken)
+
+
+def a_provider_that_does_nothing() -> dict[str, str]:
+    trace.set_tracer_provider(trace.NoOpTracerProvider())
+    metrics.set_meter_provider(metrics.NoOpMeterProvider())
+    telemetry.init("execution_gateway", small_app())
+    return {}
+
+
+def test_a_provider_that_does_nothing_is_not_taken_for_ours() -> None:
+    done = apart(a_provider_that_does_nothing, OTEL_TRACES_EXPORTER="otlp")
+
+    assert "traces: those of the TracerProvider that was there before" in done.log
+    assert "metrics: ours, without those of opentelemetry.metrics.NoOpMeterProvider" in done.log
