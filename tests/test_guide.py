@@ -170,6 +170,6 @@ def lost(here: Callable[[str], str]) -> bool:
 def test_the_files_have_the_names_that_the_guide_says() -> None:
     text = prose(GUIDE)
 
-    for file in ("post_office.py", "test_post_office.py", "collector/config.yaml", ALERTS):
+    for file in ("post_office.py", "test_post_office.py", "collector/config.yaml", ALERTS, "dashboard.json"):
         assert f"`{file}`" in text
     assert lines(BLOCKS.start) == ["make up"]
