@@ -357,6 +357,12 @@ def test_the_licence_is_the_one_that_the_package_and_the_readme_name() -> None:
     assert "[Apache-2.0](LICENSE)" in README.read_text()
 
 
+def test_the_librarys_page_names_every_extra_and_no_other() -> None:
+    [section] = re.findall(r"^## Extras\n\n(.+?) install", (ROOT / "telemetry" / "README.md").read_text(), re.MULTILINE)
+
+    assert set(re.findall(r"`(\w+)`", section)) == PROJECT["project"]["optional-dependencies"].keys()
+
+
 def test_the_example_of_a_service_runs_and_shows_its_metric(tmp_path: Path) -> None:
     [example] = blocks(README, "python")
     asked = """
