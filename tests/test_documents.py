@@ -209,6 +209,17 @@ def test_a_link_leads_somewhere(document: Path) -> None:
         assert not anchor or anchor in anchors(file), target
 
 
+def test_every_document_is_reached_from_the_readme() -> None:
+    reached, left = set(), {README}
+    while left:
+        document = left.pop()
+        reached.add(document)
+        targets = re.findall(r"\]\(([^)#\s]+\.md)", prose(document))
+        left |= {(document.parent / target).resolve() for target in targets} - reached
+
+    assert [name(document) for document in DOCUMENTS if document.resolve() not in reached] == []
+
+
 @each_document
 def test_a_file_that_is_named_is_there(document: Path) -> None:
     text = document.read_text()
