@@ -12,7 +12,7 @@ from apps import catalogue
 from infra.local.addresses import PORTS
 from telemetry import Counter, Gauge, Histogram
 from tests import curl
-from tests.documents import ROOT, commands
+from tests.documents import ROOT, blocks, commands
 from tests.stack import Stack
 from tests.waiting import wait_until
 
@@ -97,3 +97,17 @@ def test_prometheus_knows_type_and_help_of_what_comes_over_otlp_and_keeps_no_sec
     assert {"orders_total", "pnl_dollars", "order_placement_duration_seconds"} <= known.keys()
     assert known == {name: declared[name] for name in known}
     assert {name for name in kept if not name.startswith("scrape_")} == {"up"}
+
+
+def test_a_query_of_the_page_on_metrics_finds_what_the_page_says(stack: Stack) -> None:
+    """Those that find nothing while all is well are about something missing, old or wrong, and say so."""
+    page = blocks(ROOT / "docs" / "CONCEPTS" / "prometheus-metrics.md", "promql")
+    empty = [expression.strip() for expression in page if not query(stack, expression)]
+
+    assert empty == [
+        "max(circuit_breaker_state) == 1",
+        'pnl_dollars{type="realized"} + pnl_dollars{type="unrealized"}',
+        'absent(circuit_breaker_state{job="execution-gateway"})',
+        'max by (job) (up{job="execution-gateway"}) == 0 or absent(up{job="execution-gateway"})',
+        "time() - max by (job, instance) (heartbeat_timestamp_seconds) > 15",
+    ]

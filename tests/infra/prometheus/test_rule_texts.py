@@ -50,3 +50,23 @@ def test_a_rule_has_its_reason_above_it_or_beside_its_number() -> None:
             name = ""
 
     assert {rule["alert"] for rule in RULES if "alert" in rule} - explained == set()
+
+
+# A silent test of a name that is misspelt would be silent for ever.
+TESTS = [
+    pytest.param(test, id=test.get("name", file.stem))
+    for file in sorted((Path(__file__).parent / "rules").glob("*.yml"))
+    for test in yaml.safe_load(file.read_text())["tests"]
+]
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_a_test_of_rules_names_alerts_and_series_that_are_there(test: dict[str, Any]) -> None:
+    alerts = {rule.get("alert") for rule in RULES}
+    series = [each["series"] for each in test.get("input_series", [])]
+
+    assert {check["alertname"] for check in test.get("alert_rule_test", [])} <= alerts
+    for one in series:
+        [name] = queries.names(one)
+        known = name.startswith(FOREIGN) or name in RECORDED or queries.strangers(one, {}) == set()
+        assert known, f"{one}: {queries.strangers(one, {})}"
