@@ -27,8 +27,8 @@ class Pipeline:
 
 
 @contextmanager
-def pipeline_running(target: str = "", checkout: Path = ROOT, rules: str = "") -> Iterator[Pipeline]:
-    """Starts both. `target` is what the collector scrapes as the job `orchestrator`.
+def pipeline_running(target: str = "", checkout: Path = ROOT, rules: str = "", **settings: str) -> Iterator[Pipeline]:
+    """Starts both. `target` is what the collector scrapes as the job `orchestrator`, and `settings` are its variables.
 
     `checkout` has the configuration of the collector, and the file with that name of `rules`, which are evaluated.
     """
@@ -56,6 +56,7 @@ def pipeline_running(target: str = "", checkout: Path = ROOT, rules: str = "") -
                 place / "collector.log",
                 {
                     **os.environ,
+                    **settings,
                     "ORCHESTRATOR_TARGET": target or nobody,
                     **{f"{name}_TARGET": nobody for name in ("EXECUTION_GATEWAY", "SIGNAL_SERVICE", "MARKET_DATA")},
                     "PROMETHEUS_OTLP_ENDPOINT": f"{url}/api/v1/otlp",

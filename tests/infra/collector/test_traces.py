@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from tests.documents import ROOT
 from tests.stack import Stack
+from tests.telemetry.pipeline import pipeline_running
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
@@ -43,8 +46,10 @@ class Backend:
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
+        self.bodies: list[bytes] = []
 
     def take(self, body: bytes) -> None:
+        self.bodies.append(body)
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
             service = _values(resource.resource.attributes)["service.name"]
             for scope in resource.scope_spans:
@@ -152,10 +157,58 @@ def test_probes_and_polling_make_no_spans(traced: Traced) -> None:
 
 
 def test_only_the_attributes_of_the_list_leave_the_collector(traced: Traced) -> None:
-    configuration = yaml.safe_load((ROOT / "collector" / "config.yaml").read_text())
-    [_, keep] = configuration["processors"]["transform/scrub"]["trace_statements"][0]["statements"]
     sent = {name for span in traced.backend.spans for name in span.attributes}
 
-    assert sent <= set(yaml.safe_load(keep[keep.index("[") : keep.index("]") + 1]))
+    assert sent <= ALLOWED
     assert {name for span in traced.backend.spans for event in span.events for name in event} <= {"exception.type"}
     assert not sent & {"db.statement", "url.query", "client.address"}
+
+
+def _statements(context: str) -> list[str]:
+    configuration = yaml.safe_load((ROOT / "collector" / "config.yaml").read_text())
+    blocks = configuration["processors"]["transform/scrub"]["trace_statements"]
+    [statements] = [block["statements"] for block in blocks if block["context"] == context]
+    return list(statements)
+
+
+[_KEEP] = [statement for statement in _statements("span") if statement.startswith("keep_keys")]
+ALLOWED = set(yaml.safe_load(_KEEP[_KEEP.index("[") : _KEEP.index("]") + 1]))
+
+
+def test_what_an_instrumentation_of_tomorrow_quotes_does_not_leave_the_collector() -> None:
+    def secret(name: str) -> KeyValue:
+        return KeyValue(key=name, value=AnyValue(string_value="hidden"))
+
+    request = ExportTraceServiceRequest()
+    resource = request.resource_spans.add()
+    resource.resource.attributes.extend([secret("process.command_args"), secret("service.instance.id")])
+    resource.resource.attributes.append(KeyValue(key="service.name", value=AnyValue(string_value="somebody")))
+    scope = resource.scope_spans.add()
+    scope.scope.attributes.append(secret("tomorrow"))
+    span = scope.spans.add(trace_id=b"t" * 16, span_id=b"s" * 8, name="work", trace_state="client=hidden")
+    span.attributes.extend([secret("db.query.text"), KeyValue(key="http.route", value=AnyValue(string_value="/a"))])
+    span.events.add(name="exception").attributes.extend([secret("exception.message"), secret("exception.stacktrace")])
+    span.status.message = "hidden"
+
+    with (
+        backend_running() as (backend, address),
+        pipeline_running(TRACES_EXPORTER="otlp_http/traces", TRACES_OTLP_ENDPOINT=address) as pipeline,
+    ):
+        headers = {"Content-Type": "application/x-protobuf"}
+        answer = httpx.post(f"{pipeline.otlp}/v1/traces", content=request.SerializeToString(), headers=headers)
+        assert answer.status_code == 200
+        wait_until(lambda: backend.bodies, 20, "the span arrives")
+
+    [body] = backend.bodies
+    assert body.count(b"hidden") == 1  # the id of the instance
+    assert [(one.service, one.name, one.attributes) for one in backend.spans] == [
+        ("somebody", "work", {"http.route": "/a"})
+    ]
+
+
+def test_traces_are_lost_before_metrics_are() -> None:
+    """Without its backend, a longer queue of traces would fill the memory, and then metrics are refused, too."""
+    exporter = yaml.safe_load((ROOT / "collector" / "config.yaml").read_text())["exporters"]["otlp_http/traces"]
+
+    assert exporter["sending_queue"]["queue_size"] <= 100
+    assert exporter["retry_on_failure"]["max_elapsed_time"] == "60s"
