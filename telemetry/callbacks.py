@@ -33,7 +33,10 @@ class Call(Generic[T]):
         self.answers: list[T] = []
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True, name="telemetry-callback")
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # since Python 3.12, no thread can be started while the interpreter exits
+            self._run()
 
     def _run(self) -> None:
         try:

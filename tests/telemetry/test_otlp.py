@@ -403,3 +403,28 @@ def test_several_workers_that_send_add_up_exactly(pipeline: Pipeline, tmp_path: 
         wait_until(lambda: value(requests) == [60], 20, "the sum of the requests is exact", every=0.5)
 
     assert "run one worker a port" not in log.read_text()
+
+
+def a_process_that_ends_by_itself() -> None:
+    telemetry.init("execution_gateway", small_app())
+    Counter("letters_total", "Letters.", unit="{letter}").add(3)
+    Gauge("level", "A level.").watch(lambda: 7)
+    metrics.get_meter("theirs").create_counter("theirs").add(2)
+
+
+def test_the_last_values_are_sent_at_exit_also_those_of_callbacks() -> None:
+    received.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Taking)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    done = apart(
+        a_process_that_ends_by_itself,
+        OTEL_METRICS_EXPORTER="otlp",
+        OTEL_METRIC_EXPORT_INTERVAL="600000",
+        OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{server.server_port}",
+    )
+    server.shutdown()
+    server.server_close()
+
+    [body] = received
+    assert all(name in body for name in (b"letters_total", b"level", b"theirs"))
+    assert "WARNING" not in done.log
