@@ -312,7 +312,7 @@ async def test_the_venues_answer_at_the_moment_when_the_time_is_over_leaves_no_u
 ) -> None:
     put_between(desk, Waiting)
     placing = asyncio.create_task(desk.orders.place(order()))
-    await until(lambda: desk.writer.opened.orders, "it is stored")
+    await until(lambda: desk.orders._awaited, "it is stored, and the venue's answer is waited for")
     (pending,) = desk.writer.opened.orders.values()
     keep_the_event_loop_busy(0.6)
     accepted = pending.model_copy(update={"status": OrderStatus.ACCEPTED})
