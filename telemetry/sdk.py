@@ -227,7 +227,8 @@ def _set_up_metrics(service_name: str, exporters: set[str]) -> None:
         foreign = None  # it sends what it has itself
         for reader in readers:
             present.add_metric_reader(reader)
-        _set_up["metrics"] = "ours, and what the MeterProvider that was there before records from now on"
+        theirs = "and what" if readers else "without what"
+        _set_up["metrics"] = f"ours, {theirs} the MeterProvider that was there before records from now on"
     elif type(present).__name__ == "_ProxyMeterProvider":  # the API's own, until somebody sets another
         if foreign is not None:
             readers.append(foreign)
@@ -271,7 +272,7 @@ def _send_metrics(service_name: str, foreign: InMemoryMetricReader | None, expor
     chosen = environment.resource_attribute(INSTANCE)
     _end_at_exit(Sender(make, read, _resource(service_name), environment.export_interval(), chosen))
     _pulled = "prometheus" in exporters  # only now: else what cannot be sent is shown
-    _set_up["metrics"] += ", sent over OTLP"
+    _set_up["metrics"] += ", sent over OTLP" if foreign is not None else "; ours are sent over OTLP"
 
 
 def _set_up_traces(service_name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -77,7 +78,7 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Panel:
+class Panel(ABC):
     """A panel that is not placed yet. Without `about` it shows one metric, and says what its catalogue says.
 
     `alerts` are those whose runbooks belong to it, and `board` is the dashboard that says more.
@@ -131,8 +132,8 @@ class Panel:
         target = prometheus.Dataquery().datasource(SOURCE).expr(query.expr).legend_format(query.legend)
         return target.instant() if self.instant else target.range()
 
-    def _panel(self) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _panel(self) -> Any: ...
 
 
 @dataclass(frozen=True)

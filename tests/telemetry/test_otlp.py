@@ -240,6 +240,26 @@ def test_what_cannot_be_sent_is_shown_and_the_log_says_so() -> None:
     assert "sent over OTLP" not in done.log
 
 
+def a_service_with_a_provider_of_somebody_else() -> None:
+    metrics.set_meter_provider(MeterProvider(shutdown_on_exit=False))
+    telemetry.init("execution_gateway", small_app())
+
+
+@pytest.mark.parametrize(("exporters", "theirs"), [("otlp", "without what"), ("otlp,prometheus", "and what")])
+def test_the_report_says_that_another_provider_sends_its_own(exporters: str, theirs: str) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    done = apart(
+        a_service_with_a_provider_of_somebody_else,
+        OTEL_METRICS_EXPORTER=exporters,
+        OTEL_EXPORTER_OTLP_ENDPOINT=nobody,
+    )
+
+    said = (
+        f"metrics: ours, {theirs} the MeterProvider that was there before records from now on; ours are sent over OTLP"
+    )
+    assert said in done.log
+
+
 def a_service_that_sends() -> dict[str, Any]:
     app = small_app()
     telemetry.init("execution_gateway", app)
