@@ -1,0 +1,4 @@
+// The page alerts.
+export default function Alerts() {
+  return <h1>Alerts</h1>;
+}

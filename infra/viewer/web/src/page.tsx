@@ -1,0 +1,43 @@
+// The frame around every page: theme, navigation, and which page an address shows.
+import { createTheme, type GrafanaTheme2, ThemeContext } from '@grafana/data';
+import { GlobalStyles } from '@grafana/ui';
+import { lazy, StrictMode, Suspense, useEffect, useState } from 'react';
+import { createRoot } from 'react-dom/client';
+import { Route, Switch } from 'wouter';
+import { Navigation } from './navigation';
+import { chosenMode, onModeChange } from './mode';
+
+const Dashboards = lazy(() => import('./dashboards/page'));
+const Alerts = lazy(() => import('./alerts/page'));
+const Runbooks = lazy(() => import('./runbooks/page'));
+const Explore = lazy(() => import('./explore/page'));
+
+function Page() {
+  const [theme, setTheme] = useState<GrafanaTheme2>(() => createTheme({ colors: { mode: chosenMode() } }));
+  useEffect(() => onModeChange((mode) => setTheme(createTheme({ colors: { mode } }))), []);
+  return (
+    <ThemeContext.Provider value={theme}>
+      <GlobalStyles />
+      <Navigation />
+      <main>
+        <Suspense fallback={null}>
+          <Switch>
+            <Route path="/alerts" component={Alerts} />
+            <Route path="/runbooks" component={Runbooks} />
+            <Route path="/explore" component={Explore} />
+            <Route path="/d/:uid" component={Dashboards} />
+            <Route component={Dashboards} />
+          </Switch>
+        </Suspense>
+      </main>
+    </ThemeContext.Provider>
+  );
+}
+
+export function draw(element: HTMLElement): void {
+  createRoot(element).render(
+    <StrictMode>
+      <Page />
+    </StrictMode>,
+  );
+}

@@ -1,0 +1,95 @@
+// Asks Prometheus, through the viewer's own server, which passes on what only reads.
+
+export type Labels = Record<string, string>;
+/** A time in seconds and a value as Prometheus writes it: '1', 'NaN', '+Inf'. */
+export type Sample = [number, string];
+export interface Series {
+  metric: Labels;
+  values: Sample[];
+}
+export interface Rule {
+  type: 'alerting' | 'recording';
+  name: string;
+  query: string;
+  health: string;
+  lastError?: string;
+  lastEvaluation: string;
+  // Of alerting rules only.
+  state?: 'inactive' | 'pending' | 'firing';
+  duration?: number;
+  keepFiringFor?: number;
+  labels?: Labels;
+  annotations?: Labels;
+  alerts?: Alert[];
+}
+export interface Alert {
+  state: 'pending' | 'firing';
+  activeAt: string;
+  value: string;
+  labels: Labels;
+  annotations: Labels;
+}
+export interface RuleGroup {
+  name: string;
+  file: string;
+  interval: number;
+  rules: Rule[];
+}
+
+/** What went wrong, in a sentence that can be shown. */
+export class QueryError extends Error {}
+
+async function get<T>(path: string, parameters: Record<string, string>, signal?: AbortSignal): Promise<T> {
+  const url = `/api/prometheus/api/v1/${path}`;
+  let answer: Response;
+  try {
+    answer = await fetch(`${url}?${new URLSearchParams(parameters)}`, { signal });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new QueryError("The viewer's server does not answer. Is `make up` running?");
+  }
+  const body = await answer.json().catch(() => undefined);
+  if (body?.status === 'success') return body.data as T;
+  throw new QueryError(body?.error ?? `The answer was ${answer.status} ${answer.statusText}`.trim());
+}
+
+/** The series of an expression between two times, in seconds. */
+export async function queryRange(
+  query: string,
+  from: number,
+  to: number,
+  step: number,
+  signal?: AbortSignal,
+): Promise<Series[]> {
+  const parameters = { query, start: String(from), end: String(to), step: String(step) };
+  const { result } = await get<{ result: Series[] }>('query_range', parameters, signal);
+  return result;
+}
+
+/** The value of an expression at a time, in seconds. A scalar is one series without labels. */
+export async function queryInstant(query: string, time: number, signal?: AbortSignal): Promise<Series[]> {
+  type Answer =
+    | { resultType: 'vector'; result: { metric: Labels; value: Sample }[] }
+    | { resultType: 'matrix'; result: Series[] }
+    | { resultType: 'scalar' | 'string'; result: Sample };
+  const answer = await get<Answer>('query', { query, time: String(time) }, signal);
+  if (answer.resultType === 'vector') return answer.result.map(({ metric, value }) => ({ metric, values: [value] }));
+  if (answer.resultType === 'matrix') return answer.result;
+  return [{ metric: {}, values: [answer.result] }];
+}
+
+/** The values of a label, of the series that the selector chooses, or of all. */
+export function labelValues(label: string, selector: string | undefined, from: number, to: number): Promise<string[]> {
+  const parameters = { ...(selector && { 'match[]': selector }), start: String(from), end: String(to) };
+  return get<string[]>(`label/${encodeURIComponent(label)}/values`, parameters);
+}
+
+/** The series that a selector chooses, as their labels. */
+export function series(selector: string, from: number, to: number): Promise<Labels[]> {
+  return get<Labels[]>('series', { 'match[]': selector, start: String(from), end: String(to) });
+}
+
+/** Every rule, by group, with the alerts that are active. */
+export async function ruleGroups(signal?: AbortSignal): Promise<RuleGroup[]> {
+  return (await get<{ groups: RuleGroup[] }>('rules', {}, signal)).groups;
+}

@@ -1,0 +1,4 @@
+// The page runbooks.
+export default function Runbooks() {
+  return <h1>Runbooks</h1>;
+}
