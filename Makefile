@@ -3,7 +3,8 @@
 #   make up            everything, in the foreground: sets up what is missing, says when it is ready; Ctrl-C stops it
 #                      (settings: environment variables, such as REPLAY_START=2020-03-06 make up;
 #                      usual ports taken: make up ARGS=--free-ports)
-#   make setup         only the set-up: .venv and the Go programs (6 to 11 minutes the first time, then quick)
+#   make setup         only the set-up: .venv, the Go programs (6 to 11 minutes the first time, then quick), and Chromium for the
+#                      tests: on Debian, as root, it is installed; elsewhere it says how to get it
 #   make check         format, lint, types, contracts, and the tests that start no server: two minutes, needs only Python
 #   make logs          follows the logs of everything that runs, or of one service: make logs SERVICE=execution_gateway
 #   make test          what make check and make pythons run, and the tests that start servers, without the longest drills
@@ -26,7 +27,7 @@ ARGS =
 SERVICE ?=
 VENV = .venv/bin
 
-.PHONY: help venv setup up logs check pythons test drill trip bench clean-data replay-check format dashboards lock
+.PHONY: help venv programs setup up logs check pythons test drill trip bench clean-data replay-check format dashboards lock
 .NOTPARALLEL: # prerequisites run in the order written, even with -j
 
 help:
@@ -36,10 +37,13 @@ venv:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed, and there is no $(PYTHON) on the PATH: install it, or name one, as in: make setup PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m infra.setup.python_environment
 
-setup: venv
+programs: venv
 	@$(VENV)/python -m infra.setup
 
-up: setup
+setup: programs
+	@$(VENV)/python -m infra.setup.browser
+
+up: programs
 	@$(VENV)/python -m infra.local up $(ARGS)
 
 logs:
@@ -77,7 +81,7 @@ bench: setup
 clean-data:
 	@if test -x $(VENV)/python; then $(VENV)/python -m infra.local clean-data $(ARGS); else echo "There is nothing to remove: nothing was set up here."; fi
 
-replay-check: setup
+replay-check: programs
 	@$(VENV)/python -m tests.drills.replay_check
 
 format: venv
