@@ -18,6 +18,7 @@
 #   make replay-check  replays the crash of 2020 and compares the pages with an independent computation
 #   make format        formats the Python files
 #   make dashboards    writes the dashboards again from infra/grafana
+#   make viewer        makes the viewer's pages again from infra/viewer/web; needs Node >= 20 and npm, as nothing else here does
 #   make lock          writes requirements.lock again from pyproject.toml
 #
 # Another Python than python3: make setup PYTHON=python3.12
@@ -27,7 +28,7 @@ ARGS =
 SERVICE ?=
 VENV = .venv/bin
 
-.PHONY: help venv programs setup up logs check pythons test drill trip bench clean-data replay-check format dashboards lock
+.PHONY: help venv programs setup up logs check pythons test drill trip bench clean-data replay-check format dashboards viewer lock
 .NOTPARALLEL: # prerequisites run in the order written, even with -j
 
 help:
@@ -90,6 +91,12 @@ format: venv
 
 dashboards: venv
 	@$(VENV)/python -m infra.grafana
+
+viewer: venv
+	@command -v npm >/dev/null || { echo "Node 20 or newer with npm is needed to make the viewer's pages, and there is no npm on the PATH. Nothing else needs it." >&2; exit 1; }
+	cd infra/viewer/web && { test node_modules/.package-lock.json -nt package-lock.json || npm ci --no-audit --no-fund; }
+	cd infra/viewer/web && npm run check && npm run build
+	@$(VENV)/python -m infra.viewer.stamp
 
 lock: venv
 	$(VENV)/uv pip compile -q --prerelease=if-necessary-or-explicit --universal --generate-hashes --no-annotate --no-header pyproject.toml --all-extras --group platform --group local --group dev -o requirements.lock
