@@ -11,6 +11,8 @@
 #   make pythons       only the tests that start no server, on each other Python of this machine
 #   make drill         all drills: breaks real things and waits for the pages
 #   make trip          trips the circuit breaker when the gateway hangs: make trip REASON='it hangs' BY=me
+#   make silence       silences alerts for a drill or a deployment: make silence MATCH=job=orchestrator FOR=10m REASON='we deploy' BY=me
+#                      without MATCH it lists what is silenced
 #   make bench         what a request costs beside other libraries, what an order, a tick and a reader cost, also with a million
 #                      filled orders, what measuring adds to a call of PostgreSQL or Redis, and how long the queries of each
 #                      dashboard take: some 13 minutes
@@ -28,7 +30,7 @@ ARGS =
 SERVICE ?=
 VENV = .venv/bin
 
-.PHONY: help venv programs setup up logs check pythons test drill trip bench clean-data replay-check format dashboards viewer lock
+.PHONY: help venv programs setup up logs check pythons test drill trip silence bench clean-data replay-check format dashboards viewer lock
 .NOTPARALLEL: # prerequisites run in the order written, even with -j
 
 help:
@@ -72,6 +74,9 @@ drill: setup
 
 trip:
 	@$(VENV)/python -m infra.local trip $(ARGS) --reason '$(REASON)' --by '$(BY)'
+
+silence:
+	@$(VENV)/python -m infra.local silence $(ARGS) --for '$(or $(FOR),1h)' --reason '$(REASON)' --by '$(BY)' $(MATCH)
 
 bench: setup
 	@$(VENV)/python -m tests.benchmarks.requests

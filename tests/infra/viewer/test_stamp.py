@@ -76,5 +76,5 @@ def test_a_file_that_is_gone_is_found(folder: Path) -> None:
 def test_a_bundle_without_its_stamp_is_named(folder: Path, text: str) -> None:
     (folder / "bundle/assets/main.js").write_text(text)
 
-    with pytest.raises(Failure, match="is missing, or assets/main.js has lost its first line"):
+    with pytest.raises(Failure, match=r"is missing, or assets/main\.js has lost its first line"):
         stamp.check(folder)
