@@ -6,7 +6,7 @@ import { Link } from 'wouter';
 import { LabelList } from '../labels';
 import { exploreLink, runbookLink } from '../links';
 import { LocalButton } from '../local_link';
-import { ago, clock } from '../moments';
+import { clock, duration } from '../moments';
 import { type Row, shownLabels, since } from './rules';
 import { SeverityBadge, StateBadge } from './state_badge';
 import { valueText, withoutTemplates } from './texts';
@@ -39,7 +39,7 @@ export function LoudRule({ row, now }: { row: Row; now: number }) {
           <p className={styles.summary}>{alert.annotations.summary}</p>
           {alert.annotations.description && <p>{alert.annotations.description}</p>}
           <p className={styles.small}>
-            {alert.state === 'pending' ? 'Pending' : 'Active'} for {ago(since(alert), now).replace(' ago', '')}, since{' '}
+            {alert.state === 'pending' ? 'Pending' : 'Active'} for {duration(now - since(alert))}, since{' '}
             {clock(since(alert), now)}. Value {valueText(alert.value)}.
           </p>
           <LabelList labels={shownLabels(alert.labels)} />

@@ -25,12 +25,15 @@ const SEVERITIES = ['critical', 'warning', 'info'];
 
 function stateOf(rule: Rule): State {
   // Of a rule that fired before it failed, Prometheus keeps the alerts.
-  if (rule.state === 'firing') return rule.labels?.severity === 'none' ? 'always' : 'firing';
+  if (rule.state === 'firing') return firesAlways(rule) ? 'always' : 'firing';
   if (rule.state === 'pending') return 'pending';
   if (rule.health === 'err') return 'error';
   if (rule.health === 'unknown') return 'waiting';
   return rule.type === 'recording' ? 'recording' : 'inactive';
 }
+
+/** Whether a rule fires to show that alerting works: it has the severity of nothing that is wrong. */
+export const firesAlways = (rule: Rule): boolean => rule.labels?.severity === 'none';
 
 const severityRank = (severity: string): number => {
   const rank = SEVERITIES.indexOf(severity);
