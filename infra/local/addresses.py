@@ -13,6 +13,7 @@ from infra.failure import Failure
 
 HOST = "127.0.0.1"
 PORTS: Mapping[str, int] = {
+    "viewer": 3000,
     "orchestrator": 8001,
     "execution_gateway": 8002,
     "signal_service": 8003,

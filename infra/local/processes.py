@@ -22,7 +22,9 @@ SERVICES = {
 }
 # They are stopped after the services that write to them.
 STORES = ("postgres", "redis")
-NAMES = (*STORES, *SERVICES, "pager", "prometheus", "alertmanager", "collector")
+NAMES = (*STORES, *SERVICES, "pager", "prometheus", "alertmanager", "collector", "viewer")
+# The platform is whole without them, so that they do not stop its start.
+NOT_NEEDED = ("viewer",)
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def processes(addresses: Addresses, data: DataFolder, settings: Mapping[str, str
         _prometheus(addresses, data.run / "prometheus" / "prometheus.yml", data.part("prometheus")),
         _alertmanager(addresses, data.run / "alertmanager" / "config.yml", data.part("alertmanager")),
         _collector(addresses, data.part("collector-queue")),
+        _viewer(addresses),
     ]
 
 
@@ -141,5 +144,18 @@ def _collector(addresses: Addresses, queue: Path) -> Process:
             "COLLECTOR_QUEUE_DIR": str(queue),
             "OTLP_GRPC_ENDPOINT": addresses.target("otlp_grpc"),
             "OTLP_HTTP_ENDPOINT": addresses.target("otlp_http"),
+        },
+    )
+
+
+def _viewer(addresses: Addresses) -> Process:
+    return Process(
+        "viewer",
+        _uvicorn("infra.viewer.main:app", addresses.ports["viewer"]),
+        readiness.http(f"{addresses.url('viewer')}/health"),
+        {
+            "PROMETHEUS_URL": addresses.url("prometheus"),
+            "PAGER_URL": addresses.url("pager"),
+            "PYTHONUNBUFFERED": "1",
         },
     )

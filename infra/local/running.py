@@ -13,7 +13,7 @@ from infra.local import readiness
 from infra.local.control import GONE
 from infra.local.data_folder import DataFolder
 from infra.local.logs import Logs, alarming
-from infra.local.processes import SERVICES, Process
+from infra.local.processes import NOT_NEEDED, SERVICES, Process
 from infra.local.supervision import Supervisor
 from infra.local.watching import Watch
 
@@ -46,7 +46,7 @@ class Running:
         self._supervisor = Supervisor(processes, data)
         self._watch = Watch(data)
         # Opened before the start, so that only lines of this run are shown.
-        self._logs = Logs(data, [*SERVICES, "pager"], wanted=alarming)
+        self._logs = Logs(data, [*SERVICES, "pager", "viewer"], wanted=alarming)
 
     def until_stopped(self, when_stored: Callable[[], None], when_ready: Callable[[float], None]) -> None:
         """Raises `Failure` when a process does not become ready. Leaves nothing running, whatever happens.
@@ -65,7 +65,7 @@ class Running:
             self._stop()
 
     def _become_ready(self, begun: float, when_stored: Callable[[], None]) -> bool:
-        """Whether all became ready. False when the run was stopped before."""
+        """Whether all that is needed became ready. False when the run was stopped before."""
         jobs = readiness.jobs_are_up(self._prometheus_url, SERVICES.values(), begun)
         waiting = [(process.name, process.ready) for process in self._processes] + [("prometheus", jobs)]
         stored = False
@@ -76,12 +76,15 @@ class Running:
             if not stored and _STORING not in [name for name, _ in waiting]:
                 when_stored()
                 stored = True
-            if not waiting:
+            needed = [name for name, _ in waiting if name not in NOT_NEEDED]
+            hopeless = self._watch.hopeless()
+            late = time.time() - begun > _READY_SECONDS
+            if not waiting or (not needed and (hopeless or late)):
                 return True
-            if self._watch.hopeless() or time.time() - begun > _READY_SECONDS:
-                late = "\n".join(f"{name} is not ready: {reason}" for name, _, reason in reasons if reason)
-                log = self._data.log((self._watch.hopeless() or [waiting[0][0]])[0])
-                raise Failure(f"Not everything could be started.\n{late}\n{log} ends with:\n{last_lines(log)}")
+            if needed and (late or set(hopeless) - set(NOT_NEEDED)):
+                unready = "\n".join(f"{name} is not ready: {reason}" for name, _, reason in reasons if reason)
+                log = self._data.log(next((name for name in hopeless if name not in NOT_NEEDED), needed[0]))
+                raise Failure(f"Not everything could be started.\n{unready}\n{log} ends with:\n{last_lines(log)}")
             self._stopping.asked.wait(0.2)
         return False
 

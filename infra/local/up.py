@@ -80,8 +80,8 @@ def ready_text(seconds: float, data: DataFolder, listening: Addresses, destinati
     }
     return "\n".join(
         [
-            f"Ready after {seconds:.1f} s.",
-            "Where to look:",
+            f"Ready after {seconds:.1f} s. Look at {listening.url('viewer')}: dashboards, alerts, runbooks, queries.",
+            "Where else to look:",
             *(f"  {name:<20} {where}" for name, where in look.items()),
             "Where pages go:",
             *(f"  {name:<20} {where}" for name, where in destinations.items()),

@@ -30,6 +30,7 @@ PROGRAMS = (
     "prometheus",
     "alertmanager",
     "pager",
+    "viewer",
 )
 
 

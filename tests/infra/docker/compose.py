@@ -22,8 +22,12 @@ DATA = DataFolder(Path("/nowhere"))
 ADDRESSES = Addresses(
     PORTS, "/nowhere/supervisor.sock", "postgresql://postgres@/trading?host=/nowhere", "unix:///nowhere"
 )
+# The viewer stands in for Grafana, which is in the containers and has its port there.
+NOT_IN_CONTAINERS = {"viewer"}
 NATIVE = {
-    process.name: process for process in processes(ADDRESSES, DATA, ReplaySettings.from_environment({}).environment())
+    process.name: process
+    for process in processes(ADDRESSES, DATA, ReplaySettings.from_environment({}).environment())
+    if process.name not in NOT_IN_CONTAINERS
 }
 
 

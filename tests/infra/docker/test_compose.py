@@ -33,7 +33,7 @@ SETTINGS: dict[str, type[BaseSettings]] = {
     "market-data-service": apps.market_data_service.settings.Settings,
 }
 ONLY_HERE = {"preparation", "grafana", "jaeger"}
-GRAFANA = 3000
+GRAFANA = PORTS["viewer"]  # both are where people look, and never run together
 JAEGER = 16686
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # inside a container: only what is published can be reached
 # Who listens on which of the native ports.

@@ -63,7 +63,9 @@ def test_every_file_that_is_copied_is_there_and_is_sent_to_the_builder() -> None
     assert [source for source, _ in copied() if not (ROOT / source).exists() or not sent(source)] == []
 
 
-@pytest.mark.parametrize("path", [".git", ".venv", ".local", "secrets", ".env", "infra/setup/go/builder/go.mod"])
+@pytest.mark.parametrize(
+    "path", [".git", ".venv", ".local", "secrets", ".env", "infra/setup/go/builder/go.mod", "infra/viewer/app.py"]
+)
 def test_what_is_not_needed_or_secret_stays_outside(path: str) -> None:
     assert not sent(path)
 

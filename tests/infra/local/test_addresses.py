@@ -23,6 +23,7 @@ def test_the_usual_ports_are_those_of_the_design() -> None:
     services = ("orchestrator", "execution_gateway", "signal_service", "market_data_service")
     assert [PORTS[name] for name in services] == [8001, 8002, 8003, 8004]
     assert [PORTS[name] for name in ("prometheus", "alertmanager", "pager")] == [9090, 9093, 9099]
+    assert PORTS["viewer"] == 3000
     assert [PORTS[name] for name in ("collector", "otlp_grpc", "otlp_http")] == [8888, 4317, 4318]
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from infra.local import postgres, redis_server
 from infra.local.addresses import PORTS, Addresses
+from infra.local.configuration import PROMETHEUS
 from infra.local.data_folder import DataFolder
-from infra.local.processes import NAMES, SERVICES, Process, processes
+from infra.local.processes import NAMES, NOT_NEEDED, SERVICES, Process, processes
 
 DATA = DataFolder(Path("/srv/data"))
 ADDRESSES = Addresses(
@@ -25,9 +26,9 @@ def table() -> dict[str, Process]:
     return {process.name: process for process in processes(ADDRESSES, DATA, {"REPLAY_START": "2020-03-06"})}
 
 
-def test_there_are_four_services_two_stores_and_the_path_to_the_page(table: dict[str, Process]) -> None:
+def test_there_are_four_services_two_stores_the_path_to_the_page_and_the_viewer(table: dict[str, Process]) -> None:
     assert list(table)[:2] == ["postgres", "redis"]
-    assert set(table) == {"postgres", "redis", *SERVICES, "collector", "prometheus", "alertmanager", "pager"}
+    assert set(table) == {"postgres", "redis", *SERVICES, "collector", "prometheus", "alertmanager", "pager", "viewer"}
 
 
 def test_their_names_are_known_without_their_addresses(table: dict[str, Process]) -> None:
@@ -78,3 +79,18 @@ def test_alerts_are_resent_often_enough_for_the_dead_mans_switch(table: dict[str
 
 def test_a_restart_of_prometheus_restores_alerts_whatever_their_for(table: dict[str, Process]) -> None:
     assert "--rules.alert.for-grace-period=0s" in table["prometheus"].command
+
+
+def test_the_viewer_asks_the_prometheus_and_the_pager_of_this_run_and_listens_on_this_machine_only(
+    table: dict[str, Process],
+) -> None:
+    assert table["viewer"].environment["PROMETHEUS_URL"] == "http://127.0.0.1:19090"
+    assert table["viewer"].environment["PAGER_URL"] == "http://127.0.0.1:19099"
+    assert " --host 127.0.0.1 --port 13000 " in " ".join(table["viewer"].command)
+
+
+def test_nothing_waits_for_the_viewer_but_people(table: dict[str, Process]) -> None:
+    targets = "".join(file.read_text() for file in (PROMETHEUS / "targets").iterdir())
+
+    assert NOT_NEEDED == ("viewer",)
+    assert f":{PORTS['viewer']}" not in targets, "what is scraped can page"

@@ -45,6 +45,8 @@ def test_it_is_ready_soon_and_says_where_to_look_and_where_pages_go(
 
     # On two idle cores it takes 10 s, and 20 s is what is promised; here other tests may be running.
     assert stack.ready_seconds < 60
+    [first] = [line for line in said.splitlines() if " Ready after " in line]
+    assert f"Look at {stack.addresses['viewer']}: " in first
     for name in ("pager", "prometheus", "alertmanager", "orchestrator", "execution_gateway"):
         assert stack.addresses[name] in said
     assert "pagerduty/pagerduty" in said
@@ -91,6 +93,22 @@ def test_a_process_can_be_held_down_and_started_again(stack: Stack) -> None:
     stack.control.release("signal_service")
 
     wait_until(lambda: stack.control.pid("signal_service"), 10, "it runs again")
+
+
+def test_the_viewer_shows_what_this_prometheus_and_this_pager_know(stack: Stack) -> None:
+    with httpx.Client(base_url=stack.addresses["viewer"]) as viewer:
+        answer = viewer.get("/api/prometheus/api/v1/query", params={"query": "up == 1"}).json()
+        assert {each["metric"]["job"] for each in answer["data"]["result"]} >= {"orchestrator", "execution-gateway"}
+        assert viewer.get("/api/pager/watchdog").json().keys() == {"last_beat", "beating"}
+
+
+def test_a_viewer_that_dies_is_restarted(stack: Stack) -> None:
+    before = stack.control.pid("viewer")
+
+    stack.control.kill("viewer")
+
+    wait_until(lambda: stack.control.pid("viewer") not in (0, before), 10, "the viewer runs again")
+    wait_until(lambda: "viewer died (terminated by SIGKILL) and " in stack.output(), 10, "it is said")
 
 
 def test_a_second_run_with_the_same_data_is_refused(stack: Stack) -> None:

@@ -1,0 +1,1 @@
+"""The viewer: shows the dashboards, the alerts and the runbooks in a browser, where there is no Grafana."""
