@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { exploreLink, runbookLink } from './links';
+import { dashboardLink, exploreLink, runbookLink } from './links';
 
 test('the expressions in the address of Explore can be read again', () => {
   const link = exploreLink(['rate(a_total{b="c & d"}[5m])', '1 + 1'], '1000', '2000');
@@ -17,4 +17,15 @@ test.each([
   [undefined, undefined],
 ])('the runbook of %s is at %s', (address, link) => {
   expect(runbookLink(address)).toBe(link);
+});
+
+test.each([
+  ['http://127.0.0.1:3000/d/risk-monitoring?viewPanel=3&from=now-1h', '/d/risk-monitoring?viewPanel=3&from=now-1h'],
+  ['{{ $externalLabels.dashboards }}/d/slo', '/d/slo'],
+  ['{{ $externalLabels.grafana }}/d/slo?var-job={{ $labels.job }}', '/d/slo'],
+  ['https://graphs.example/x', 'https://graphs.example/x'],
+  ['javascript:alert(1)', undefined],
+  [undefined, undefined],
+])('the dashboard of %s is at %s', (address, link) => {
+  expect(dashboardLink(address)).toBe(link);
 });

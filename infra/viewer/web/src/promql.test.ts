@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isQuery, metricsOf } from './promql';
+import { isQuery, metricsOf, withoutPlaceholders } from './promql';
 
 const KNOWN = new Set(['up', 'orders_total', 'ALERTS']);
 
@@ -25,4 +25,13 @@ test.each([
 
 test('the metrics of an expression are those that it selects, not its labels and functions', () => {
   expect(metricsOf('sum by (job) (rate(a_total{b="c"}[5m])) / on (job) max(d)')).toEqual(new Set(['a_total', 'd']));
+});
+
+test.each([
+  ['up{job="..."}', 'up'],
+  ['rate(a_sum{job="..."}[1m])', 'rate(a_sum[1m])'],
+  ['a{job="...", code="500"}', 'a{code="500"}'],
+  ['a{job="b"}', 'a{job="b"}'],
+])('%s is asked as %s', (text, query) => {
+  expect(withoutPlaceholders(text)).toBe(query);
 });

@@ -15,6 +15,11 @@ export function metricsOf(text: string): Set<string> | undefined {
   return valid ? metrics : undefined;
 }
 
+/** A query of a text for people, without the labels that they are to fill in: `up{job="..."}` asks for every job. */
+export function withoutPlaceholders(query: string): string {
+  return query.replace(/\b\w+\s*=~?\s*"(?:\.\.\.|…)"\s*,?\s*/g, '').replace(/\{\s*\}/g, '');
+}
+
 /** Whether text is a query of a metric that is known: `make` alone could be one, too. */
 export function isQuery(text: string, known: ReadonlySet<string>): boolean {
   const metrics = metricsOf(text);

@@ -4,7 +4,7 @@ import type { GrafanaTheme2 } from '@grafana/data';
 import { useStyles2 } from '@grafana/ui';
 import { Link } from 'wouter';
 import { LabelList } from '../labels';
-import { exploreLink, runbookLink } from '../links';
+import { dashboardLink, exploreLink, runbookLink } from '../links';
 import { LocalButton } from '../local_link';
 import { clock, duration } from '../moments';
 import { type Row, shownLabels, since } from './rules';
@@ -15,6 +15,7 @@ export function LoudRule({ row, now }: { row: Row; now: number }) {
   const styles = useStyles2(getStyles);
   const { rule, alerts, state, severity } = row;
   const runbook = runbookLink(alerts[0]?.annotations.runbook_url ?? rule.annotations?.runbook_url);
+  const dashboard = dashboardLink(alerts[0]?.annotations.dashboard_url ?? rule.annotations?.dashboard_url);
   const tone = state === 'firing' && severity !== 'critical' ? 'pending' : state;
   return (
     <article className={cx(styles.card, styles[tone as keyof typeof styles])}>
@@ -26,6 +27,11 @@ export function LoudRule({ row, now }: { row: Row; now: number }) {
           {runbook && (
             <LocalButton href={runbook} icon="book-open" variant={state === 'firing' ? 'primary' : 'secondary'}>
               Runbook
+            </LocalButton>
+          )}
+          {dashboard && (
+            <LocalButton href={dashboard} icon="apps">
+              Dashboard
             </LocalButton>
           )}
         </span>

@@ -16,7 +16,7 @@ import { FilterBar } from './filter_bar';
 import { Beat, Headline } from './headline';
 import { Paged } from './paged';
 import { LoudRules, QuietRules } from './rule_list';
-import { matches, rows } from './rules';
+import { isLoud, matches, rows } from './rules';
 import { verdict } from './verdict';
 
 const EVERY = 5000;
@@ -53,10 +53,12 @@ export default function Alerts() {
         />
       )}
       <div className={styles.columns}>
-        <section className={cx(styles.loud, rulesOld && styles.old)} aria-label="Rules that ask for somebody">
-          {all && found.length === 0 && <p>The filter leaves none of the {all.length} rules.</p>}
-          <LoudRules rows={found} now={now} />
-        </section>
+        {(found.length === 0 || found.some(isLoud)) && (
+          <section className={cx(styles.loud, rulesOld && styles.old)} aria-label="Rules that ask for somebody">
+            {all && found.length === 0 && <p>The filter leaves none of the {all.length} rules.</p>}
+            <LoudRules rows={found} now={now} />
+          </section>
+        )}
         {pages.data && (
           <section className={cx(styles.pages, pages.error !== undefined && styles.old)}>
             <h2 className={styles.title}>Last pages</h2>
@@ -82,13 +84,14 @@ const getStyles = (theme: GrafanaTheme2) => ({
       gridTemplateColumns: 'minmax(0, 1fr) 400px',
       gridTemplateRows: 'auto 1fr',
       gridTemplateAreas: '"loud pages" "quiet pages"',
+      rowGap: 0, // there may be nothing loud
     },
   }),
   loud: css({
     display: 'flex',
     flexDirection: 'column',
     gap: theme.spacing(1),
-    [theme.breakpoints.up('lg')]: { gridArea: 'loud' },
+    [theme.breakpoints.up('lg')]: { gridArea: 'loud', marginBottom: theme.spacing(2) },
   }),
   pages: css({ [theme.breakpoints.up('lg')]: { gridArea: 'pages' } }),
   quiet: css({

@@ -4,7 +4,7 @@ import type { GrafanaTheme2 } from '@grafana/data';
 import { Badge, Button, useStyles2 } from '@grafana/ui';
 import { useState } from 'react';
 import { Link } from 'wouter';
-import { runbookLink } from '../links';
+import { dashboardLink, runbookLink } from '../links';
 import { ago, clock } from '../moments';
 import { type Page, pageKey } from '../pager';
 
@@ -51,6 +51,7 @@ function PageEntry({ page, isNew, now }: { page: Page; isNew: boolean; now: numb
       {page.alerts.length === 0 && <p>Its alerts could not be read: see what arrived, on the pager itself.</p>}
       {page.alerts.map((alert, index) => {
         const runbook = runbookLink(alert.annotations.runbook_url);
+        const dashboard = dashboardLink(alert.annotations.dashboard_url);
         return (
           <p key={index}>
             {page.alerts.length > 1 && `${alert.status}: `}
@@ -61,7 +62,12 @@ function PageEntry({ page, isNew, now }: { page: Page; isNew: boolean; now: numb
             ) : (
               <strong>{alert.name}</strong>
             )}{' '}
-            {alert.annotations.summary}
+            {alert.annotations.summary}{' '}
+            {dashboard?.startsWith('/') && (
+              <Link href={dashboard} className={styles.name}>
+                Dashboard
+              </Link>
+            )}
           </p>
         );
       })}

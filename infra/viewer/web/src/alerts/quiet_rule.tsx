@@ -3,7 +3,7 @@ import { css } from '@emotion/css';
 import type { GrafanaTheme2 } from '@grafana/data';
 import { useStyles2 } from '@grafana/ui';
 import { LabelList } from '../labels';
-import { exploreLink, runbookLink } from '../links';
+import { dashboardLink, exploreLink, runbookLink } from '../links';
 import { LocalButton } from '../local_link';
 import { ago, duration } from '../moments';
 import { type Row, shownLabels, since } from './rules';
@@ -15,6 +15,7 @@ export function QuietRule({ row, now }: { row: Row; now: number }) {
   const { rule, state, severity, alerts } = row;
   const annotations = alerts[0]?.annotations ?? rule.annotations ?? {};
   const runbook = runbookLink(annotations.runbook_url);
+  const dashboard = dashboardLink(annotations.dashboard_url);
   const description = withoutTemplates(annotations.description ?? '');
   return (
     <details className={styles.rule}>
@@ -38,6 +39,11 @@ export function QuietRule({ row, now }: { row: Row; now: number }) {
           {runbook && (
             <LocalButton href={runbook} icon="book-open">
               Runbook
+            </LocalButton>
+          )}
+          {dashboard && (
+            <LocalButton href={dashboard} icon="apps">
+              Dashboard
             </LocalButton>
           )}
           <LocalButton href={exploreLink([rule.query])} icon="compass">

@@ -19,5 +19,5 @@ export function withoutTemplates(annotation: string): string {
     else if (depth === 0) text += '…';
     if (action && ['with', 'range', 'if', 'define', 'block'].includes(action)) depth += 1;
   }
-  return text.replace(/\s+/g, ' ').trim();
+  return text.replace(/\s+/g, ' ').replace(/…\./g, '…').trim();
 }

@@ -32,7 +32,7 @@ test.each([
   ['unknown', 'No alert fires; 1 rule not evaluated yet.', { rows: [row('waiting')] }],
   ['unknown', 'No alert fires, but the pager does not answer.', { watchdogOld: true }],
   ['unknown', 'No alert fires. Asking the pager …', { watchdog: undefined }],
-  ['unknown', 'Nobody knows: Prometheus does not answer.', { rows: undefined, rulesOld: true }],
+  ['unknown', 'Unknown whether anything is wrong: Prometheus does not answer.', { rows: undefined, rulesOld: true }],
   ['unknown', 'Asking Prometheus …', { rows: undefined }],
 ])('%s: %s', (level, title, changes) => {
   expect(verdict({ ...known, rows: [row('inactive')], ...changes })).toMatchObject({ level, title });
@@ -59,7 +59,7 @@ test.each([
 test('a template becomes one … for each value that it will have', () => {
   expect(
     withoutTemplates(
-      'Date {{ with query "max(a{b=\\"c\\"})" }}{{ . | first | value }}{{ else }}unknown{{ end }}, lost {{ $value | humanize }} of it.',
+      'Date {{ with query "max(a{b=\\"c\\"})" }}{{ . | first | value }}{{ else }}unknown{{ end }}, lost {{ $value | humanize }} of {{ $labels.job }}.',
     ),
-  ).toBe('Date …, lost … of it.');
+  ).toBe('Date …, lost … of …');
 });

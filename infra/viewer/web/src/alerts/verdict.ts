@@ -22,14 +22,14 @@ interface Known {
 export function verdict({ rows, rulesOld, watchdog, watchdogOld }: Known): Verdict {
   if (!rows)
     return rulesOld
-      ? { level: 'unknown', title: 'Nobody knows: Prometheus does not answer.' }
+      ? { level: 'unknown', title: 'Unknown whether anything is wrong: Prometheus does not answer.' }
       : { level: 'unknown', title: 'Asking Prometheus …' };
   const of = (state: string) => rows.filter((row) => row.state === state);
   const firing = of('firing');
   if (rulesOld)
     return {
       level: 'unknown',
-      title: 'Nobody knows: Prometheus does not answer.',
+      title: 'Unknown whether anything is wrong: Prometheus does not answer.',
       detail: `When it last answered, ${firing.length === 0 ? 'no alert fired' : fire(firing, true)}.`,
       first: firing[0],
     };

@@ -6,7 +6,7 @@ import type { Token, Tokens } from 'marked';
 import { createElement, Fragment, type ReactNode } from 'react';
 import { Link } from 'wouter';
 import { exploreLink } from '../links';
-import { isQuery } from '../promql';
+import { isQuery, withoutPlaceholders } from '../promql';
 import { target } from './document';
 
 export interface Context {
@@ -89,7 +89,7 @@ function drawToken(token: Token, context: Context): ReactNode {
 function Query({ text, context }: { text: string; context: Context }) {
   if (!isQuery(text, context.metrics)) return <code>{text}</code>;
   return (
-    <Link href={exploreLink([text], 'now-1h')} title="Explore this query">
+    <Link href={exploreLink([withoutPlaceholders(text)], 'now-1h')} title="Explore this query">
       <code>{text}</code>
     </Link>
   );

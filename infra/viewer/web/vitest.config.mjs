@@ -1,0 +1,4 @@
+// How the tests run: Grafana's packages import CommonJS ones by name, which Node does not take and Vite does.
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({ test: { server: { deps: { inline: [/@grafana\//] } } } });
