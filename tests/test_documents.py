@@ -63,7 +63,10 @@ POST_OFFICE = 8005
 FOLDERS = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 COLUMNS = 140
-GENERATED = {"docs/metrics.md": ("-m", "telemetry", "catalogue", "--markdown")}
+GENERATED = {
+    "docs/metrics.md": ("-m", "telemetry", "catalogue", "--markdown"),
+    "docs/one-cause-one-page.md": ("-m", "infra.alertmanager"),
+}
 KINDS = {".json", ".md", ".py", ".toml", ".yaml", ".yml"}
 WRITTEN = [
     file
