@@ -14,8 +14,8 @@
 #   make silence       silences alerts for a drill or a deployment: make silence MATCH=job=orchestrator FOR=10m REASON='we deploy' BY=me
 #                      without MATCH it lists what is silenced
 #   make bench         what a request costs beside other libraries, what an order, a tick and a reader cost, also with a million
-#                      filled orders, what measuring adds to a call of PostgreSQL or Redis, and how long the queries of each
-#                      dashboard take: some 13 minutes
+#                      filled orders, what measuring adds to a call of PostgreSQL or Redis, how long the queries of each
+#                      dashboard take, and how long it takes in a browser: some 17 minutes
 #   make clean-data    removes what was stored: orders, metrics, pages, logs
 #   make replay-check  replays the crash of 2020 and compares the pages with an independent computation
 #   make format        formats the Python files
@@ -83,6 +83,7 @@ bench: setup
 	@$(VENV)/python -m tests.benchmarks.desk
 	@$(VENV)/python -m tests.benchmarks.clients
 	@$(VENV)/python -m tests.benchmarks.dashboards
+	@$(VENV)/python -m tests.benchmarks.viewer
 
 clean-data:
 	@if test -x $(VENV)/python; then $(VENV)/python -m infra.local clean-data $(ARGS); else echo "There is nothing to remove: nothing was set up here."; fi
