@@ -11,13 +11,16 @@
 #   make pythons       only the tests that start no server, on each other Python of this machine
 #   make drill         all drills: breaks real things and waits for the pages
 #   make trip          trips the circuit breaker when the gateway hangs: make trip REASON='it hangs' BY=me
+#   make silence       silences alerts for a drill or a deployment: make silence MATCH=job=orchestrator FOR=10m REASON='we deploy' BY=me
+#                      without MATCH it lists what is silenced
 #   make bench         what a request costs beside other libraries, what an order, a tick and a reader cost, also with a million
-#                      filled orders, what measuring adds to a call of PostgreSQL or Redis, and how long the queries of each
-#                      dashboard take: some 13 minutes
+#                      filled orders, what measuring adds to a call of PostgreSQL or Redis, how long the queries of each
+#                      dashboard take, and how long it takes in a browser: some 17 minutes
 #   make clean-data    removes what was stored: orders, metrics, pages, logs
 #   make replay-check  replays the crash of 2020 and compares the pages with an independent computation
 #   make format        formats the Python files
 #   make dashboards    writes the dashboards again from infra/grafana
+#   make viewer        makes the viewer's pages again from infra/viewer/web; needs Node >= 20 and npm, as nothing else here does
 #   make lock          writes requirements.lock again from pyproject.toml
 #
 # Another Python than python3: make setup PYTHON=python3.12
@@ -27,7 +30,7 @@ ARGS =
 SERVICE ?=
 VENV = .venv/bin
 
-.PHONY: help venv programs setup up logs check pythons test drill trip bench clean-data replay-check format dashboards lock
+.PHONY: help venv programs setup up logs check pythons test drill trip silence bench clean-data replay-check format dashboards viewer lock
 .NOTPARALLEL: # prerequisites run in the order written, even with -j
 
 help:
@@ -72,11 +75,15 @@ drill: setup
 trip:
 	@$(VENV)/python -m infra.local trip $(ARGS) --reason '$(REASON)' --by '$(BY)'
 
+silence:
+	@$(VENV)/python -m infra.local silence $(ARGS) --for '$(or $(FOR),1h)' --reason '$(REASON)' --by '$(BY)' $(MATCH)
+
 bench: setup
 	@$(VENV)/python -m tests.benchmarks.requests
 	@$(VENV)/python -m tests.benchmarks.desk
 	@$(VENV)/python -m tests.benchmarks.clients
 	@$(VENV)/python -m tests.benchmarks.dashboards
+	@$(VENV)/python -m tests.benchmarks.viewer
 
 clean-data:
 	@if test -x $(VENV)/python; then $(VENV)/python -m infra.local clean-data $(ARGS); else echo "There is nothing to remove: nothing was set up here."; fi
@@ -90,6 +97,12 @@ format: venv
 
 dashboards: venv
 	@$(VENV)/python -m infra.grafana
+
+viewer: venv
+	@command -v npm >/dev/null || { echo "Node 20 or newer with npm is needed to make the viewer's pages, and there is no npm on the PATH. Nothing else needs it." >&2; exit 1; }
+	cd infra/viewer/web && { test node_modules/.package-lock.json -nt package-lock.json || npm ci --no-audit --no-fund; }
+	cd infra/viewer/web && npm run check && npm run build
+	@$(VENV)/python -m infra.viewer.stamp
 
 lock: venv
 	$(VENV)/uv pip compile -q --prerelease=if-necessary-or-explicit --universal --generate-hashes --no-annotate --no-header pyproject.toml --all-extras --group platform --group local --group dev -o requirements.lock

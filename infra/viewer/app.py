@@ -56,7 +56,7 @@ class Viewer:
         return PlainTextResponse(NOT_BUILT, 503) if answer.status_code == 404 else answer
 
     def asset(self, request: Request, path: str) -> Response:
-        return bundle_files.answer(request, self._bundle / "assets", path)
+        return bundle_files.answer(request, self._bundle, path)
 
     def public(self, request: Request, path: str) -> Response:
         return bundle_files.answer(request, self._bundle / "public", path)

@@ -5,11 +5,22 @@ import path from 'node:path';
 import { thirdParty } from './third_party.mjs';
 
 const BUNDLE = '../bundle';
+
+/** Leaves out what nothing here opens: the editors of code and their languages, and maps in cells of tables. */
+const withoutEditors = {
+  name: 'without-editors',
+  setup(build) {
+    const unused = /\/(languageLoader|CodeEditor|ReactMonacoEditor|OpenLayersProvider)\.mjs$/;
+    const nothing = path.resolve('src/stand_ins/nothing.js');
+    build.onResolve({ filter: unused }, ({ kind }) => (kind === 'dynamic-import' ? { path: nothing } : undefined));
+  },
+};
+
 fs.rmSync(BUNDLE, { recursive: true, force: true });
 
 const { metafile } = await build({
   entryPoints: { main: 'src/main.tsx' },
-  outdir: `${BUNDLE}/assets`,
+  outdir: BUNDLE,
   chunkNames: '[name]-[hash]',
   bundle: true,
   splitting: true,
@@ -23,12 +34,16 @@ const { metafile } = await build({
   alias: {
     // Its ES module has no default export where @grafana/ui expects one: the time range picker fails without this.
     'react-custom-scrollbars-2': './src/stand_ins/scrollbars.js',
+    // Checks themes that people write, and asks for `eval`.
+    zod: './src/stand_ins/zod.js',
+    'react-dom/server': './src/stand_ins/react_dom_server.js',
     // The editor of code cells in tables: nothing here edits cells, and it is half of the bundle.
     'monaco-editor': './src/stand_ins/monaco.js',
     '@monaco-editor/react': './src/stand_ins/monaco.js',
     // Ten years of time zones in place of two hundred.
     'moment-timezone': './node_modules/moment-timezone/builds/moment-timezone-with-data-10-year-range.js',
   },
+  plugins: [withoutEditors],
   logLevel: 'warning',
 });
 
@@ -39,6 +54,14 @@ const copy = (from, to) => {
 copy('index.html', 'index.html');
 // The names under which the components ask for them.
 fs.cpSync('node_modules/@grafana/ui/dist/public/img/icons', `${BUNDLE}/public/build/img/icons`, { recursive: true });
+// Two that they ask for and that are not in their package.
+const icons = `${BUNDLE}/public/build/img/icons/unicons`;
+const right = fs.readFileSync(`${icons}/angle-double-right.svg`, 'utf8');
+fs.writeFileSync(`${icons}/angle-double-left.svg`, right.replace('<path', '<path transform="matrix(-1 0 0 1 24 0)"'));
+fs.writeFileSync(
+  `${icons}/spinner.svg`,
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path d="M12,2a10,10,0,0,1,10,10h-2a8,8,0,0,0-8-8Z"/></svg>',
+);
 for (const style of ['Regular', 'Medium', 'Italic', 'MediumItalic'])
   copy(`node_modules/inter-ui/web-latin/Inter-${style}-subset.woff2`, `public/fonts/inter/Inter-${style}.woff2`);
 copy(

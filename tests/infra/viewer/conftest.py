@@ -47,11 +47,10 @@ def viewing(running: Viewing) -> Viewing:
     running.pager.reset()
     folder = running.bundle
     shutil.rmtree(folder, ignore_errors=True)
-    (folder / "assets").mkdir(parents=True)
     (folder / "public" / "fonts").mkdir(parents=True)
     (folder / "index.html").write_text("<!doctype html><title>Viewer</title>")
-    (folder / "assets" / "main.js").write_text("export {};\n" * 1000)
-    (folder / "assets" / "chunk-JX5GXWTR.js").write_text("export {};")
+    (folder / "main.js").write_text("export {};\n" * 1000)
+    (folder / "chunk-JX5GXWTR.js").write_text("export {};")
     (folder / "public" / "fonts" / "Inter.woff2").write_bytes(b"wOF2")
     (folder.parent / "secret.txt").write_text("secret")
     return running

@@ -46,7 +46,7 @@ def test_without_a_bundle_it_says_how_to_make_one_and_is_well(viewing: Viewing) 
 
 
 def test_a_script_is_compressed_when_asked_for_and_not_sent_again_to_a_browser_that_has_it(viewing: Viewing) -> None:
-    script = (viewing.bundle / "assets" / "main.js").read_bytes()
+    script = (viewing.bundle / "main.js").read_bytes()
 
     with viewing.http.stream("GET", "/assets/main.js", headers={"accept-encoding": "br, gzip"}) as compressed:
         body = b"".join(compressed.iter_raw())
@@ -69,7 +69,7 @@ def test_nothing_is_compressed_for_who_does_not_take_it(viewing: Viewing, accept
 
 def test_a_new_bundle_is_served_at_once(viewing: Viewing) -> None:
     before = viewing.http.get("/assets/main.js").headers["etag"]
-    (viewing.bundle / "assets" / "main.js").write_text("export default 1;")
+    (viewing.bundle / "main.js").write_text("export default 1;")
 
     after = viewing.http.get("/assets/main.js", headers={"if-none-match": before})
 
@@ -106,13 +106,12 @@ def raw(viewing: Viewing, path: str) -> bytes:
 @pytest.mark.parametrize(
     "path",
     [
-        "/assets/../../secret.txt",
-        "/assets/../index.html",
-        "/assets/%2e%2e/%2e%2e/secret.txt",
-        "/assets/..%2f..%2fsecret.txt",
-        "/assets/%2e%2e%2f%2e%2e%2fsecret.txt",
-        "/assets/x/../../../secret.txt",
-        "/assets/%252e%252e/%252e%252e/secret.txt",
+        "/assets/../secret.txt",
+        "/assets/%2e%2e/secret.txt",
+        "/assets/..%2fsecret.txt",
+        "/assets/%2e%2e%2fsecret.txt",
+        "/assets/public/../../secret.txt",
+        "/assets/%252e%252e/secret.txt",
         "/assets//etc/passwd",
         "/assets/%2fetc%2fpasswd",
         "/assets/link.txt",
@@ -121,13 +120,14 @@ def raw(viewing: Viewing, path: str) -> bytes:
         "/public/..%2findex.html",
         "/public/fonts",
         "/assets/",
+        "/assets/public",
         "/assets/main.js%00.css",
         "/assets/" + "x" * 5000,
         "/assets/nothing.js",
     ],
 )
 def test_no_path_leads_out_of_the_bundle(viewing: Viewing, path: str) -> None:
-    (viewing.bundle / "assets" / "link.txt").symlink_to(viewing.bundle.parent / "secret.txt")
+    (viewing.bundle / "link.txt").symlink_to(viewing.bundle.parent / "secret.txt")
 
     answer = raw(viewing, path)
 

@@ -1,4 +1,5 @@
 // The frame around every page: theme, navigation, and which page an address shows.
+import { injectGlobal } from '@emotion/css';
 import { createTheme, type GrafanaTheme2, ThemeContext } from '@grafana/data';
 import { GlobalStyles } from '@grafana/ui';
 import { lazy, StrictMode, Suspense, useEffect, useState } from 'react';
@@ -11,6 +12,8 @@ const Dashboards = lazy(() => import('./dashboards/page'));
 const Alerts = lazy(() => import('./alerts/page'));
 const Runbooks = lazy(() => import('./runbooks/page'));
 const Explore = lazy(() => import('./explore/page'));
+
+injectGlobal({ body: { margin: 0, overflowX: 'hidden' }, '#root': { minHeight: '100vh' } });
 
 function Page() {
   const [theme, setTheme] = useState<GrafanaTheme2>(() => createTheme({ colors: { mode: chosenMode() } }));

@@ -1,4 +1,5 @@
 // Asks Prometheus, through the viewer's own server, which passes on what only reads.
+import { answered, unanswered } from './reach';
 
 export type Labels = Record<string, string>;
 /** A time in seconds and a value as Prometheus writes it: '1', 'NaN', '+Inf'. */
@@ -6,6 +7,8 @@ export type Sample = [number, string];
 export interface Series {
   metric: Labels;
   values: Sample[];
+  /** Of native histograms, in place of values. */
+  histograms?: unknown[];
 }
 export interface Rule {
   type: 'alerting' | 'recording';
@@ -38,19 +41,36 @@ export interface RuleGroup {
 
 /** What went wrong, in a sentence that can be shown. */
 export class QueryError extends Error {}
+/** Nothing is wrong with the question: nobody answers. */
+export class Unavailable extends QueryError {}
+
+// Prometheus takes these as forms, which may be longer than an address.
+const FORMS = new Set(['query', 'query_range', 'series']);
 
 async function get<T>(path: string, parameters: Record<string, string>, signal?: AbortSignal): Promise<T> {
   const url = `/api/prometheus/api/v1/${path}`;
+  const form = new URLSearchParams(parameters);
   let answer: Response;
   try {
-    answer = await fetch(`${url}?${new URLSearchParams(parameters)}`, { signal });
+    answer = await (FORMS.has(path)
+      ? fetch(url, { method: 'POST', body: form, signal })
+      : fetch(form.size > 0 ? `${url}?${form}` : url, { signal }));
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new QueryError("The viewer's server does not answer. Is `make up` running?");
+    throw unavailable("The viewer's server does not answer. Is `make up` running?");
   }
   const body = await answer.json().catch(() => undefined);
-  if (body?.status === 'success') return body.data as T;
-  throw new QueryError(body?.error ?? `The answer was ${answer.status} ${answer.statusText}`.trim());
+  if (signal?.aborted) throw signal.reason;
+  const text = body?.error ?? `The answer was ${answer.status} ${answer.statusText}`.trim();
+  if (!body || body.errorType === 'unavailable') throw unavailable(text);
+  answered();
+  if (body.status !== 'success') throw new QueryError(text);
+  return body.data as T;
+}
+
+function unavailable(text: string): Unavailable {
+  unanswered(text);
+  return new Unavailable(text);
 }
 
 /** The series of an expression between two times, in seconds. */
@@ -63,17 +83,22 @@ export async function queryRange(
 ): Promise<Series[]> {
   const parameters = { query, start: String(from), end: String(to), step: String(step) };
   const { result } = await get<{ result: Series[] }>('query_range', parameters, signal);
-  return result;
+  return result.map((each) => ({ ...each, values: each.values ?? [] }));
 }
 
 /** The value of an expression at a time, in seconds. A scalar is one series without labels. */
 export async function queryInstant(query: string, time: number, signal?: AbortSignal): Promise<Series[]> {
   type Answer =
-    | { resultType: 'vector'; result: { metric: Labels; value: Sample }[] }
+    | { resultType: 'vector'; result: { metric: Labels; value?: Sample; histogram?: unknown }[] }
     | { resultType: 'matrix'; result: Series[] }
     | { resultType: 'scalar' | 'string'; result: Sample };
   const answer = await get<Answer>('query', { query, time: String(time) }, signal);
-  if (answer.resultType === 'vector') return answer.result.map(({ metric, value }) => ({ metric, values: [value] }));
+  if (answer.resultType === 'vector')
+    return answer.result.map(({ metric, value, histogram }) => ({
+      metric,
+      values: value ? [value] : [],
+      ...(histogram !== undefined && { histograms: [histogram] }),
+    }));
   if (answer.resultType === 'matrix') return answer.result;
   return [{ metric: {}, values: [answer.result] }];
 }
@@ -87,6 +112,11 @@ export function labelValues(label: string, selector: string | undefined, from: n
 /** The series that a selector chooses, as their labels. */
 export function series(selector: string, from: number, to: number): Promise<Labels[]> {
   return get<Labels[]>('series', { 'match[]': selector, start: String(from), end: String(to) });
+}
+
+/** The names of all labels, of the series that the selector chooses, or of all. */
+export function labelNames(selector: string | undefined, from: number, to: number): Promise<string[]> {
+  return get<string[]>('labels', { ...(selector && { 'match[]': selector }), start: String(from), end: String(to) });
 }
 
 /** Every rule, by group, with the alerts that are active. */

@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest';
+import { type AlertRegion, drawn, marksOf, regions } from './annotations';
+
+const definition = {
+  name: 'Alerts',
+  expr: 'ALERTS',
+  titleFormat: '{{alertname}}',
+  textFormat: '{{service}}',
+  tagKeys: 'severity, nothing',
+  iconColor: 'red',
+};
+const metric = { alertname: 'ServiceDown', service: 'desk', severity: 'critical' };
+
+test('an alert is a region as long as it fires without a hole', () => {
+  const values: [number, string][] = [
+    [10, '1'],
+    [15, '1'],
+    [20, '1'],
+    [40, '1'],
+    [45, '0'],
+    [50, '1'],
+  ];
+  const common = { title: 'ServiceDown', text: 'desk', tags: ['critical'], color: 'red' };
+  expect(regions(definition, { metric, values }, 5)).toEqual([
+    { from: 10_000, to: 20_000, ...common },
+    { from: 40_000, to: 40_000, ...common },
+    { from: 50_000, to: 50_000, ...common },
+  ]);
+});
+
+test('an alert without a title has its name', () => {
+  const [region] = regions({ name: 'x' }, { metric, values: [[1, '1']] }, 5);
+  expect(region!.title).toBe('ServiceDown');
+});
+
+test('those that are switched off, or not a query, are not asked', () => {
+  expect(drawn([definition, { ...definition, enable: false }, { name: 'Annotations', builtIn: 1 }])).toEqual([
+    definition,
+  ]);
+});
+
+test('alerts at the same place share a mark, and one that is over is not there', () => {
+  const region = (from: number, to: number, title: string): AlertRegion => ({
+    from,
+    to,
+    title,
+    text: '',
+    tags: [],
+    color: 'red',
+  });
+  const marks = marksOf(
+    [region(0, 50, 'a'), region(0, 50, 'b'), region(70, 70, 'c'), region(-9, -5, 'd')],
+    0,
+    100,
+    (time) => time * 2,
+  );
+  expect(marks.map(({ left, width, regions }) => [left, width, regions.map(({ title }) => title)])).toEqual([
+    [0, 100, ['a', 'b']],
+    [136, 8, ['c']],
+  ]);
+});

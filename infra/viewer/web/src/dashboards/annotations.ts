@@ -1,0 +1,95 @@
+// The alerts that fired during the time that is shown, as the annotation queries of a dashboard ask for them.
+import type { TimeRange } from '@grafana/data';
+import { type Labels, queryRange, type Series } from '../prometheus';
+import { legendOf } from './frames';
+import { asPromQL, firstOf, interpolate, type Lookup } from './interpolation';
+import { aligned, intervalOf } from './interval';
+import type { AnnotationDefinition } from './model';
+
+/** A time during which something was so, in milliseconds. */
+export interface AlertRegion {
+  from: number;
+  to: number;
+  title: string;
+  text: string;
+  tags: string[];
+  color: string;
+}
+
+/** Regions of a series: as long as it is above 0 without a hole. */
+export function regions(
+  definition: AnnotationDefinition,
+  { metric, values }: Pick<Series, 'metric' | 'values'>,
+  step: number,
+): AlertRegion[] {
+  const label = (format: string | undefined) => (format ? (legendOf(format, metric, '') ?? '') : '');
+  const tags = (definition.tagKeys ?? '').split(',').map((key) => metric[key.trim()] ?? '');
+  const found: AlertRegion[] = [];
+  let open: AlertRegion | undefined;
+  for (const [time, value] of values) {
+    const at = Math.round(time * 1000);
+    if (!(Number(value) > 0)) {
+      open = undefined;
+      continue;
+    }
+    if (open && at - open.to <= step * 1000 * 1.5) open.to = at;
+    else {
+      open = {
+        from: at,
+        to: at,
+        title: label(definition.titleFormat) || nameOf(metric) || definition.name,
+        text: label(definition.textFormat),
+        tags: tags.filter(Boolean),
+        color: definition.iconColor || 'red',
+      };
+      found.push(open);
+    }
+  }
+  return found;
+}
+
+const nameOf = ({ alertname, __name__ }: Labels) => alertname ?? __name__ ?? '';
+
+const expression = (definition: AnnotationDefinition) => definition.expr || definition.target?.expr || '';
+
+/** Those annotation queries that this viewer can ask, and that are switched on. */
+export function drawn(definitions: AnnotationDefinition[] = []): AnnotationDefinition[] {
+  return definitions.filter((each) => each.enable !== false && !each.builtIn && expression(each));
+}
+
+// As many as Grafana asks for at most.
+const POINTS = 300;
+
+export async function askAnnotations(
+  definitions: AnnotationDefinition[],
+  range: TimeRange,
+  lookup: Lookup,
+  signal: AbortSignal,
+): Promise<AlertRegion[]> {
+  const asked = definitions.map(async (definition) => {
+    const interval = intervalOf(range, POINTS, undefined, definition.step || '60s');
+    const expr = interpolate(expression(definition), firstOf(interval.variables, lookup), asPromQL);
+    const { start, end } = aligned(range, interval.step);
+    const answer = await queryRange(expr, start, end, interval.step, signal);
+    return answer.flatMap((each) => regions(definition, each, interval.step));
+  });
+  return (await Promise.all(asked)).flat();
+}
+
+const LEAST_WIDTH = 8;
+
+/** Where the regions are in a plot. Those that begin and end together have one mark. */
+export function marksOf(regions: AlertRegion[], min: number, max: number, position: (time: number) => number) {
+  const marks = new Map<string, { left: number; width: number; regions: AlertRegion[] }>();
+  for (const region of regions) {
+    if (region.to < min || region.from > max) continue;
+    const left = position(Math.max(region.from, min));
+    const right = position(Math.min(region.to, max));
+    const width = Math.max(right - left, LEAST_WIDTH);
+    const key = `${Math.round(left)} ${Math.round(width)}`;
+    const same = marks.get(key);
+    if (same) same.regions.push(region);
+    else marks.set(key, { left: width > LEAST_WIDTH ? left : left - LEAST_WIDTH / 2, width, regions: [region] });
+  }
+  return [...marks.values()];
+}

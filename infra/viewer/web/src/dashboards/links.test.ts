@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import { lookupOf } from './interpolation';
+import { destinations, exploreAddress, resolved } from './links';
+import type { Variable } from './variables';
+
+const span = { from: 'now-15m', to: 'now' };
+const variables: Variable[] = [
+  { definition: { type: 'query', name: 'symbol', multi: true }, options: [], selected: ['A', 'B'] },
+];
+const boards = [
+  { uid: 'a', title: 'A', tags: ['trading'] },
+  { uid: 'b', title: 'B', tags: ['other'] },
+];
+
+test.each([
+  ['/d/risk', '/d/risk', true],
+  ['d/risk/name', '/d/risk/name', true],
+  ['http://127.0.0.1:9099/runbooks#servicedown', '/runbooks#servicedown', true],
+  ['http://127.0.0.1:9099/runbooks', '/runbooks', true],
+  ['https://example.org/runbooks/x', 'https://example.org/runbooks/x', false],
+  ['javascript:alert(1)', '#', false],
+  ['//example.org', '#', false],
+])('%s leads to %s', (url, href, internal) => {
+  expect(resolved(url)).toEqual({ href, internal });
+});
+
+test('a link takes the time and the selections along where it says so', () => {
+  const [with_, without] = destinations(
+    [
+      { title: 'Risk of $x', url: '/d/risk', keepTime: true, includeVars: true },
+      { title: '', url: '/d/$x', targetBlank: true },
+    ],
+    boards,
+    span,
+    variables,
+    lookupOf({ x: 'y z' }),
+  );
+  expect(with_).toEqual({
+    title: 'Risk of y z',
+    href: '/d/risk?from=now-15m&to=now&var-symbol=A&var-symbol=B',
+    internal: true,
+    newTab: false,
+  });
+  expect(without!.href).toBe('/d/y%20z');
+});
+
+test('a link to dashboards is one to each with its tags', () => {
+  const found = destinations([{ title: 'x', type: 'dashboards', tags: ['trading'] }], boards, span, [], lookupOf({}));
+  expect(found.map(({ title, href }) => [title, href])).toEqual([['A', '/d/a']]);
+});
+
+test('exploring has every query and the time', () => {
+  expect(exploreAddress(['sum(x)', 'y'], span)).toBe('/explore?expr=sum%28x%29&expr=y&from=now-15m&to=now');
+});

@@ -1,0 +1,44 @@
+// The files of the dashboards, and their list. It is light: the first file is asked for while the components load.
+import type { Dashboard, Listed } from './model';
+
+export interface Loaded {
+  dashboard?: Dashboard;
+  boards: Listed[];
+  problem?: string;
+}
+
+/** The uid in an address, '' for the first dashboard, or undefined if it is another page. */
+export function uidIn(path: string): string | undefined {
+  if (path === '/') return '';
+  const found = path.match(/^\/d\/([^/]+)/)?.[1];
+  return found && decodeURIComponent(found);
+}
+
+async function ask(uid: string): Promise<Loaded> {
+  const list = fetch('/api/dashboards').then((answer) => answer.json() as Promise<Listed[]>);
+  const wanted = uid || (await list)[0]?.uid;
+  if (!wanted) return { boards: [], problem: 'There is no dashboard in infra/grafana/dashboards.' };
+  const answer = await fetch(`/api/dashboards/${encodeURIComponent(wanted)}`);
+  if (!answer.ok) return { boards: await list, problem: `There is no dashboard '${wanted}'.` };
+  const dashboard = (await answer.json()) as Dashboard;
+  return { boards: await list, dashboard: { ...dashboard, uid: dashboard.uid || wanted } };
+}
+
+let first: { uid: string; loaded: Promise<Loaded> } | undefined;
+
+/** Asks for the first dashboard before anything can draw it. */
+export function prepare(path: string): void {
+  const uid = uidIn(path);
+  if (uid === undefined) return;
+  first = { uid, loaded: load(uid) };
+}
+
+/** A dashboard and the list of all. Never raises: what went wrong is in a sentence. */
+export function load(uid: string): Promise<Loaded> {
+  if (first?.uid === uid) {
+    const { loaded } = first;
+    first = undefined;
+    return loaded;
+  }
+  return ask(uid).catch(() => ({ boards: [], problem: "The viewer's server does not answer. Is `make up` running?" }));
+}

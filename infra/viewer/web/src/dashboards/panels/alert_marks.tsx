@@ -1,0 +1,108 @@
+// The alerts that fired, in a plot: where each began and ended, and a mark that names it.
+import { css } from '@emotion/css';
+import { colorManipulator, type GrafanaTheme2 } from '@grafana/data';
+import { Tooltip, type UPlotConfigBuilder, useStyles2, useTheme2 } from '@grafana/ui';
+import { useLayoutEffect, useRef, useState } from 'react';
+import uPlot from 'uplot';
+import { type AlertRegion, marksOf } from '../annotations';
+import { useShown } from '../context';
+import { timeText } from './tooltip';
+
+interface Mark {
+  left: number;
+  width: number;
+  top: number;
+  color: string;
+  regions: AlertRegion[];
+}
+
+export function AlertMarks({ config, timeZone }: { config: UPlotConfigBuilder; timeZone: string }) {
+  const { annotations } = useShown();
+  const theme = useTheme2();
+  const styles = useStyles2(getStyles);
+  const plot = useRef<uPlot>(undefined);
+  const latest = useRef({ annotations, theme });
+  const [marks, setMarks] = useState<Mark[]>([]);
+  latest.current = { annotations, theme };
+
+  useLayoutEffect(() => {
+    config.addHook('init', (u) => {
+      plot.current = u;
+    });
+    config.addHook('draw', (u) => {
+      const { annotations: regions, theme } = latest.current;
+      const { min, max } = u.scales.x!;
+      if (min == null || max == null) return;
+      const { ctx, bbox } = u;
+      const color = (name: string) => theme.visualization.getColorByName(name);
+      ctx.save();
+      ctx.beginPath();
+      ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+      ctx.clip();
+      for (const region of regions) {
+        if (region.to < min || region.from > max) continue;
+        const [from, to] = [u.valToPos(region.from, 'x', true), u.valToPos(region.to, 'x', true)];
+        ctx.fillStyle = colorManipulator.alpha(color(region.color), 0.08);
+        ctx.fillRect(from, bbox.top, to - from, bbox.height);
+        ctx.strokeStyle = color(region.color);
+        ctx.lineWidth = uPlot.pxRatio;
+        ctx.setLineDash([5 * uPlot.pxRatio, 5 * uPlot.pxRatio]);
+        ctx.beginPath();
+        for (const x of from === to ? [from] : [from, to]) {
+          ctx.moveTo(x, bbox.top);
+          ctx.lineTo(x, bbox.top + bbox.height);
+        }
+        ctx.stroke();
+      }
+      ctx.restore();
+      const [left, bottom] = [bbox.left / uPlot.pxRatio, (bbox.top + bbox.height) / uPlot.pxRatio];
+      const found = marksOf(regions, min, max, (time) => left + u.valToPos(time, 'x')).map((mark) => ({
+        ...mark,
+        top: bottom,
+        color: color(mark.regions[0]!.color),
+      }));
+      // While it draws: React would complain about a change of state.
+      queueMicrotask(() => setMarks((before) => (same(before, found) ? before : found)));
+    });
+  }, [config]);
+
+  useLayoutEffect(() => plot.current?.redraw(false, false), [annotations, theme]);
+
+  return marks.map((mark) => (
+    <Tooltip key={`${mark.left} ${mark.width}`} content={<Told regions={mark.regions} timeZone={timeZone} />}>
+      <button
+        type="button"
+        className={styles.mark}
+        aria-label={`Alert: ${mark.regions.map(({ title }) => title).join(', ')}`}
+        style={{ left: mark.left, width: mark.width, top: mark.top, background: mark.color }}
+      />
+    </Tooltip>
+  ));
+}
+
+const same = (a: Mark[], b: Mark[]) => JSON.stringify(a) === JSON.stringify(b);
+
+function Told({ regions, timeZone }: { regions: AlertRegion[]; timeZone: string }) {
+  return (
+    <>
+      {regions.map((region) => (
+        <div key={`${region.title} ${region.text} ${region.from}`}>
+          <strong>{region.title}</strong> {region.text} {region.tags.join(', ')}
+          <br />
+          {timeText(region.from, timeZone)} to {timeText(region.to, timeZone)}
+        </div>
+      ))}
+    </>
+  );
+}
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  mark: css({
+    position: 'absolute',
+    height: 5,
+    padding: 0,
+    border: 'none',
+    borderRadius: theme.shape.radius.default,
+    cursor: 'help',
+  }),
+});

@@ -1,0 +1,164 @@
+// Panels that show one value of each series: stat, bar gauge, gauge.
+import {
+  type FieldDisplay,
+  getDisplayValueAlignmentFactors,
+  getFieldDisplayValues,
+  type DisplayValueAlignmentFactors,
+  VizOrientation,
+} from '@grafana/data';
+import { BarGaugeDisplayMode, BarGaugeNamePlacement, BarGaugeValueMode } from '@grafana/schema';
+import {
+  BarGauge,
+  BigValue,
+  BigValueColorMode,
+  BigValueGraphMode,
+  BigValueJustifyMode,
+  BigValueTextMode,
+  useTheme2,
+  VizRepeater,
+} from '@grafana/ui';
+import { useMemo } from 'react';
+import { configOf, replacer } from '../fields';
+import type { Drawing } from './drawing';
+import { Dial } from './dial';
+import { Message } from './message';
+
+/** The values that a panel shows, reduced from its series. */
+export function useValues({ panel, frames, lookup, timeZone }: Drawing, sparkline = false): FieldDisplay[] {
+  const theme = useTheme2();
+  return useMemo(() => {
+    const { calcs, values = false, fields = '', limit } = panel.options?.reduceOptions ?? {};
+    return getFieldDisplayValues({
+      data: frames,
+      fieldConfig: configOf(panel),
+      reduceOptions: { calcs: calcs?.length ? calcs : ['lastNotNull'], values, fields, limit },
+      replaceVariables: replacer(lookup),
+      theme,
+      timeZone,
+      sparkline,
+    });
+  }, [panel, frames, lookup, theme, timeZone, sparkline]);
+}
+
+const orientationOf = (written: unknown): VizOrientation =>
+  written === 'horizontal'
+    ? VizOrientation.Horizontal
+    : written === 'vertical'
+      ? VizOrientation.Vertical
+      : VizOrientation.Auto;
+
+/** Whether there is nothing, and the panel does not say what to write in that case. */
+const nothing = ({ frames, panel }: Drawing) =>
+  panel.fieldConfig?.defaults?.noValue === undefined && !frames.some(({ length }) => length > 0);
+
+export function StatPanel(drawing: Drawing) {
+  const theme = useTheme2();
+  const options = drawing.panel.options ?? {};
+  const graph = (options.graphMode ?? BigValueGraphMode.Area) as BigValueGraphMode;
+  const values = useValues(drawing, graph !== BigValueGraphMode.None);
+  const { width, height } = drawing;
+  if (nothing(drawing)) return <Message>No data</Message>;
+  return (
+    <VizRepeater<FieldDisplay, DisplayValueAlignmentFactors>
+      getValues={() => values}
+      getAlignmentFactors={(all) => getDisplayValueAlignmentFactors(all)}
+      source={values}
+      renderCounter={0}
+      width={width}
+      height={height}
+      itemSpacing={3}
+      orientation={orientationOf(options.orientation)}
+      autoGrid
+      renderValue={({ value, alignmentFactors, count, ...size }) => (
+        <BigValue
+          {...size}
+          theme={theme}
+          value={value.display}
+          count={count}
+          sparkline={value.sparkline}
+          alignmentFactors={alignmentFactors}
+          colorMode={(options.colorMode ?? 'value') as BigValueColorMode}
+          graphMode={graph}
+          justifyMode={(options.justifyMode ?? 'auto') as BigValueJustifyMode}
+          textMode={(options.textMode ?? 'auto') as BigValueTextMode}
+          text={options.text}
+          disableWideLayout={options.wideLayout === false}
+        />
+      )}
+    />
+  );
+}
+
+const SPACING = 6;
+// Below that, the bars have no place beside a long name.
+const NARROW = 300;
+
+export function BarGaugePanel(drawing: Drawing) {
+  const theme = useTheme2();
+  const options = drawing.panel.options ?? {};
+  const values = useValues(drawing);
+  const { width, height } = drawing;
+  if (nothing(drawing)) return <Message>No data</Message>;
+  const orientation = orientationOf(options.orientation);
+  const upright = orientation === VizOrientation.Vertical || (orientation === VizOrientation.Auto && width > height);
+  return (
+    <VizRepeater<FieldDisplay, DisplayValueAlignmentFactors>
+      getValues={() => values}
+      getAlignmentFactors={(all) => getDisplayValueAlignmentFactors(all)}
+      source={values}
+      renderCounter={0}
+      width={width}
+      height={height}
+      itemSpacing={SPACING}
+      minVizWidth={options.minVizWidth ?? 8}
+      minVizHeight={options.minVizHeight ?? 16}
+      maxVizHeight={options.maxVizHeight ?? 300}
+      orientation={upright && width < NARROW ? VizOrientation.Horizontal : orientation}
+      renderValue={({ value, alignmentFactors, count, ...size }) => (
+        <BarGauge
+          {...size}
+          theme={theme}
+          value={value.display}
+          field={value.field}
+          display={value.view?.getFieldDisplayProcessor(value.colIndex ?? 0)}
+          text={options.text}
+          alignmentFactors={alignmentFactors}
+          itemSpacing={SPACING}
+          lcdCellWidth={8}
+          displayMode={(options.displayMode ?? 'gradient') as BarGaugeDisplayMode}
+          valueDisplayMode={(options.valueMode ?? 'color') as BarGaugeValueMode}
+          namePlacement={(options.namePlacement ?? 'auto') as BarGaugeNamePlacement}
+          showUnfilled={options.showUnfilled ?? true}
+        />
+      )}
+    />
+  );
+}
+
+export function GaugePanel(drawing: Drawing) {
+  const options = drawing.panel.options ?? {};
+  const values = useValues(drawing);
+  const { width, height } = drawing;
+  if (nothing(drawing)) return <Message>No data</Message>;
+  return (
+    <VizRepeater<FieldDisplay>
+      getValues={() => values}
+      source={values}
+      renderCounter={0}
+      width={width}
+      height={height}
+      itemSpacing={SPACING}
+      orientation={orientationOf(options.orientation)}
+      autoGrid
+      renderValue={({ value, count, ...size }) => (
+        <Dial
+          {...size}
+          value={value}
+          showName={count > 1 || Boolean(drawing.panel.fieldConfig?.defaults?.displayName)}
+          showSteps={options.showThresholdMarkers ?? true}
+          showLimits={options.showThresholdLabels ?? false}
+        />
+      )}
+    />
+  );
+}

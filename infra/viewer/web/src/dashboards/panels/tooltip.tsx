@@ -1,0 +1,54 @@
+// The time under the pointer, and what each series was then.
+import { type DataFrame, dateTimeFormat, type Field, FieldType } from '@grafana/data';
+import { SortOrder, TooltipDisplayMode } from '@grafana/schema';
+import {
+  getFieldDisplayItems,
+  VizTooltipContent,
+  VizTooltipHeader,
+  type VizTooltipItem,
+  VizTooltipWrapper,
+} from '@grafana/ui';
+
+/** A time as tooltips have it, with milliseconds only where there are some. */
+export function timeText(time: number, timeZone: string): string {
+  return dateTimeFormat(time, { timeZone, format: time % 1000 ? 'YYYY-MM-DD HH:mm:ss.SSS' : 'YYYY-MM-DD HH:mm:ss' });
+}
+
+export function Tooltip({ time, items, timeZone }: { time: number; items: VizTooltipItem[]; timeZone: string }) {
+  return (
+    <VizTooltipWrapper>
+      <VizTooltipHeader item={{ label: '', value: timeText(time, timeZone) }} />
+      <VizTooltipContent items={items} scrollable maxHeight={400} />
+    </VizTooltipWrapper>
+  );
+}
+
+interface Series {
+  frame: DataFrame;
+  indices: (number | null)[];
+  /** The series that is nearest to the pointer. */
+  nearest: number | null;
+  options: { mode?: string; sort?: string } | undefined;
+  timeZone: string;
+}
+
+export function SeriesTooltip({ frame, indices, nearest, options, timeZone }: Series) {
+  const [xField] = frame.fields;
+  const index = indices.slice(1).find((each) => each !== null && each !== undefined) ?? indices[0];
+  if (!xField || index === null || index === undefined) return null;
+  const single = options?.mode === TooltipDisplayMode.Single;
+  const shown = (field: Field) =>
+    (field.type === FieldType.number || field.type === FieldType.enum) && !field.config.custom?.hideFrom?.tooltip;
+  const sort = { asc: SortOrder.Ascending, desc: SortOrder.Descending }[options?.sort ?? ''] ?? SortOrder.None;
+  const items = getFieldDisplayItems(
+    frame.fields,
+    xField,
+    indices,
+    nearest,
+    single ? TooltipDisplayMode.Single : TooltipDisplayMode.Multi,
+    sort,
+    shown,
+  );
+  const time = (single && nearest !== null ? indices[nearest] : index) ?? index;
+  return <Tooltip time={xField.values[time]} items={items} timeZone={timeZone} />;
+}
