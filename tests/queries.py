@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
+
+import yaml
 
 import apps.catalogue
 import telemetry
 import telemetry.catalogue
-from infra.setup.installation import BIN
+from infra.grafana.queries import FOREIGN
+from infra.setup.installation import BIN, ROOT
 from telemetry.instrument import Instrument
 from telemetry.samples import number_text
 
@@ -32,6 +36,11 @@ ALERTS = {"alertname", "alertstate", "severity", "service", "team"}
 _KEYWORDS = {"and", "or", "unless", "bool", "offset", "inf", "nan", "by", "without", "on", "ignoring"}
 _GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)")
 _SELECTOR = re.compile(r"{([^}]*)}")
+_NAMELESS = re.compile(r"(?:^|[^\w:])\s*{[^}]*}")
+_BY = re.compile(r"\bby\s*\(([^)]*)\)")
+_ABSENT = re.compile(r"\babsent\(\w+{([^}]*)}\)")
+_MADE = re.compile(r"label_replace\(.*?,\s*\"(\w+)\",\s*\"\$1\"", re.DOTALL)
+_AGGREGATION = re.compile(r"(?<![\w:])(?:sum|max|min|avg|count|topk|histogram_quantile|absent)\s*(?:\(|by\b)")
 
 
 def declared_metrics() -> list[Instrument[Any]]:
@@ -45,15 +54,50 @@ def metrics() -> dict[str, set[str]]:
     return {metric.name: set(metric.label_names) for metric in declared_metrics()} | HTTP_SERVER
 
 
-def series() -> dict[str, set[str]]:
-    """The labels of every series by its name: a histogram has three."""
+@cache
+def rules() -> list[dict[str, Any]]:
+    """Every rule that records or alerts."""
+    files = sorted((ROOT / "infra" / "prometheus").rglob("*.yml"))
+    contents = [yaml.safe_load(file.read_text()) for file in files if "targets" not in file.parent.name]
+    return [rule for content in contents for group in content.get("groups", []) for rule in group["rules"]]
+
+
+@cache
+def series() -> Mapping[str, set[str]]:
+    """The labels of every series by its name: a histogram has three. A record has what is left of its rule."""
+    known = _measured()
+    records = [rule for rule in rules() if "record" in rule]
+    while left := [rule for rule in records if names(rule["expr"]) <= known.keys()]:
+        for rule in left:
+            labels_of_it = {*left_of(rule["expr"], known), *rule.get("labels", {})}
+            known[rule["record"]] = known.get(rule["record"], set()) | labels_of_it
+        records = [rule for rule in records if rule not in left]
+    return known
+
+
+def _measured() -> dict[str, set[str]]:
+    """Those that programs have: ours, which are declared, and others."""
     known: dict[str, set[str]] = {"up": TARGET, "ALERTS": ALERTS | TARGET}
     histograms = {metric.name for metric in declared_metrics() if metric.kind == "histogram"}
     histograms.add("http_server_request_duration_seconds")
     for name, labels in metrics().items():
         for suffix in ("_bucket", "_count", "_sum") if name in histograms else ("",):
             known[name + suffix] = labels | TARGET | ({"le"} if suffix == "_bucket" else set())
+    for name, foreign in FOREIGN.items():
+        if not foreign.histogram and ":" not in name:
+            known.setdefault(name, {*foreign.labels} | TARGET)
     return known
+
+
+def left_of(query: str, known: Mapping[str, set[str]] | None = None) -> set[str]:
+    """The labels that the result of a query can have."""
+    known = series() if known is None else known
+    first = re.split(r"\b(?:unless|and)\b", query, maxsplit=1)[0]
+    left = {label for group in _BY.findall(query) for label in re.findall(r"\w+", group)} | {*_MADE.findall(query)}
+    left |= {label for selector in _ABSENT.findall(query) for label in re.findall(r"(\w+)=", selector)}
+    if not _AGGREGATION.search(first):
+        left |= set[str]().union(*(known.get(name, set()) for name in names(first)))
+    return left
 
 
 def names(query: str) -> set[str]:
@@ -74,8 +118,13 @@ def strangers(query: str, examples: Mapping[str, set[str]]) -> set[str]:
     """The names and labels of the query that nothing has. `examples` are the labels of other metrics by their names."""
     known = {name: labels | TARGET for name, labels in examples.items()} | series()
     asked = names(query)
-    possible = set().union(*(known.get(name, set()) for name in asked))
+    nameless = _NAMELESS.search(_quoteless(query)) is not None
+    possible = set[str]().union(*(known.get(name, set()) for name in (known if nameless else asked)), {"__name__"})
     return {name for name in asked if name not in known} | (labels(query) - possible) | _values_of_nobody(query)
+
+
+def _quoteless(query: str) -> str:
+    return re.sub(r"\"[^\"]*\"|'[^']*'", '""', query)
 
 
 def _values_of_nobody(query: str) -> set[str]:

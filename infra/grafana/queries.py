@@ -67,6 +67,9 @@ FOREIGN: Mapping[str, Foreign] = {
     "prometheus_notifications_sent_total": Foreign("Alerts that Prometheus sent.", ("alertmanager",)),
     "prometheus_notifications_errors_total": Foreign("Alerts that Alertmanager did not take.", ("alertmanager",)),
     "prometheus_notifications_dropped_total": Foreign("Alerts that Prometheus gave up.", ("alertmanager",)),
+    "prometheus_config_last_reload_successful": Foreign(
+        "Whether Prometheus could load its configuration: 1 yes, 0 no."
+    ),
     "prometheus_tsdb_head_series": Foreign("Series that Prometheus holds in memory."),
     "prometheus_tsdb_head_samples_appended_total": Foreign("Samples that Prometheus stored.", ("type",)),
     # Alertmanager.

@@ -86,6 +86,7 @@ def build() -> str:
             width=12,
             height=5,
             decimals=0,
+            alerts=["ServiceRestarting"],
         ),
         Timeline(
             "Answering",
@@ -118,6 +119,7 @@ def build() -> str:
             ],
             "The part of the requests that ended in a 5xx, without those of /health.",
             board="slo",
+            alerts=["HttpErrorBudgetBurn"],
         ),
         Lines(
             "Latency by route",

@@ -49,7 +49,7 @@ def build() -> str:
             "Whether the collector, Prometheus and Alertmanager answer.",
             width=8,
             states=UP,
-            alerts=["CollectorDown"],
+            alerts=["CollectorDown", "AlertmanagerDown"],
         ),
         Stat(
             "Queue in use",
@@ -77,6 +77,7 @@ def build() -> str:
             "Collector queue",
             NUMBER,
             [Query("max by (exporter) (otelcol_exporter_queue_size)", "{{exporter}}")],
+            alerts=["CollectorQueueFilling"],
         ),
         Lines(
             "Samples sent and failed",
@@ -92,6 +93,7 @@ def build() -> str:
                 ),
             ],
             "What became of the samples on their way to Prometheus.",
+            alerts=["CollectorExportFailing"],
         ),
         Lines(
             "Samples taken in and refused",
@@ -107,6 +109,7 @@ def build() -> str:
                 ),
             ],
             "What came to the collector. It refuses samples when it has no memory left.",
+            alerts=["CollectorRefusing"],
         ),
     ]
     scrapes = [
@@ -176,6 +179,7 @@ def build() -> str:
                 ),
             ],
             "Evaluations a second that failed, and rounds that were left out.",
+            alerts=["PrometheusRuleFailing", "PrometheusConfigReloadFailed"],
         ),
         Lines(
             "Alerts to Alertmanager",
@@ -213,6 +217,7 @@ def build() -> str:
             ],
             "What Alertmanager could not deliver.",
             width=12,
+            alerts=["NotificationsFailing"],
         ),
     ]
     series = [
@@ -220,6 +225,7 @@ def build() -> str:
             "Series of the services",
             NUMBER,
             [Query('sum by (job) (telemetry_series{job=~"$job"})', "{{job}}")],
+            alerts=["SeriesLimitReached"],
         ),
         Lines(
             "Series in Prometheus",
@@ -237,6 +243,7 @@ def build() -> str:
             ],
             "Records a second that a service could not keep. Each is a fault in the program.",
             stacked=True,
+            alerts=["TelemetryDropping"],
         ),
     ]
     costs = [

@@ -96,6 +96,7 @@ def test_a_variable_asks_for_values_of_a_label_that_the_metric_has() -> None:
 
 def test_what_is_listed_by_hand_is_what_some_query_reads() -> None:
     read = {metric for target in TARGETS for metric in metrics(target.expr)}
+    read |= {name for rule in queries.rules() for name in queries.names(rule["expr"])}
 
     assert set(FOREIGN) - read == set()
     assert set(FOREIGN) & declared.keys() == set()
