@@ -116,7 +116,7 @@ def labels(query: str) -> set[str]:
 
 def strangers(query: str, examples: Mapping[str, set[str]]) -> set[str]:
     """The names and labels of the query that nothing has. `examples` are the labels of other metrics by their names."""
-    known = {name: labels | TARGET for name, labels in examples.items()} | series()
+    known = {**{name: labels | TARGET for name, labels in examples.items()}, **series()}
     asked = names(query)
     nameless = _NAMELESS.search(_quoteless(query)) is not None
     possible = set[str]().union(*(known.get(name, set()) for name in (known if nameless else asked)), {"__name__"})
