@@ -1,0 +1,30 @@
+// The rules that the filter leaves: those that ask for somebody, and the others by group.
+import { css } from '@emotion/css';
+import type { GrafanaTheme2 } from '@grafana/data';
+import { useStyles2 } from '@grafana/ui';
+import { LoudRule } from './loud_rule';
+import { QuietRule } from './quiet_rule';
+import { byGroup, isLoud, type Row } from './rules';
+
+export function LoudRules({ rows, now }: { rows: Row[]; now: number }) {
+  return rows.filter(isLoud).map((row) => <LoudRule key={row.key} row={row} now={now} />);
+}
+
+export function QuietRules({ rows, now }: { rows: Row[]; now: number }) {
+  const styles = useStyles2(getStyles);
+  return [...byGroup(rows.filter((row) => !isLoud(row)))].map(([name, members]) => (
+    <section key={name}>
+      <h3 className={styles.group}>
+        Group {name} <span className={styles.count}>{members.length}</span>
+      </h3>
+      {members.map((row) => (
+        <QuietRule key={row.key} row={row} now={now} />
+      ))}
+    </section>
+  ));
+}
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  group: css({ fontSize: theme.typography.h5.fontSize, margin: theme.spacing(0, 0, 0.5) }),
+  count: css({ color: theme.colors.text.secondary, fontWeight: theme.typography.fontWeightRegular }),
+});
