@@ -9,7 +9,7 @@
 #   make logs          follows the logs of everything that runs, or of one service: make logs SERVICE=execution_gateway
 #   make test          what make check and make pythons run, and the tests that start servers, without the longest drills
 #   make pythons       only the tests that start no server, on each other Python of this machine
-#   make drill         all drills: breaks real things and waits for the pages
+#   make drill         all drills: breaks real things and waits for the pages; one of them: make drill NAME=quiet
 #   make trip          trips the circuit breaker when the gateway hangs: make trip REASON='it hangs' BY=me
 #   make silence       silences alerts for a drill or a deployment: make silence MATCH=job=orchestrator FOR=10m REASON='we deploy' BY=me
 #                      without MATCH it lists what is silenced
@@ -71,7 +71,7 @@ test: setup check pythons
 	$(VENV)/pytest -m "server and not drill" --ignore tests/apps --ignore tests/telemetry
 
 drill: setup
-	$(VENV)/pytest tests/drills
+	$(VENV)/pytest tests/drills$(if $(NAME), -k $(NAME))
 
 trip:
 	@$(VENV)/python -m infra.local trip $(ARGS) --reason '$(REASON)' --by '$(BY)'
