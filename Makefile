@@ -21,6 +21,7 @@
 #   make format        formats the Python files
 #   make dashboards    writes the dashboards again from infra/grafana
 #   make viewer        makes the viewer's pages again from infra/viewer/web; needs Node >= 20 and npm, as nothing else here does
+#   make screenshots   makes the pictures in docs/images again, from a replay of March 2020: some three minutes
 #   make lock          writes requirements.lock again from pyproject.toml
 #
 # Another Python than python3: make setup PYTHON=python3.12
@@ -30,7 +31,7 @@ ARGS =
 SERVICE ?=
 VENV = .venv/bin
 
-.PHONY: help venv programs setup up logs check pythons test drill trip silence bench clean-data replay-check format dashboards viewer lock
+.PHONY: help venv programs setup up logs check pythons test drill trip silence bench clean-data replay-check format dashboards viewer screenshots lock
 .NOTPARALLEL: # prerequisites run in the order written, even with -j
 
 help:
@@ -103,6 +104,9 @@ viewer: venv
 	cd infra/viewer/web && { test node_modules/.package-lock.json -nt package-lock.json || npm ci --no-audit --no-fund; }
 	cd infra/viewer/web && npm run check && npm run build
 	@$(VENV)/python -m infra.viewer.stamp
+
+screenshots: setup
+	@$(VENV)/python -m tests.screenshots
 
 lock: venv
 	$(VENV)/uv pip compile -q --prerelease=if-necessary-or-explicit --universal --generate-hashes --no-annotate --no-header pyproject.toml --all-extras --group platform --group local --group dev -o requirements.lock

@@ -73,7 +73,7 @@ WRITTEN = [
     for place in ROOT.iterdir()
     if not place.name.startswith(".")
     for file in ([place] if place.is_file() else sorted(place.rglob("*")))
-    if file.suffix in KINDS
+    if file.suffix in KINDS and "node_modules" not in file.parts
 ]
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=name)
