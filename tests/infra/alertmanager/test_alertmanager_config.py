@@ -101,6 +101,8 @@ def test_money_alerts_are_never_muted() -> None:
     assert muted == {
         *("ServiceDown", "ServiceUnreachable", "MetricMissing", "DeskDutyLate", "PnlStale"),
         *("DependencyNotWritable", "DatabasePoolExhausted"),
+        *("MarketDataStale", "MarketDataMissing", "MarketStateNotPublished", "SignalsStale", "SignalGenerationFailing"),
+        *("OrchestrationStalled", "OrchestrationFailing"),
         *("EventLoopBlocked", "MemoryHigh", "FileDescriptorsHigh", "ClockSkew"),
     }
 
