@@ -3,20 +3,24 @@
 #   make up            everything, in the foreground: sets up what is missing, says when it is ready; Ctrl-C stops it
 #                      (settings: environment variables, such as REPLAY_START=2020-03-06 make up;
 #                      usual ports taken: make up ARGS=--free-ports)
-#   make setup         only the set-up: .venv and the Go programs (6 to 11 minutes the first time, then quick)
+#   make setup         only the set-up: .venv, the Go programs (6 to 11 minutes the first time, then quick), and Chromium for the
+#                      tests: on Debian, as root, it is installed; elsewhere it says how to get it
 #   make check         format, lint, types, contracts, and the tests that start no server: two minutes, needs only Python
 #   make logs          follows the logs of everything that runs, or of one service: make logs SERVICE=execution_gateway
 #   make test          what make check and make pythons run, and the tests that start servers, without the longest drills
 #   make pythons       only the tests that start no server, on each other Python of this machine
 #   make drill         all drills: breaks real things and waits for the pages
 #   make trip          trips the circuit breaker when the gateway hangs: make trip REASON='it hangs' BY=me
+#   make silence       silences alerts for a drill or a deployment: make silence MATCH=job=orchestrator FOR=10m REASON='we deploy' BY=me
+#                      without MATCH it lists what is silenced
 #   make bench         what a request costs beside other libraries, what an order, a tick and a reader cost, also with a million
-#                      filled orders, what measuring adds to a call of PostgreSQL or Redis, and how long the queries of each
-#                      dashboard take: some 13 minutes
+#                      filled orders, what measuring adds to a call of PostgreSQL or Redis, how long the queries of each
+#                      dashboard take, and how long it takes in a browser: some 17 minutes
 #   make clean-data    removes what was stored: orders, metrics, pages, logs
 #   make replay-check  replays the crash of 2020 and compares the pages with an independent computation
 #   make format        formats the Python files
 #   make dashboards    writes the dashboards again from infra/grafana
+#   make viewer        makes the viewer's pages again from infra/viewer/web; needs Node >= 20 and npm, as nothing else here does
 #   make lock          writes requirements.lock again from pyproject.toml
 #
 # Another Python than python3: make setup PYTHON=python3.12
@@ -26,7 +30,7 @@ ARGS =
 SERVICE ?=
 VENV = .venv/bin
 
-.PHONY: help venv setup up logs check pythons test drill trip bench clean-data replay-check format dashboards lock
+.PHONY: help venv programs setup up logs check pythons test drill trip silence bench clean-data replay-check format dashboards viewer lock
 .NOTPARALLEL: # prerequisites run in the order written, even with -j
 
 help:
@@ -36,10 +40,13 @@ venv:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed, and there is no $(PYTHON) on the PATH: install it, or name one, as in: make setup PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m infra.setup.python_environment
 
-setup: venv
+programs: venv
 	@$(VENV)/python -m infra.setup
 
-up: setup
+setup: programs
+	@$(VENV)/python -m infra.setup.browser
+
+up: programs
 	@$(VENV)/python -m infra.local up $(ARGS)
 
 logs:
@@ -68,16 +75,20 @@ drill: setup
 trip:
 	@$(VENV)/python -m infra.local trip $(ARGS) --reason '$(REASON)' --by '$(BY)'
 
+silence:
+	@$(VENV)/python -m infra.local silence $(ARGS) --for '$(or $(FOR),1h)' --reason '$(REASON)' --by '$(BY)' $(MATCH)
+
 bench: setup
 	@$(VENV)/python -m tests.benchmarks.requests
 	@$(VENV)/python -m tests.benchmarks.desk
 	@$(VENV)/python -m tests.benchmarks.clients
 	@$(VENV)/python -m tests.benchmarks.dashboards
+	@$(VENV)/python -m tests.benchmarks.viewer
 
 clean-data:
 	@if test -x $(VENV)/python; then $(VENV)/python -m infra.local clean-data $(ARGS); else echo "There is nothing to remove: nothing was set up here."; fi
 
-replay-check: setup
+replay-check: programs
 	@$(VENV)/python -m tests.drills.replay_check
 
 format: venv
@@ -86,6 +97,12 @@ format: venv
 
 dashboards: venv
 	@$(VENV)/python -m infra.grafana
+
+viewer: venv
+	@command -v npm >/dev/null || { echo "Node 20 or newer with npm is needed to make the viewer's pages, and there is no npm on the PATH. Nothing else needs it." >&2; exit 1; }
+	cd infra/viewer/web && { test node_modules/.package-lock.json -nt package-lock.json || npm ci --no-audit --no-fund; }
+	cd infra/viewer/web && npm run check && npm run build
+	@$(VENV)/python -m infra.viewer.stamp
 
 lock: venv
 	$(VENV)/uv pip compile -q --prerelease=if-necessary-or-explicit --universal --generate-hashes --no-annotate --no-header pyproject.toml --all-extras --group platform --group local --group dev -o requirements.lock

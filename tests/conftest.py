@@ -1,18 +1,25 @@
-"""Fixtures for many tests: their own servers, and a real gateway in an open market."""
+"""Fixtures for many tests: their own servers, a real gateway in an open market, and a browser."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import pytest_asyncio
 from hypothesis import settings
 
 from tests import marks
 from tests.servers import Server, both, folder
 from tests.services import Service, running
 from tests.waiting import wait_until
+
+if TYPE_CHECKING:  # loading it takes half a second, and few tests need it
+    from playwright.async_api import Browser
+
+    from tests.browser import Visits
 
 # The same examples on every machine, so that a failure is the same everywhere. No database of examples beside the
 # sources, and no time limit, because the machine may be busy. `HYPOTHESIS_PROFILE=search` looks for new ones.
@@ -71,3 +78,23 @@ def client(gateway: Service) -> Iterator[httpx.Client]:
 def order_data() -> dict[str, object]:
     """An order that is accepted."""
     return {"symbol": "AAPL", "side": "buy", "qty": 10}
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """A headless Chromium. Tests that use it run in the loop of the session."""
+    from tests import browser
+
+    async with browser.chromium() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visits(chromium: Browser) -> AsyncIterator[Visits]:
+    """Opens pages. Fails the test at its end when one did what it may not."""
+    from tests.browser import Visits
+
+    opened = Visits(chromium)
+    yield opened
+    await opened.close()
+    assert opened.unexpected() == []

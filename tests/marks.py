@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 # A test that uses one of these fixtures, directly or through another one, uses a server.
-FIXTURES = frozenset({"servers", "database_url", "redis_url", "gateway"})
+FIXTURES = frozenset({"servers", "database_url", "redis_url", "gateway", "chromium"})
 
 _unmarked: list[str] = []
 

@@ -41,6 +41,7 @@ class Blocks:
     look: str
     shown: str
     job: str
+    check_the_job: str
     start: str
     ask: str
     rule: str
@@ -132,6 +133,7 @@ def lines(block: str) -> list[str]:
 
 def test_the_job_the_rule_and_the_panel_work(checkout: Path, port: int) -> None:
     insert(checkout / "collector" / "config.yaml", BLOCKS.job.replace("8005", str(port)))
+    assert shell(BLOCKS.check_the_job, checkout) == ""
     rules = checkout / ALERTS
     rules.write_text(rules.read_text() + BLOCKS.rule)
     shell(BLOCKS.check_the_rule, checkout)

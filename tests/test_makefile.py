@@ -32,7 +32,11 @@ def test_test_is_set_up_check_other_pythons_and_what_starts_servers_in_this_orde
         'pytest -m "server and not drill" -n auto --dist worksteal tests/apps tests/telemetry',
         'pytest -m "server and not drill" --ignore tests/apps --ignore tests/telemetry',
     ]
-    assert steps("setup") == ["python -m infra.setup"]
+
+
+def test_a_browser_is_set_up_for_tests_only() -> None:
+    assert steps("setup") == ["python -m infra.setup", "python -m infra.setup.browser"]
+    assert steps("up") == ["python -m infra.setup", "python -m infra.local up "]
 
 
 def test_a_drill_is_every_test_that_breaks_the_running_stack() -> None:

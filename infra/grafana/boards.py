@@ -76,7 +76,8 @@ def _placed(rows: Sequence[Sequence[Panel]]) -> list[models.Panel]:
     y = 0
     for row in rows:
         if sum(panel.width for panel in row) != 24 or len({panel.height for panel in row}) != 1:
-            raise ValueError(f"no full row: {[(panel.title, panel.width, panel.height) for panel in row]}")
+            panels = ", ".join(f"{panel.title} ({panel.width} x {panel.height})" for panel in row)
+            raise ValueError(f"a row is 24 wide and of one height, and these are not: {panels}")
         x = 0
         for panel in row:
             made = panel.build()

@@ -109,7 +109,9 @@ def _metric(name: str) -> str:
     base = re.sub(r"_(bucket|count|sum)$", "", name)
     if base != name and is_histogram(base):
         return base
-    raise ValueError(f"{name}: neither a catalogue nor infra/grafana/queries.py declares it")
+    raise ValueError(
+        f"{name}: no catalogue declares it; if another program has it, add it to FOREIGN in infra/grafana/queries.py"
+    )
 
 
 def is_histogram(metric: str) -> bool:

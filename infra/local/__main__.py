@@ -10,6 +10,7 @@ from infra.failure import Failure
 from infra.local.data_folder import DataFolder
 from infra.local.logs import follow
 from infra.local.processes import NAMES
+from infra.local.silence import silence
 from infra.local.trip import trip
 from infra.local.up import clean_data, up
 from infra.setup.installation import LOCAL
@@ -29,6 +30,9 @@ def main() -> int:
                 follow(DataFolder(arguments.data.absolute()), arguments.names)
             case "trip":
                 return trip(DataFolder(arguments.data.absolute()), arguments.reason, arguments.by)
+            case "silence":
+                folder = DataFolder(arguments.data.absolute())
+                return silence(folder, arguments.matchers, arguments.duration, arguments.reason, arguments.by)
     except Failure as failure:
         print(failure, file=sys.stderr)
         return 1
@@ -41,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m infra.local",
         description="The whole platform on this machine, without containers. `make up`, `make logs`, "
-        "`make trip` and `make clean-data` call this.",
+        "`make trip`, `make silence` and `make clean-data` call this.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     start = commands.add_parser(
@@ -62,7 +66,12 @@ def _parser() -> argparse.ArgumentParser:
     breaker = commands.add_parser("trip", help="trip the circuit breaker and halt the venue, without the gateway")
     breaker.add_argument("--reason", required=True, help="why, for those who read it later")
     breaker.add_argument("--by", required=True, help="who you are")
-    for command in (start, clean, logs, breaker):
+    quiet = commands.add_parser("silence", help="silence alerts for a while, or list what is silenced")
+    quiet.add_argument("matchers", nargs="*", metavar="LABEL=VALUE", help="which alerts, such as job=orchestrator")
+    quiet.add_argument("--for", dest="duration", default="1h", help="how long, such as 30m (%(default)s)")
+    quiet.add_argument("--reason", default="", help="why, for those who wonder")
+    quiet.add_argument("--by", default="", help="who you are")
+    for command in (start, clean, logs, breaker, quiet):
         command.add_argument(
             "--data", type=Path, default=DATA, metavar="FOLDER", help="where everything is stored (%(default)s)"
         )

@@ -10,7 +10,7 @@ from infra.pager.pages import Alert, Notification, Status
 
 logger = logging.getLogger(__name__)
 HEADER = re.compile(r"^\*\[(FIRING|RESOLVED)\] ([A-Za-z_]\w*)\* ?(.*)$", re.MULTILINE)
-RUNBOOK = re.compile(r"<([^|>]+)\|Runbook>")
+LINKS = re.compile(r"^<([^|>]+)\|Runbook>(?: <([^|>]+)\|Dashboard>)?$", re.MULTILINE)
 
 
 class Attachment(BaseModel):
@@ -56,10 +56,20 @@ def _alerts(text: str) -> list[Alert]:
     headers = list(HEADER.finditer(text))
     for number, header in enumerate(headers, start=1):
         end = headers[number].start() if number < len(headers) else len(text)
-        annotations = {"summary": header[3]}
-        runbook = RUNBOOK.search(text, header.end(), end)
-        if runbook:
-            annotations["runbook_url"] = runbook[1]
+        rest = text[header.end() : end]
+        links = LINKS.search(rest)
+        annotations = {
+            "summary": _plain(header[3]),
+            "description": _plain(rest[: links.start()] if links else rest),
+            "runbook_url": links[1] if links else "",
+            "dashboard_url": (links[2] or "") if links else "",
+        }
+        said = {name: text for name, text in annotations.items() if text}
         status = cast(Status, header[1].lower())
-        alerts.append(Alert(name=header[2], labels={"alertname": header[2]}, annotations=annotations, status=status))
+        alerts.append(Alert(name=header[2], labels={"alertname": header[2]}, annotations=said, status=status))
     return alerts
+
+
+def _plain(text: str) -> str:
+    """A text as people see it: Slack escapes these three."""
+    return text.strip().replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

@@ -70,13 +70,16 @@ def _article(page: Page) -> str:
 
 def _alert(alert: Alert) -> str:
     labels = ", ".join(f"{key}={value}" for key, value in sorted(alert.labels.items()) if key != "alertname")
-    runbook = alert.annotations.get("runbook_url", "")
-    # Any other address could run a script.
-    link = f'<p><a href="{escape(runbook)}">Runbook</a></p>' if runbook.startswith(("https://", "http://", "/")) else ""
+    links = " ".join(
+        f'<a href="{escape(address)}">{text}</a>'
+        for text, name in (("Runbook", "runbook_url"), ("Dashboard", "dashboard_url"))
+        # Any other address could run a script.
+        if (address := alert.annotations.get(name, "")).startswith(("https://", "http://", "/"))
+    )
     return (
         f'<section class="{alert.status}"><h3>{escape(alert.name)} <span class="labels">{escape(labels)}</span></h3>'
         f"<p>{escape(alert.annotations.get('summary', ''))}</p>"
-        f"<p>{escape(alert.annotations.get('description', ''))}</p>{link}</section>"
+        f"<p>{escape(alert.annotations.get('description', ''))}</p><p>{links}</p></section>"
     )
 
 

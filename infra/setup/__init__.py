@@ -1,1 +1,1 @@
-"""What `make setup` installs: Python packages into .venv, and the Go programs, built into .local/bin."""
+"""What `make setup` installs: Python packages into .venv, Go programs into .local/bin, and Chromium for the tests."""

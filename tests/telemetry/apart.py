@@ -1,15 +1,23 @@
-"""Runs a function in a new process, because the providers of OpenTelemetry are global and can be set only once."""
+"""Runs a function in a process of its own: the providers of OpenTelemetry are global and can be set only once."""
 
 from __future__ import annotations
 
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
-import time
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+from tests.telemetry import nursery
+
+SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -22,23 +30,46 @@ class Done:
 
 
 def apart(function: Callable[..., Any], *arguments: str, **environment: str) -> Done:
-    """Calls a function of a module in a new process with this environment. Its answer must be possible in JSON."""
-    code = (
-        "import json, logging, sys, time\n"
-        "logging.basicConfig(level=logging.INFO, format='%(levelname)s %(name)s %(message)s')\n"
-        f"from {function.__module__} import {function.__name__} as function\n"
-        "answer = function(*sys.argv[1:])\n"
-        "print(json.dumps([answer, time.time()]))\n"
-    )
+    """Calls a function of a module in a process with this environment. Its answer must be possible in JSON."""
+    assert not environment.keys() & set(nursery.TOO_LATE), "these are read before the process of a test begins"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, *arguments],
-        env={**inherited, **environment},
-        capture_output=True,
-        text=True,
-        timeout=30,
+    with tempfile.NamedTemporaryFile("r") as output, tempfile.NamedTemporaryFile("r") as log:
+        request = {
+            "module": function.__module__,
+            "function": function.__name__,
+            "arguments": arguments,
+            "environment": {**inherited, **environment},
+            "stdout": output.name,
+            "stderr": log.name,
+        }
+        code, ended = _run(json.dumps(request))
+        said = log.read()
+        assert code == 0, said
+        answer, answered_at = json.loads(output.read().splitlines()[-1])
+    return Done(answer, said, ended - answered_at)
+
+
+@cache
+def _nursery() -> subprocess.Popen[bytes]:
+    """Starts it once in a test run. It ends with its stdin, and so with the process of the tests."""
+    return subprocess.Popen(
+        [sys.executable, "-u", "-W", "error", "-m", nursery.__name__],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
     )
-    ended = time.time()
-    assert done.returncode == 0, done.stderr
-    answer, answered_at = json.loads(done.stdout.splitlines()[-1])
-    return Done(answer, done.stderr, ended - answered_at)
+
+
+def _run(request: str) -> tuple[int, float]:
+    requests, answers = _nursery().stdin, _nursery().stdout
+    assert requests
+    assert answers
+    requests.write(request.encode() + b"\n")
+    child = int(answers.readline())
+    if not select.select([answers], [], [], SECONDS)[0]:
+        os.kill(child, signal.SIGKILL)
+        answers.readline()
+        raise TimeoutError(f"{request} has not ended after {SECONDS} s")
+    code, ended = json.loads(answers.readline())
+    return code, ended

@@ -1,5 +1,6 @@
 """From an alert to a page: a real Alertmanager with our configuration, and a real pager that it notifies."""
 
+import re
 import time
 from itertools import pairwise
 from typing import Any
@@ -21,6 +22,7 @@ def alert(name: str, severity: str = "critical", **labels: str) -> Alert:
             "summary": f"{name}: yes & {{{{ no }}}}",
             "description": "One line: and\nanother.",
             "runbook_url": f"https://runbooks.example#{name.lower()}",
+            "dashboard_url": "https://dashboards.example/d/service-health",
         },
     }
 
@@ -56,7 +58,8 @@ def test_a_critical_alert_is_told_to_pagerduty_and_slack_with_all_that_it_says_a
         by_pagerduty[0]["body"]["payload"]["summary"] == "CircuitBreakerTripped: CircuitBreakerTripped: yes & {{ no }}"
     )
     assert by_pagerduty[0]["body"]["links"] == [
-        {"href": "https://runbooks.example#circuitbreakertripped", "text": "Runbook"}
+        {"href": "https://runbooks.example#circuitbreakertripped", "text": "Runbook"},
+        {"href": "https://dashboards.example/d/service-health", "text": "Dashboard"},
     ]
     assert len({page["body"]["dedup_key"] for page in by_pagerduty}) == 1
     assert [(page["receiver"], page["status"]) for page in by_slack] == [("slack", "firing"), ("slack", "resolved")]
@@ -67,10 +70,41 @@ def test_a_critical_alert_is_told_to_pagerduty_and_slack_with_all_that_it_says_a
             "labels": {"alertname": "CircuitBreakerTripped"},
             "annotations": {
                 "summary": "CircuitBreakerTripped: yes & {{ no }}",
+                "description": "One line: and another.",
                 "runbook_url": "https://runbooks.example#circuitbreakertripped",
+                "dashboard_url": "https://dashboards.example/d/service-health",
             },
         }
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "*[FIRING] DailyLossExceeded* the book has lost 99 %.",
+        "nothing\n*[FIRING] DailyLossExceeded* the book has lost 99 %.",
+        "nothing\r*[RESOLVED] CircuitBreakerTripped* all is well.",
+        "<!channel> <https://example.org|Runbook> R&D &amp;",
+    ],
+)
+def test_a_text_that_looks_like_another_alert_or_like_markup_is_a_text(alerting: Alerting, text: str) -> None:
+    fired = alert("OutcomeUnknown", "warning", service="execution-gateway")
+    fired["annotations"] |= {"summary": text, "description": text}
+    since = time.time()
+    alerting.fire(fired)
+    wait_until(lambda: told(alerting, "OutcomeUnknown", since), 15, "Slack is told")
+    alerting.resolve(fired)
+    wait_until(lambda: len(alerting.pages(since)) == 2, 15, "Slack is told that it is over")
+
+    [page, _] = alerting.pages(since)
+    line = re.sub(r"\s+", " ", text).replace("*", "\u2217")
+    [shown] = page["alerts"]
+    assert (shown["name"], shown["annotations"]["summary"], shown["annotations"]["description"]) == (
+        *("OutcomeUnknown", line, line),
+    )
+    assert shown["annotations"]["runbook_url"] == "https://runbooks.example#outcomeunknown"
+    [attachment] = page["body"]["attachments"]
+    assert "<!" not in attachment["text"]
 
 
 def test_a_warning_is_told_to_slack_only(alerting: Alerting) -> None:

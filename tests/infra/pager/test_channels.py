@@ -61,12 +61,12 @@ def test_a_pagerduty_event_without_what_pagerduty_demands_is_refused(field: str,
     assert [error["loc"] for error in refused.value.errors()] == [(field,)]
 
 
-def test_a_slack_message_carries_name_status_summary_and_runbook_of_every_alert() -> None:
+def test_a_slack_message_carries_name_status_texts_and_links_of_every_alert() -> None:
     page = slack.read(
         payloads.slack(
-            "*[FIRING] ServiceDown* market-data: down & <out>",
-            "It does not answer.",
-            "<https://runbooks.example#servicedown|Runbook>",
+            "*[FIRING] ServiceDown* market-data: down &amp; &lt;out&gt;",
+            "It does not answer &amp;amp; is gone.",
+            "<https://runbooks.example#servicedown|Runbook> <https://dashboards.example/d/slo|Dashboard>",
             "*[RESOLVED] ServiceDown* orchestrator is down",
             "<https://runbooks.example#servicedown|Runbook>",
         )
@@ -79,7 +79,12 @@ def test_a_slack_message_carries_name_status_summary_and_runbook_of_every_alert(
         Alert(
             name="ServiceDown",
             labels=labels,
-            annotations={"summary": "market-data: down & <out>", "runbook_url": runbook},
+            annotations={
+                "summary": "market-data: down & <out>",
+                "description": "It does not answer &amp; is gone.",
+                "runbook_url": runbook,
+                "dashboard_url": "https://dashboards.example/d/slo",
+            },
             status="firing",
         ),
         Alert(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -91,6 +91,31 @@ def silent() -> Iterator[str]:
     """A server that takes connections and never answers. Yields its address."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@contextmanager
+def trickling() -> Iterator[str]:
+    """A server that sends a header of its answer now and then, and no end of them. Yields its address."""
+    ended = threading.Event()
+
+    def send(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            while not ended.wait(0.1):
+                connection.sendall(b"X-Wait: more\r\n")
+
+    def take() -> None:
+        with suppress(OSError):  # closed
+            while True:
+                threading.Thread(target=send, args=(listening.accept()[0],)).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        taking = threading.Thread(target=take)
+        taking.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        ended.set()
+        listening.shutdown(socket.SHUT_RDWR)
+    taking.join()
 
 
 def nobody() -> str:

@@ -118,6 +118,7 @@ def raw(viewing: Viewing, path: str) -> bytes:
         "/public/../../secret.txt",
         "/public/..%2f..%2fsecret.txt",
         "/public/..%2findex.html",
+        "/public/fonts",
         "/assets/",
         "/assets/public",
         "/assets/main.js%00.css",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import threading
 import time
@@ -13,10 +14,11 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from starlette.types import Message
 
 from infra.viewer.app import WITH_FORM, WITHOUT, create
 from tests.infra.viewer.conftest import Viewing
-from tests.infra.viewer.serving import nobody, serving, silent
+from tests.infra.viewer.serving import nobody, serving, silent, trickling
 from tests.infra.viewer.test_app import raw
 
 API = "/api/prometheus/api/v1"
@@ -66,14 +68,14 @@ def test_of_the_clients_headers_only_what_it_can_decompress_is_passed_on(viewing
             "x-forwarded-for": "10.0.0.1", "user-agent": "secret", "accept-language": "de", "referer": "http://secret",
         },
     )  # fmt: skip
-    viewing.http.get(f"{API}/query?query=up", headers={"accept-encoding": ""})
+    raw(viewing, f"{API}/query?query=up")
 
     first, second = viewing.prometheus.asked
     assert first.headers.keys() == {"host", "accept", "accept-encoding", "connection", "user-agent"}
     assert first.headers["accept-encoding"] == "gzip"
     assert first.headers["host"] == viewing.prometheus.url.removeprefix("http://")
     assert "secret" not in str(first.headers)
-    assert second.headers["accept-encoding"] == ""
+    assert second.headers["accept-encoding"] == "identity"
 
 
 def test_of_the_answers_headers_only_what_describes_its_body_is_handed_on(viewing: Viewing) -> None:
@@ -201,6 +203,17 @@ def test_who_does_not_answer_in_time_is_named_and_the_viewer_answers_others_mean
     assert took < 5
 
 
+def test_no_proxy_comes_between(bundle: Path, viewing: Viewing, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(variable, nobody())
+    for variable in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(variable)
+    app = create(viewing.prometheus.url, viewing.pager.url, bundle=bundle)
+
+    with serving(app) as url, httpx.Client(base_url=url, trust_env=False) as http:
+        assert http.get(f"{API}/query?query=up").status_code == 200
+
+
 def test_it_recovers_with_prometheus(viewing: Viewing) -> None:
     viewing.prometheus.status = 503
     assert viewing.http.get(f"{API}/query?query=up").status_code == 503
@@ -220,6 +233,29 @@ def test_an_answer_that_breaks_off_is_not_taken_for_a_whole_one(
 
     assert "the answer of Prometheus broke off: RemoteProtocolError" in caplog.text
     assert "Traceback" not in caplog.text
+
+
+def test_an_answer_that_pauses_for_too_long_is_broken_off(viewing: Viewing, bundle: Path) -> None:
+    go_on = threading.Event()
+
+    def body(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b'{"status":')
+        go_on.wait(10)
+
+    viewing.prometheus.body = body
+    app = create(viewing.prometheus.url, viewing.pager.url, bundle=bundle, seconds=0.5)
+    with serving(app) as url, httpx.Client(base_url=url) as http, pytest.raises(httpx.RemoteProtocolError):
+        http.get(f"{API}/query?query=up")
+    go_on.set()
+
+
+def test_an_answer_that_never_quite_begins_is_late(bundle: Path) -> None:
+    with (
+        trickling() as late,
+        serving(create(late, late, bundle=bundle, seconds=0.5)) as url,
+        httpx.Client(base_url=url) as http,
+    ):
+        assert http.get(f"{API}/query?query=up").status_code == 504
 
 
 # --- large answers, many at once
@@ -247,21 +283,46 @@ def test_a_large_answer_is_streamed_and_never_held_as_a_whole(viewing: Viewing) 
     assert held < 50_000_000
 
 
-def test_a_browser_that_leaves_frees_its_connection_to_prometheus(viewing: Viewing) -> None:
-    gone = threading.Event()
+class Endless:
+    """Writes a body without an end, until nobody is there to take it."""
 
-    def body(handler: BaseHTTPRequestHandler) -> None:
+    def __init__(self) -> None:
+        self.left = threading.Event()
+
+    def __call__(self, handler: BaseHTTPRequestHandler) -> None:
         try:
-            while not gone.is_set():
+            while not self.left.is_set():
                 handler.wfile.write(b"x" * 100_000)
         except OSError:
-            gone.set()
+            self.left.set()
 
-    viewing.prometheus.body = body
+
+def test_a_browser_that_leaves_frees_its_connection_to_prometheus(viewing: Viewing) -> None:
+    viewing.prometheus.body = endless = Endless()
+
     with viewing.http.stream("GET", f"{API}/query_range?query=up") as answer:
         next(iter(answer.iter_raw()))
 
-    assert gone.wait(5)
+    assert endless.left.wait(5)
+
+
+async def test_so_does_one_that_has_left_before_the_first_byte(bundle: Path, viewing: Viewing) -> None:
+    viewing.prometheus.body = endless = Endless()
+    app = create(viewing.prometheus.url, viewing.pager.url, bundle=bundle)
+    scope = {
+        "type": "http", "method": "GET", "path": f"{API}/query", "query_string": b"query=up", "root_path": "",
+        "scheme": "http", "headers": [(b"host", b"127.0.0.1")],
+    }  # fmt: skip
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(_: Message) -> None:
+        await asyncio.Event().wait()  # as long as the browser takes nothing
+
+    await app(scope, receive, send)
+
+    assert endless.left.wait(5)
 
 
 def test_forty_questions_at_once_are_asked_at_once_and_each_gets_its_own_answer(viewing: Viewing) -> None:

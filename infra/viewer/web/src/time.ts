@@ -9,16 +9,22 @@ export interface Span {
 export const LAST_15_MINUTES: Span = { from: 'now-15m', to: 'now' };
 
 /** A time as an address has it: `now-15m`, milliseconds since 1970, or a date. Undefined for anything else. */
-export function parseTime(text: string, roundUp: boolean, timeZone: TimeZone = 'utc'): DateTime | undefined {
+export function parseTime(
+  text: string,
+  roundUp: boolean,
+  timeZone: TimeZone = 'utc',
+  now = dateTime(),
+): DateTime | undefined {
   if (/^\d{10,}$/.test(text)) return dateTime(Number(text));
-  const parsed = dateMath.toDateTime(text, { roundUp, timezone: timeZone });
+  const parsed = dateMath.toDateTime(text, { roundUp, timezone: timeZone, now });
   return parsed?.isValid() ? parsed : undefined;
 }
 
 /** The range between two such times, as it is now. One that makes no sense is the last 15 minutes. */
 export function rangeOf(span: Span, timeZone: TimeZone = 'utc'): TimeRange {
-  const from = parseTime(span.from, false, timeZone);
-  const to = parseTime(span.to, true, timeZone);
+  const now = dateTime(); // one moment for both ends, or the range would be longer than its name
+  const from = parseTime(span.from, false, timeZone, now);
+  const to = parseTime(span.to, true, timeZone, now);
   if (!from || !to || from.valueOf() >= to.valueOf()) return rangeOf(LAST_15_MINUTES, timeZone);
   const relative = (text: string, time: DateTime) => (text.includes('now') ? text : time);
   return { from, to, raw: { from: relative(span.from, from), to: relative(span.to, to) } };

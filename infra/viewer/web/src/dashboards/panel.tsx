@@ -5,6 +5,7 @@ import {
   Dropdown,
   ErrorBoundaryAlert,
   Icon,
+  measureText,
   Menu,
   PanelChrome,
   PanelContextProvider,
@@ -128,7 +129,7 @@ function Queried(props: Inside) {
   );
   const Drawer = drawerOf(panel.type);
   const range = answer.range ?? rangeFor(panel, wanted);
-  const empty = frames && !frames.some(({ length }) => length > 0) && !DRAWS_NOTHING.has(panel.type);
+  const empty = frames && !frames.some(hasValues) && !DRAWS_NOTHING.has(panel.type);
   const problems = [...lacking, ...answer.errors];
   const body = (innerWidth: number, innerHeight: number) => {
     if (lacking.length > 0) return <Message>{sentences(lacking)}</Message>;
@@ -165,6 +166,15 @@ function Queried(props: Inside) {
     </PanelContextProvider>
   );
 }
+
+/** Whether there is anything to draw: a quantile of no observations is no number. */
+const hasValues = ({ fields, length }: DataFrame) =>
+  length > 0 &&
+  fields.some(
+    ({ type, values }) =>
+      type !== 'time' &&
+      (type !== 'number' || values.some((value) => Number(value) === Number(value) && value !== null)),
+  );
 
 const sentences = (texts: string[]) => texts.map((text) => <p key={text}>{text}</p>);
 
@@ -211,6 +221,11 @@ interface ChromeProps extends Inside {
   children: (width: number, height: number) => React.ReactNode;
 }
 
+// Below that, in pixels, a panel has no room for a margin.
+const LOW = 80;
+// What of a header is not its title, and each thing beside it, in pixels.
+const [FRAME, ICON, TITLE_SIZE] = [72, 32, 14];
+
 function Chrome({
   placed,
   lookup,
@@ -244,8 +259,15 @@ function Chrome({
           onClick={() => shown.goTo(exploreAddress(expressions(), shown.span))}
         />
       )}
+      {links.map((link) => (
+        <LinkItem key={link.title + link.href} link={link} />
+      ))}
     </Menu>
   );
+  const room = width - FRAME - (title ? measureText(title, TITLE_SIZE, 500).width : 0);
+  // The words of a title are worth more than what stands beside them.
+  const shownLinks = links.length > 0 && room >= ICON;
+  const shownText = Boolean(description) && room >= (shownLinks ? 2 * ICON : ICON);
   const items = [
     ...(note
       ? [
@@ -254,15 +276,24 @@ function Chrome({
           </span>,
         ]
       : []),
-    ...(links.length > 0 ? [<PanelLinks key="links" links={links} />] : []),
+    ...(shownLinks ? [<PanelLinks key="links" links={links} />] : []),
   ];
   return (
     <PanelChrome
       width={width}
       height={height}
-      title={title || ''}
+      padding={height < LOW ? 'none' : 'md'}
+      title={
+        title && description && !shownText ? (
+          <Tooltip content={description}>
+            <span>{title}</span>
+          </Tooltip>
+        ) : (
+          title
+        )
+      }
       hoverHeader={!title}
-      description={description ?? ''}
+      description={shownText && description ? description : ''}
       displayMode={panel.transparent ? 'transparent' : 'default'}
       titleItems={items.length > 0 ? <>{items}</> : undefined}
       menu={menu}
@@ -295,13 +326,7 @@ function PanelLinks({ links }: { links: Destination[] }) {
   const menu = (
     <Menu>
       {links.map((link) => (
-        <Menu.Item
-          key={link.title + link.href}
-          label={link.title}
-          {...(link.internal && !link.newTab
-            ? { onClick: () => goTo(link.href) }
-            : { url: link.href, target: '_blank' as const })}
-        />
+        <LinkItem key={link.title + link.href} link={link} />
       ))}
     </Menu>
   );
@@ -311,6 +336,19 @@ function PanelLinks({ links }: { links: Destination[] }) {
         <Icon name="link" />
       </button>
     </Dropdown>
+  );
+}
+
+function LinkItem({ link }: { link: Destination }) {
+  const { goTo } = useShown();
+  return (
+    <Menu.Item
+      label={link.title}
+      icon="link"
+      {...(link.internal && !link.newTab
+        ? { onClick: () => goTo(link.href) }
+        : { url: link.href, target: '_blank' as const })}
+    />
   );
 }
 

@@ -16,6 +16,9 @@ interface Mark {
   regions: AlertRegion[];
 }
 
+// Faint: the lines of the panel are what people read, and several alerts lie over each other.
+const [FILL, LINE] = [0.05, 0.6];
+
 export function AlertMarks({ config, timeZone }: { config: UPlotConfigBuilder; timeZone: string }) {
   const { annotations } = useShown();
   const theme = useTheme2();
@@ -39,16 +42,19 @@ export function AlertMarks({ config, timeZone }: { config: UPlotConfigBuilder; t
       ctx.beginPath();
       ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
       ctx.clip();
-      for (const region of regions) {
-        if (region.to < min || region.from > max) continue;
-        const [from, to] = [u.valToPos(region.from, 'x', true), u.valToPos(region.to, 'x', true)];
-        ctx.fillStyle = colorManipulator.alpha(color(region.color), 0.08);
-        ctx.fillRect(from, bbox.top, to - from, bbox.height);
-        ctx.strokeStyle = color(region.color);
+      for (const { from, to, color: name, open } of regions) {
+        if (to < min || from > max) continue;
+        const [left, right] = [u.valToPos(from, 'x', true), open ? bbox.left + bbox.width : u.valToPos(to, 'x', true)];
+        // Over all of the plot it would say nothing but "red": the mark below it does.
+        if (from > min || !open) {
+          ctx.fillStyle = colorManipulator.alpha(color(name), FILL);
+          ctx.fillRect(left, bbox.top, right - left, bbox.height);
+        }
+        ctx.strokeStyle = colorManipulator.alpha(color(name), LINE);
         ctx.lineWidth = uPlot.pxRatio;
         ctx.setLineDash([5 * uPlot.pxRatio, 5 * uPlot.pxRatio]);
         ctx.beginPath();
-        for (const x of from === to ? [from] : [from, to]) {
+        for (const x of open || left === right ? [left] : [left, right]) {
           ctx.moveTo(x, bbox.top);
           ctx.lineTo(x, bbox.top + bbox.height);
         }
@@ -89,7 +95,9 @@ function Told({ regions, timeZone }: { regions: AlertRegion[]; timeZone: string 
         <div key={`${region.title} ${region.text} ${region.from}`}>
           <strong>{region.title}</strong> {region.text} {region.tags.join(', ')}
           <br />
-          {timeText(region.from, timeZone)} to {timeText(region.to, timeZone)}
+          {region.open
+            ? `Since ${timeText(region.from, timeZone)}`
+            : `${timeText(region.from, timeZone)} to ${timeText(region.to, timeZone)}`}
         </div>
       ))}
     </>
