@@ -51,7 +51,7 @@ async def _pictures(stack: Stack) -> None:
         ):
             page = await visits.open(url, width=WIDTH, height=SCREEN)
             await page.get_by_text(heading).first.wait_for()
-            await page.wait_for_load_state("networkidle", timeout=3000) if name == "pager" else None
+            await page.wait_for_timeout(1500)  # for the icons, which are loaded one by one
             await page.screenshot(path=_file(name))
         await visits.close()
     if problems := visits.unexpected():

@@ -10,7 +10,7 @@ from pathlib import Path
 from infra.viewer.app import BUNDLE
 
 WEB = BUNDLE.parent / "web"
-# Each of them lets us hand the code on with our own. The AGPL, which Grafana's server and its panels have, is not among them.
+# Each of them lets us hand the code on with our own. The AGPL, which Grafana's server and its panels have, does not.
 LICENCES = {
     *("MIT", "Apache-2.0", "ISC", "BSD-2-Clause", "BSD-3-Clause", "0BSD", "CC0-1.0", "Unlicense", "BlueOak-1.0.0"),
     *("OFL-1.1", "(MPL-2.0 OR Apache-2.0)"),
