@@ -121,7 +121,7 @@ async def test_names_of_metrics_are_proposed(visits: Visits, viewer: str) -> Non
 
     await page.keyboard.type("circuit_breaker_st")
 
-    await expect(page.get_by_role("option", name="circuit_breaker_state")).to_be_visible(timeout=15_000)
+    await expect(page.get_by_role("option", name="circuit_breaker_state").first).to_be_visible(timeout=15_000)
 
 
 async def test_a_wrong_query_is_answered_with_prometheus_own_words(
