@@ -20,16 +20,16 @@ test('an alert is a region as long as it fires without a hole', () => {
     [45, '0'],
     [50, '1'],
   ];
-  const common = { title: 'ServiceDown', text: 'desk', tags: ['critical'], color: 'red', open: false };
-  expect(regions(definition, { metric, values }, 5, 53)).toEqual([
-    { from: 10_000, to: 20_000, ...common },
+  const common = { title: 'ServiceDown', text: 'desk', tags: ['critical'], color: 'red', open: false, earlier: false };
+  expect(regions(definition, { metric, values }, { step: 5, start: 5, end: 53 })).toEqual([
+    { from: 10_000, to: 20_000, ...common, earlier: true },
     { from: 40_000, to: 40_000, ...common },
     { from: 50_000, to: 50_000, ...common, open: true },
   ]);
 });
 
 test('an alert without a title has its name', () => {
-  const [region] = regions({ name: 'x' }, { metric, values: [[1, '1']] }, 5, 60);
+  const [region] = regions({ name: 'x' }, { metric, values: [[1, '1']] }, { step: 5, start: 0, end: 60 });
   expect(region!.title).toBe('ServiceDown');
 });
 
@@ -48,6 +48,7 @@ test('alerts at the same place share a mark, and one that is over is not there',
     tags: [],
     color: 'red',
     open: title === 'e',
+    earlier: false,
   });
   const marks = marksOf(
     [region(0, 50, 'a'), region(0, 50, 'b'), region(70, 70, 'c'), region(-9, -5, 'd'), region(90, 92, 'e')],

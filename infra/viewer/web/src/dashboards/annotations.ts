@@ -16,14 +16,15 @@ export interface AlertRegion {
   color: string;
   /** Whether it is still so. */
   open: boolean;
+  /** Whether it was so before the time that is shown. */
+  earlier: boolean;
 }
 
-/** Regions of a series: as long as it is above 0 without a hole. `step` and the `end` of the query in seconds. */
+/** Regions of a series: as long as it is above 0 without a hole. The step and the ends of the query in seconds. */
 export function regions(
   definition: AnnotationDefinition,
   { metric, values }: Pick<Series, 'metric' | 'values'>,
-  step: number,
-  end: number,
+  { step, start, end }: { step: number; start: number; end: number },
 ): AlertRegion[] {
   const longest = step * 1500;
   const label = (format: string | undefined) => (format ? (legendOf(format, metric, '') ?? '') : '');
@@ -46,6 +47,7 @@ export function regions(
         tags: tags.filter(Boolean),
         color: definition.iconColor || 'red',
         open: false,
+        earlier: at - start * 1000 <= longest,
       };
       found.push(open);
     }
@@ -78,7 +80,7 @@ export async function askAnnotations(
     const expr = interpolate(expression(definition), firstOf(interval.variables, lookup), asPromQL);
     const { start, end } = aligned(range, interval.step);
     const answer = await queryRange(expr, start, end, interval.step, signal);
-    return answer.flatMap((each) => regions(definition, each, interval.step, end));
+    return answer.flatMap((each) => regions(definition, each, { step: interval.step, start, end }));
   });
   return (await Promise.all(asked)).flat();
 }

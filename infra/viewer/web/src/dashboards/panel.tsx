@@ -20,15 +20,16 @@ import { useAnswer } from './answer';
 import { chosenSeries } from './choices';
 import { useShown } from './context';
 import { DRAWS_NOTHING, drawerOf } from './draw';
-import { configured, unknownMatchers } from './fields';
+import { configured } from './fields';
 import { asText, firstOf, interpolate } from './interpolation';
 import type { Placed } from './layout';
-import { destinations, type Destination, exploreAddress } from './links';
-import type { Listed, Panel } from './model';
+import { exploreLink } from '../links';
+import { destinations, type Destination } from './links';
+import type { Listed } from './model';
 import { Message } from './panels/message';
 import { TextPanel } from './panels/text';
 import { asked, prepared, rangeFor } from './queries';
-import { unknownTransformations } from './transformations';
+import { leftOut, missing } from './support';
 
 interface Props {
   placed: Placed;
@@ -39,32 +40,20 @@ interface Props {
   alone: boolean;
 }
 
-/** What this viewer does not have and the panel wants, in sentences. */
-export function missing(panel: Panel, sources: string[]): string[] {
-  const { type, libraryPanel } = panel;
-  if (libraryPanel && !panel.targets)
-    return [`The panel '${libraryPanel.name ?? ''}' is in a library of panels, which this viewer does not have.`];
-  if (type !== 'text' && !drawerOf(type)) return [`This viewer does not draw panels of the type '${type}'.`];
-  return [
-    ...sources.map((source) => `This viewer does not ask the data source '${source}'.`),
-    ...unknownTransformations(panel.transformations).map(
-      (id) => `This viewer does not have the transformation '${id}'.`,
-    ),
-    ...unknownMatchers(panel).map((id) => `This viewer does not have overrides of the kind '${id}'.`),
-  ];
-}
-
 export function PanelView({ placed, boards, width, height, alone }: Props) {
   const { panel, own } = placed;
   const shown = useShown();
   const frame = useRef<HTMLDivElement>(null);
   const inView = useInView(frame) || alone;
   const lookup = useMemo(() => firstOf(own, shown.lookup), [own, shown.lookup]);
-  const sources = useMemo(() => asked(panel, shown.dashboard, lookup).unknownSources, [panel, shown.dashboard, lookup]);
-  const lacking = missing(panel, sources);
+  const { targets, unknownSources } = useMemo(
+    () => asked(panel, shown.dashboard, lookup),
+    [panel, shown.dashboard, lookup],
+  );
+  const lacking = missing(panel, unknownSources, targets.length > 0);
   const text = (written: string | undefined) => (written ? interpolate(written, lookup, asText) : '');
   const links = destinations(panel.links, boards, shown.span, shown.variables, lookup);
-  const props = { placed, lookup, lacking, inView };
+  const props = { placed, lookup, lacking, without: leftOut(panel, unknownSources), inView };
   const ownTime = panel.timeFrom && !panel.hideTimeOverride ? `Last ${panel.timeFrom}` : undefined;
   return (
     <div ref={frame} style={{ width, height }}>
@@ -91,6 +80,7 @@ interface Inside {
   placed: Placed;
   lookup: ReturnType<typeof firstOf>;
   lacking: string[];
+  without: string[];
   inView: boolean;
   width: number;
   height: number;
@@ -101,11 +91,11 @@ interface Inside {
 }
 
 function Queried(props: Inside) {
-  const { placed, lookup, lacking, inView, width } = props;
+  const { placed, lookup, lacking, without, inView, width } = props;
   const { panel } = placed;
   const { timeZone, range: wanted, bus, dashboard } = useShown();
   const theme = useTheme2();
-  const nothingToAsk = lacking.length > 0 && !drawerOf(panel.type);
+  const nothingToAsk = lacking.length > 0;
   const answer = useAnswer(panel, lookup, placed.key, inView && !nothingToAsk, width);
   const [isolated, setIsolated] = useState<string[]>();
   const frames = useMemo(
@@ -130,7 +120,7 @@ function Queried(props: Inside) {
   const Drawer = drawerOf(panel.type);
   const range = answer.range ?? rangeFor(panel, wanted);
   const empty = frames && !frames.some(hasValues) && !DRAWS_NOTHING.has(panel.type);
-  const problems = [...lacking, ...answer.errors];
+  const problems = [...without, ...answer.errors];
   const body = (innerWidth: number, innerHeight: number) => {
     if (lacking.length > 0) return <Message>{sentences(lacking)}</Message>;
     if (!inView) return null;
@@ -159,7 +149,7 @@ function Queried(props: Inside) {
       <Chrome
         {...props}
         loading={answer.loading}
-        status={answer.errors.length > 0 && frames?.length ? problems.join(' ') : undefined}
+        status={problems.length > 0 && frames?.length ? problems.join(' ') : undefined}
       >
         {body}
       </Chrome>
@@ -224,7 +214,7 @@ interface ChromeProps extends Inside {
 // Below that, in pixels, a panel has no room for a margin.
 const LOW = 80;
 // What of a header is not its title, and each thing beside it, in pixels.
-const [FRAME, ICON, TITLE_SIZE] = [72, 32, 14];
+const [FRAME, ICON, TITLE_SIZE] = [56, 26, 14];
 
 function Chrome({
   placed,
@@ -256,7 +246,7 @@ function Chrome({
         <Menu.Item
           label="Explore this query"
           icon="compass"
-          onClick={() => shown.goTo(exploreAddress(expressions(), shown.span))}
+          onClick={() => shown.goTo(exploreLink(expressions(), shown.span.from, shown.span.to))}
         />
       )}
       {links.map((link) => (

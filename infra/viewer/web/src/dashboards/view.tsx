@@ -2,10 +2,11 @@
 import { css } from '@emotion/css';
 import { EventBusSrv, type GrafanaTheme2 } from '@grafana/data';
 import { Alert, Button, Icon, useStyles2 } from '@grafana/ui';
-import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useLocation, useSearch } from 'wouter';
 import { useOutage } from '../reach';
 import { rangeOf, type Span } from '../time';
+import { useWidth } from '../width';
 import { askAnnotations, drawn, type AlertRegion } from './annotations';
 import { Controls } from './controls';
 import { type Shown, ShownContext, useShown } from './context';
@@ -108,7 +109,7 @@ function OutageBanner({ timeZone }: { timeZone: string }) {
     <div style={{ padding: '8px 8px 0 8px' }}>
       <Alert
         severity="error"
-        title={`Prometheus does not answer since ${timeText(outage.since - (outage.since % 1000), timeZone)}: panels show what was before.`}
+        title={`Prometheus does not answer since ${timeText(outage.since - (outage.since % 1000), timeZone)}: what is drawn is from before.`}
       >
         {outage.text}
       </Alert>
@@ -245,20 +246,6 @@ function RowTitle({ placed, onToggle }: { placed: Placed; onToggle: () => void }
       {!open && <span className={styles.count}>({panel.panels?.length ?? 0} panels)</span>}
     </button>
   );
-}
-
-function useWidth(): [React.RefObject<HTMLDivElement | null>, number] {
-  const element = useRef<HTMLDivElement>(null);
-  const [width, setWidth] = useState(0);
-  useLayoutEffect(() => {
-    if (!element.current) return;
-    const measure = () => setWidth(Math.floor(element.current?.clientWidth ?? 0));
-    measure();
-    const observer = new ResizeObserver(measure);
-    observer.observe(element.current);
-    return () => observer.disconnect();
-  }, []);
-  return [element, width];
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({

@@ -42,11 +42,11 @@ export function AlertMarks({ config, timeZone }: { config: UPlotConfigBuilder; t
       ctx.beginPath();
       ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
       ctx.clip();
-      for (const { from, to, color: name, open } of regions) {
+      for (const { from, to, color: name, open, earlier } of regions) {
         if (to < min || from > max) continue;
         const [left, right] = [u.valToPos(from, 'x', true), open ? bbox.left + bbox.width : u.valToPos(to, 'x', true)];
         // Over all of the plot it would say nothing but "red": the mark below it does.
-        if (from > min || !open) {
+        if (!earlier || !open) {
           ctx.fillStyle = colorManipulator.alpha(color(name), FILL);
           ctx.fillRect(left, bbox.top, right - left, bbox.height);
         }
@@ -54,7 +54,7 @@ export function AlertMarks({ config, timeZone }: { config: UPlotConfigBuilder; t
         ctx.lineWidth = uPlot.pxRatio;
         ctx.setLineDash([5 * uPlot.pxRatio, 5 * uPlot.pxRatio]);
         ctx.beginPath();
-        for (const x of open || left === right ? [left] : [left, right]) {
+        for (const x of new Set([...(earlier ? [] : [left]), ...(open ? [] : [right])])) {
           ctx.moveTo(x, bbox.top);
           ctx.lineTo(x, bbox.top + bbox.height);
         }
@@ -64,7 +64,7 @@ export function AlertMarks({ config, timeZone }: { config: UPlotConfigBuilder; t
       const [left, bottom] = [bbox.left / uPlot.pxRatio, (bbox.top + bbox.height) / uPlot.pxRatio];
       const found = marksOf(regions, min, max, (time) => left + u.valToPos(time, 'x')).map((mark) => ({
         ...mark,
-        top: bottom,
+        top: bottom + 2,
         color: color(mark.regions[0]!.color),
       }));
       // While it draws: React would complain about a change of state.
@@ -95,9 +95,10 @@ function Told({ regions, timeZone }: { regions: AlertRegion[]; timeZone: string 
         <div key={`${region.title} ${region.text} ${region.from}`}>
           <strong>{region.title}</strong> {region.text} {region.tags.join(', ')}
           <br />
-          {region.open
-            ? `Since ${timeText(region.from, timeZone)}`
-            : `${timeText(region.from, timeZone)} to ${timeText(region.to, timeZone)}`}
+          {region.open ? 'Since ' : 'From '}
+          {region.earlier && 'before '}
+          {timeText(region.from, timeZone)}
+          {!region.open && ` to ${timeText(region.to, timeZone)}`}
         </div>
       ))}
     </>
