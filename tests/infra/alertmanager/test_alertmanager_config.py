@@ -17,6 +17,9 @@ SETTINGS: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
 MONEY = (
     "CircuitBreakerTripped",
     "DailyLossExceeded",
+    "DailyLossWarning",
+    "DrawdownExceeded",
+    "ExposureLimitExceeded",
     "PositionsDoNotReconcile",
     "RiskAddedWhileTripped",
     "DayOrderOutlived",
@@ -102,7 +105,7 @@ def test_money_alerts_are_never_muted() -> None:
         *("ServiceDown", "ServiceUnreachable", "MetricMissing", "DeskDutyLate", "PnlStale"),
         *("DependencyNotWritable", "DatabasePoolExhausted"),
         *("MarketDataStale", "MarketDataMissing", "MarketStateNotPublished", "SignalsStale", "SignalGenerationFailing"),
-        *("OrchestrationStalled", "OrchestrationFailing"),
+        *("OrchestrationStalled", "OrchestrationFailing", "NoOrdersPlaced"),
         *("EventLoopBlocked", "MemoryHigh", "FileDescriptorsHigh", "ClockSkew"),
     }
 

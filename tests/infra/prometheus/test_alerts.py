@@ -15,7 +15,10 @@ from tests.infra.prometheus import rule_files
 from tests.infra.prometheus.rule_files import ALERTS, FILES, GROUPS, PROMETHEUS, RECORDED, rule
 
 JOBS = {"orchestrator", "execution-gateway", "signal-service", "market-data"}
-MONEY = {"CircuitBreakerTripped", "DailyLossExceeded", "PositionsDoNotReconcile"}
+MONEY = {
+    *("CircuitBreakerTripped", "DailyLossExceeded", "DailyLossWarning", "DrawdownExceeded", "ExposureLimitExceeded"),
+    "PositionsDoNotReconcile",
+}
 # Without its series the session counts as open, so its absence makes no alert blind.
 SESSION_GATE = re.compile(r"unless on \(\) \(+max\(market_session_open\).* == 0\)")
 ALWAYS_FIRING = {"Watchdog"}
@@ -26,12 +29,15 @@ EXPECTED = [
     "ClockSkew",
     "CollectorDown",
     "DailyLossExceeded",
+    "DailyLossWarning",
     "DatabaseConnectionLost",
     "DatabasePoolExhausted",
     "DayOrderOutlived",
     "DependencyNotWritable",
     "DeskDutyLate",
+    "DrawdownExceeded",
     "EventLoopBlocked",
+    "ExposureLimitExceeded",
     "FeedDisconnected",
     "FeedFlapping",
     "FileDescriptorsHigh",
@@ -41,8 +47,12 @@ EXPECTED = [
     "MarketStatesRefused",
     "MemoryHigh",
     "MetricMissing",
+    "NoOrdersPlaced",
     "OrchestrationFailing",
     "OrchestrationStalled",
+    "OrderFailuresHigh",
+    "OrderPlacementSlow",
+    "OrderRejectionsHigh",
     "OutcomeUnknown",
     "PnlStale",
     "PositionsDoNotReconcile",
@@ -52,6 +62,7 @@ EXPECTED = [
     "ServiceUnreachable",
     "SignalGenerationFailing",
     "SignalsStale",
+    "SlippageHigh",
     "Watchdog",
 ]
 
