@@ -210,6 +210,24 @@ daily_loss_limit_ratio = Gauge(
     unit="1",
     owner=EXECUTION_GATEWAY,
 )
+drawdown_limit_ratio = Gauge(
+    "drawdown_limit_ratio",
+    "The part below its high-water mark at which equity pages.",
+    unit="1",
+    owner=EXECUTION_GATEWAY,
+)
+order_placement_limit_seconds = Gauge(
+    "order_placement_limit_seconds",
+    "The time within which 99 % of the orders are to be answered.",
+    unit="s",
+    owner=EXECUTION_GATEWAY,
+)
+order_slippage_limit_bps = Gauge(
+    "order_slippage_limit_bps",
+    "The slippage that the median of the worse fills is to stay below, in basis points.",
+    unit="{basis_point}",
+    owner=EXECUTION_GATEWAY,
+)
 position_limit_dollars = Gauge(
     "position_limit_dollars",
     "The largest position in one symbol that an order may lead to.",

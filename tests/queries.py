@@ -72,7 +72,7 @@ def labels(query: str) -> set[str]:
 
 def strangers(query: str, examples: Mapping[str, set[str]]) -> set[str]:
     """The names and labels of the query that nothing has. `examples` are the labels of other metrics by their names."""
-    known = series() | {name: labels | TARGET for name, labels in examples.items()}
+    known = {name: labels | TARGET for name, labels in examples.items()} | series()
     asked = names(query)
     possible = set().union(*(known.get(name, set()) for name in asked))
     return {name for name in asked if name not in known} | (labels(query) - possible) | _values_of_nobody(query)

@@ -14,9 +14,12 @@ from uuid import UUID
 from apps.background import Duty, background
 from apps.catalogue import (
     daily_loss_limit_ratio,
+    drawdown_limit_ratio,
     gross_exposure_limit_dollars,
     market_states_refused_total,
+    order_placement_limit_seconds,
     order_size_limit_dollars,
+    order_slippage_limit_bps,
     orders_outcome_unknown,
     position_limit_dollars,
 )
@@ -107,6 +110,9 @@ class Desk:
         position_limit_dollars.set(self.settings.position_limit)
         order_size_limit_dollars.set(self.settings.order_size_limit)
         daily_loss_limit_ratio.set(self.settings.daily_loss_limit)
+        drawdown_limit_ratio.set(self.settings.drawdown_limit)
+        order_placement_limit_seconds.set(self.settings.order_placement_limit_seconds)
+        order_slippage_limit_bps.set(self.settings.order_slippage_limit_bps)
         orders_outcome_unknown.set(0)
         await self.database.open()
         async with background(*self.work(), self._follow()):

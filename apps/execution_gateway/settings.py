@@ -38,3 +38,15 @@ class Settings(ServiceSettings, VenueSettings):
     daily_loss_limit: Decimal = Field(
         default=Decimal("0.05"), gt=0, description="the daily loss ratio above which the breaker is tripped"
     )
+    # These limits refuse nothing: rules and dashboards read them.
+    drawdown_limit: Decimal = Field(
+        default=Decimal("0.1"), gt=0, lt=1, description="the drawdown above which DrawdownExceeded pages, as a ratio"
+    )
+    order_placement_limit_seconds: float = Field(
+        default=0.5,
+        gt=0,
+        description="the time of the slowest orders in a hundred above which OrderPlacementSlow warns",
+    )
+    order_slippage_limit_bps: float = Field(
+        default=5, gt=0, description="the median slippage above which SlippageHigh warns, in basis points"
+    )

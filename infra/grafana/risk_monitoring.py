@@ -47,6 +47,7 @@ def build() -> str:
             RATIO,
             [Query("max(gross_exposure_dollars) / max(gross_exposure_limit_dollars)")],
             "How much of the limit the book uses. Falling prices can bring it above 100 %, orders cannot.",
+            alerts=["ExposureLimitExceeded"],
         ),
         Stat(
             "Books",
@@ -81,9 +82,13 @@ def build() -> str:
         Lines(
             "Drawdown",
             RATIO,
-            [Query("1 - max(equity_dollars) / max(equity_high_water_mark_dollars)", "drawdown")],
+            [
+                Query("1 - max(equity_dollars) / max(equity_high_water_mark_dollars)", "drawdown"),
+                Query("max(drawdown_limit_ratio)", "limit"),
+            ],
             "How far equity is below its high-water mark.",
             width=12,
+            alerts=["DrawdownExceeded"],
         ),
     ]
     limits = [
@@ -93,7 +98,7 @@ def build() -> str:
             [Query("max(daily_loss_ratio)", "daily loss"), Query("max(daily_loss_limit_ratio)", "limit")],
             "The worst loss of the trading date so far. Above the limit the breaker trips.",
             width=12,
-            alerts=["DailyLossExceeded"],
+            alerts=["DailyLossExceeded", "DailyLossWarning"],
         ),
         Lines(
             "Exposure",
@@ -135,9 +140,11 @@ def build() -> str:
                     f"histogram_quantile({part}, sum by (le) (rate(order_slippage_bps_bucket[$__rate_interval])))", name
                 )
                 for part, name in ((0.99, "99 %"), (0.5, "median"))
-            ],
+            ]
+            + [Query("max(order_slippage_limit_bps)", "median's limit")],
             "By how many basis points 99 % and half of the worse fills were worse, at most.",
             width=6,
+            alerts=["SlippageHigh"],
         ),
         Lines(
             "Turnover",
@@ -203,6 +210,7 @@ def build() -> str:
             SECONDS,
             [Query('time() - max by (symbol) (last_tick_timestamp_seconds{symbol=~"$symbol"})', "{{symbol}}")],
             "How long ago each symbol ticked. While the market is closed it grows, as it should.",
+            alerts=["MarketDataStale", "MarketDataMissing"],
         ),
         Lines(
             "Age of what is used",
@@ -213,7 +221,13 @@ def build() -> str:
                 Query("time() - max(signals_last_generated_timestamp_seconds)", "signals"),
             ],
             "How old the market, the signals and the P&L are that decisions rest on.",
-            alerts=["PnlStale"],
+            alerts=[
+                "PnlStale",
+                "MarketStateNotPublished",
+                "MarketStatesRefused",
+                "SignalsStale",
+                "OrchestrationStalled",
+            ],
         ),
         Timeline("How the book is valued", NONE, [Query("max(book_partial)", "book")], states=BOOK),
     ]

@@ -122,6 +122,7 @@ def build() -> str:
                 ),
             ],
             "What happens to orders, per minute.",
+            alerts=["NoOrdersPlaced", "OrchestrationFailing", "SignalGenerationFailing"],
         ),
         Lines(
             "Orders per minute by status",
@@ -129,6 +130,7 @@ def build() -> str:
             [Query(f"60 * sum by (status) (rate(orders_total{ORDERS}))", "{{status}}")],
             "success: accepted. rejected: by a risk check, the breaker or the venue. failed: an error of ours.",
             stacked=True,
+            alerts=["OrderFailuresHigh"],
         ),
         Lines(
             "Rejections by reason",
@@ -136,6 +138,7 @@ def build() -> str:
             [Query("60 * sum by (reason) (rate(order_rejections_total[$__rate_interval])) > 0", "{{reason}}")],
             "Of all symbols, per minute. A reason that nothing is refused for has no bar.",
             stacked=True,
+            alerts=["OrderRejectionsHigh"],
         ),
     ]
     speed = [
@@ -148,9 +151,10 @@ def build() -> str:
                     name,
                 )
                 for part, name in ((0.99, "99 %"), (0.5, "median"))
-            ],
+            ]
+            + [Query("max(order_placement_limit_seconds)", "99 % limit")],
             "99 % and half of the orders were answered within this time.",
-            board="slo",
+            alerts=["OrderPlacementSlow"],
         ),
         Heatmap(
             "Order placement latency, spread",
@@ -182,6 +186,7 @@ def build() -> str:
             width=12,
             height=5,
             states=SESSION,
+            alerts=["FeedDisconnected", "FeedFlapping"],
         ),
     ]
     positions = [

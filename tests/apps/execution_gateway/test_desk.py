@@ -66,6 +66,9 @@ def test_the_limits_are_in_the_metrics_from_the_start(client: httpx.Client) -> N
     assert "position_limit_dollars 200000" in lines
     assert "order_size_limit_dollars 200000" in lines
     assert "daily_loss_limit_ratio 0.05" in lines
+    assert "drawdown_limit_ratio 0.1" in lines
+    assert "order_placement_limit_seconds 0.5" in lines
+    assert "order_slippage_limit_bps 5" in lines
     assert "orders_outcome_unknown 0" in lines
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.infra.prometheus.rule_files import ALERTS
+
 ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "infra" / "alertmanager" / "config.yml"
 AMTOOL = ROOT / ".local" / "bin" / "amtool"
@@ -15,15 +17,13 @@ SETTINGS: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
 MONEY = (
     "CircuitBreakerTripped",
     "DailyLossExceeded",
+    "DailyLossWarning",
+    "DrawdownExceeded",
+    "ExposureLimitExceeded",
     "PositionsDoNotReconcile",
     "RiskAddedWhileTripped",
     "DayOrderOutlived",
 )
-RULES: list[dict[str, Any]] = [
-    rule
-    for group in yaml.safe_load((ROOT / "infra" / "prometheus" / "alerts.yml").read_text())["groups"]
-    for rule in group["rules"]
-]
 
 
 def amtool(*arguments: str) -> str:
@@ -104,12 +104,14 @@ def test_money_alerts_are_never_muted() -> None:
     assert muted == {
         *("ServiceDown", "ServiceUnreachable", "MetricMissing", "DeskDutyLate", "PnlStale"),
         *("DependencyNotWritable", "DatabasePoolExhausted"),
+        *("MarketDataStale", "MarketDataMissing", "MarketStateNotPublished", "SignalsStale", "SignalGenerationFailing"),
+        *("OrchestrationStalled", "OrchestrationFailing", "NoOrdersPlaced"),
         *("EventLoopBlocked", "MemoryHigh", "FileDescriptorsHigh", "ClockSkew"),
     }
 
 
 def test_an_alert_that_mutes_others_outlasts_them_but_by_20_s_at_most() -> None:
-    outlasts = {rule["alert"]: seconds(rule.get("keep_firing_for", "0s")) for rule in RULES}
+    outlasts = {rule["alert"]: seconds(rule.get("keep_firing_for", "0s")) for rule in ALERTS}
 
     for inhibition in SETTINGS["inhibit_rules"]:
         for source in names(inhibition["source_matchers"]):
@@ -119,7 +121,7 @@ def test_an_alert_that_mutes_others_outlasts_them_but_by_20_s_at_most() -> None:
 
 
 def test_every_name_in_an_inhibition_is_an_alert() -> None:
-    alerts = {rule["alert"] for rule in RULES}
+    alerts = {rule["alert"] for rule in ALERTS}
 
     for inhibition in SETTINGS["inhibit_rules"]:
         assert names(inhibition["source_matchers"]) | names(inhibition["target_matchers"]) <= alerts

@@ -294,6 +294,9 @@ def test_every_limit_that_is_a_metric_is_drawn_as_one_or_what_it_limits_is_drawn
 
     assert drawn == {
         "daily_loss_limit_ratio": {"limit"},
+        "drawdown_limit_ratio": {"limit"},
+        "order_placement_limit_seconds": {"limit"},
+        "order_slippage_limit_bps": {"limit"},
         "gross_exposure_limit_dollars": {"limit"},
         "position_limit_dollars": {"limit"},
         "order_size_limit_dollars": {"limit"},

@@ -46,7 +46,8 @@ def test_every_rule_file_that_prometheus_is_to_read_is_written(tmp_path: Path) -
     configuration.write_prometheus(main.parent, ADDRESSES)  # at each start again
 
     read = yaml.safe_load(main.read_text())["rule_files"]
-    assert read == ["alerts.yml", "rules/recording.yml"]
+    rules = {f"rules/{file.name}" for file in (configuration.PROMETHEUS / "rules").iterdir()}
+    assert set(read) == {"alerts.yml", *rules}
     for file in read:
         assert (main.parent / file).read_text() == (configuration.PROMETHEUS / file).read_text()
 

@@ -9,34 +9,50 @@ import pytest
 import yaml
 
 from apps.vocabulary import DeskDuty
+from infra.setup.installation import BIN
+from tests.documents import ROOT
+from tests.infra.prometheus import rule_files
+from tests.infra.prometheus.rule_files import ALERTS, FILES, GROUPS, PROMETHEUS, RECORDED, rule
 
-ROOT = Path(__file__).parents[3]
-PROMETHEUS = ROOT / "infra" / "prometheus"
-PROMTOOL = ROOT / ".local" / "bin" / "promtool"
-RULE_TESTS = sorted((Path(__file__).parent / "rules").glob("*.yml"))
 JOBS = {"orchestrator", "execution-gateway", "signal-service", "market-data"}
-MONEY = {"CircuitBreakerTripped", "DailyLossExceeded", "PositionsDoNotReconcile"}
+MONEY = {
+    *("CircuitBreakerTripped", "DailyLossExceeded", "DailyLossWarning", "DrawdownExceeded", "ExposureLimitExceeded"),
+    "PositionsDoNotReconcile",
+}
 # Without its series the session counts as open, so its absence makes no alert blind.
 SESSION_GATE = re.compile(r"unless on \(\) \(+max\(market_session_open\).* == 0\)")
 ALWAYS_FIRING = {"Watchdog"}
 
-GROUPS: list[dict[str, Any]] = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"]
-RULES: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rules"]]
-NAMES = sorted({rule["alert"] for rule in RULES})
+NAMES = sorted({rule["alert"] for rule in ALERTS})
 EXPECTED = [
     "CircuitBreakerTripped",
     "ClockSkew",
     "CollectorDown",
     "DailyLossExceeded",
+    "DailyLossWarning",
     "DatabaseConnectionLost",
     "DatabasePoolExhausted",
     "DayOrderOutlived",
     "DependencyNotWritable",
     "DeskDutyLate",
+    "DrawdownExceeded",
     "EventLoopBlocked",
+    "ExposureLimitExceeded",
+    "FeedDisconnected",
+    "FeedFlapping",
     "FileDescriptorsHigh",
+    "MarketDataMissing",
+    "MarketDataStale",
+    "MarketStateNotPublished",
+    "MarketStatesRefused",
     "MemoryHigh",
     "MetricMissing",
+    "NoOrdersPlaced",
+    "OrchestrationFailing",
+    "OrchestrationStalled",
+    "OrderFailuresHigh",
+    "OrderPlacementSlow",
+    "OrderRejectionsHigh",
     "OutcomeUnknown",
     "PnlStale",
     "PositionsDoNotReconcile",
@@ -44,28 +60,27 @@ EXPECTED = [
     "RiskAddedWhileTripped",
     "ServiceDown",
     "ServiceUnreachable",
+    "SignalGenerationFailing",
+    "SignalsStale",
+    "SlippageHigh",
     "Watchdog",
 ]
 
 
 def promtool(*arguments: object) -> None:
-    done = subprocess.run([PROMTOOL, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [BIN / "promtool", *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def alert_rule_tests(name: str) -> list[dict[str, Any]]:
     return [
         check
-        for file in RULE_TESTS
-        for test in yaml.safe_load(file.read_text())["tests"]
+        for test in rule_files.tests_of_rules()
         for check in test.get("alert_rule_test", [])
         if check["alertname"] == name
     ]
-
-
-def rule(name: str) -> dict[str, Any]:
-    [found] = [rule for rule in RULES if rule["alert"] == name]
-    return found
 
 
 @pytest.mark.server
@@ -74,7 +89,7 @@ def test_prometheus_takes_the_configuration() -> None:
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("file", RULE_TESTS, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", rule_files.TESTS, ids=lambda file: file.stem)
 def test_the_rules_do_what_their_tests_say(file: Path) -> None:
     promtool("test", "rules", file)
 
@@ -96,20 +111,20 @@ def test_an_alert_has_a_test_in_which_it_must_stay_silent_and_one_just_below(nam
     assert len(silent) >= 2, f"{name} is expected to be silent at {len(silent)} moments of its tests"
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
 def test_an_alert_says_how_bad_it_is_whose_it_is_and_what_to_do(rule: dict[str, Any]) -> None:
     labels, annotations = rule.get("labels", {}), rule.get("annotations", {})
     assert {"severity", "team", "service"} - labels.keys() == set(), "labels that are missing"
     assert {"summary", "description", "runbook_url"} - annotations.keys() == set(), "annotations that are missing"
     assert labels["severity"] in ({"none"} if rule["alert"] in ALWAYS_FIRING else {"critical", "warning"})
-    assert labels["team"] in {"trading", "platform"}
+    assert labels["team"] in {"trading", "data", "platform"}
     assert labels["service"]
     assert annotations["summary"]
     assert annotations["description"]
     assert annotations["runbook_url"] == "{{ $externalLabels.runbooks }}#" + rule["alert"].lower()
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
 def test_an_annotation_has_nothing_in_it_that_slack_takes_for_markup(rule: dict[str, Any]) -> None:
     texts = [re.sub(r"{{.*?}}", "", text) for text in rule["annotations"].values()]
 
@@ -142,65 +157,112 @@ def test_the_runbooks_address_is_absolute() -> None:
     assert re.match(r"https?://", settings["global"]["external_labels"]["runbooks"])
 
 
-@pytest.mark.parametrize("name", ["ServiceDown", "ServiceUnreachable"])
-def test_each_job_that_the_collector_scrapes_is_watched_also_when_it_was_never_there(name: str) -> None:
+def test_each_job_that_the_collector_scrapes_is_watched_also_when_it_was_never_there() -> None:
     receiver = yaml.safe_load((ROOT / "collector" / "config.yaml").read_text())["receivers"]["prometheus"]
     scraped = {job["job_name"] for job in receiver["config"]["scrape_configs"]}
-    expression = rule(name)["expr"]
+    expression = rule("job:up:max")["expr"]
     [listed] = re.findall(r'up\{job=~"(.+?)"\}', expression)
 
+    assert {rule(name)["expr"] for name in ("ServiceDown", "ServiceUnreachable")} == {"job:up:max == 0"}
     assert scraped == JOBS
     assert set(listed.split("|")) == scraped
-    assert set(re.findall(r'absent\(up\{job="(.+?)"\}\)', expression)) == scraped
+    assert set(re.findall(r'0 \* absent\(up\{job="(.+?)"\}\)', expression)) == scraped
+
+
+def read_by(expression: str) -> set[str]:
+    """The series that an expression reads, and those of which the recorded ones are made."""
+    read = re.findall(r"[a-z_]+:\w+:\w+|[a-z]+(?:_[a-z]+)+(?=[\[{ )])|\bup(?=\{)", SESSION_GATE.sub("", expression))
+    made_of = [rule["expr"] for series in read for rule in RECORDED.get(series, [])]
+    return {series for series in read if series not in RECORDED}.union(*map(read_by, made_of))
 
 
 def test_metric_missing_watches_every_series_that_a_critical_alert_compares() -> None:
-    watched = {rule["labels"]["metric"] for rule in RULES if rule["alert"] == "MetricMissing"}
-    read = {
-        series
-        for rule in RULES
-        if rule["labels"]["severity"] == "critical" and rule["alert"] != "MetricMissing"
-        for series in re.findall(r"[a-z]+(?:_[a-z]+)+(?=[\[{ )])|\bup(?=\{)", SESSION_GATE.sub("", rule["expr"]))
-    }
+    watched = {rule["labels"]["metric"] for rule in RECORDED["job:missing_series:absent"]}
+    watched_by_an_alert_of_its_own = {"last_tick_timestamp_seconds"}  # MarketDataMissing
+    critical = [
+        rule for rule in ALERTS if rule["labels"]["severity"] == "critical" and rule["alert"] != "MetricMissing"
+    ]
+    read = set[str]().union(*(read_by(rule["expr"]) for rule in critical))
 
-    assert read <= watched, "a critical alert reads a series whose absence nobody would notice"
+    assert read <= watched | watched_by_an_alert_of_its_own, (
+        "a critical alert reads a series whose absence nobody would notice"
+    )
+    assert {re.sub(r"[{].*", "", absent) for absent in absences()} == watched
+
+
+def absences() -> list[str]:
+    """The series whose absence is recorded for MetricMissing."""
+    return [
+        series
+        for rule in RECORDED["job:missing_series:absent"]
+        for series in re.findall(r"absent\(([^)]+)\)", rule["expr"])
+        if series.startswith(rule["labels"]["metric"] + "{")
+    ]
+
+
+LAST_KNOWN = re.compile(r"^max\((\w+)\) or max\(last_over_time\(\1\[1d\]\)\)$")
+
+
+@pytest.mark.parametrize("name", sorted(name for name in RECORDED if name.endswith(":last1d")))
+def test_what_is_last_known_is_the_live_series_or_the_last_one_of_a_day(name: str) -> None:
+    expression = rule(name)["expr"]
+    signed = re.match(r"^(\w+) or on \(\) last_over_time\(\1\[1d\]\)$", expression)
+    found = signed if name.startswith("instance_symbol:") else LAST_KNOWN.match(expression)
+
+    assert found, expression
+    assert name.split(":")[1] == found[1]
 
 
 @pytest.mark.parametrize("name", sorted(MONEY))
 def test_a_money_alert_fires_at_once_and_looks_a_day_back_where_it_has_no_series_and_so_do_its_texts(name: str) -> None:
     money = rule(name)
-    read = [money["expr"], *re.findall(r'query "(.+?)"', " ".join(money["annotations"].values()))]
+    asked = re.findall(r'query "(.+?)"', " ".join(money["annotations"].values()))
 
     assert "for" not in money
-    assert len(read) > 2
-    for expression in read:
-        series = set(re.findall(r"[a-z]+(?:_[a-z]+)+(?=[\[)])", expression))
-        live_first = (
-            r"(max|max by \(symbol\) )\((?:abs\()?(\w+)\)+ or (?:on \(\) )?\1\((?:abs\()?last_over_time\(\2\[1d\]\)"
-        )
-        assert {found for _, found in re.findall(live_first, expression)} == series != set(), expression
+    for expression in [money["expr"], *asked]:
+        series = re.findall(r"[a-z]+(?:_[a-z]+)*:\w+:last1d", expression)
+        assert series or LAST_KNOWN.match(expression), expression
+        bare = re.sub(r"[a-z_]+:\w+:last1d", "", expression)
+        assert LAST_KNOWN.match(expression) or re.findall(r"[a-z]+(?:_[a-z]+)+", bare) == [], expression
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group["name"])
+def test_what_a_group_records_for_its_alerts_comes_first_in_it(group: dict[str, Any]) -> None:
+    """Its rules are evaluated one after the other. From another group, a record may be a second old."""
+    kinds = ["alert" if "alert" in rule else "record" for rule in group["rules"]]
+    recorded = {rule["record"] for rule in group["rules"] if "record" in rule}
+    read = {
+        name
+        for rule in group["rules"]
+        if "alert" in rule
+        for name in re.findall(r"[a-z_]+:\w+:\w+", rule["expr"])
+        if not name.startswith("slo:")
+    }
+
+    assert kinds == sorted(kinds, reverse=True)
+    assert read <= recorded
 
 
 def test_metric_missing_watches_each_duty_that_the_desk_has_at_every_venue() -> None:
-    [expression] = [
-        rule["expr"] for rule in RULES if rule["labels"].get("metric") == "duty_last_success_timestamp_seconds"
-    ]
+    watched = re.findall(r'duty="(\w+)"', " ".join(absences()))
 
-    assert re.findall(r'duty="(\w+)"', expression) == [duty for duty in DeskDuty if duty is not DeskDuty.TICK_VENUE]
+    assert watched == [duty for duty in DeskDuty if duty is not DeskDuty.TICK_VENUE]
 
 
 def test_up_is_read_by_job_because_the_job_metadata_has_the_same_instances() -> None:
-    for rule in RULES:
-        queries = re.findall(r'query "(.+?)" ', " ".join(rule["annotations"].values()))
-        for expression in [rule["expr"], *queries]:
-            by_job = re.sub(r"up\{job[^}]+\}|on \(job, instance\) \(up == 0\)", "", expression)
+    for each in rule_files.RULES:
+        queries = re.findall(r'query "(.+?)" ', " ".join(each.get("annotations", {}).values()))
+        for expression in [each["expr"], *queries]:
+            by_job = re.sub(r"up\{job[^}]+\}|on \(job, instance\) \(up == 0\)|job:up:max", "", expression)
             assert re.findall(r"\bup\b", by_job) == [], expression
 
 
 def test_critical_rules_are_evaluated_every_second() -> None:
-    assert {group["name"]: group["interval"] for group in GROUPS} == {
-        "critical": "1s",
-        "desk": "1s",
-        "services": "1s",
-        "watchdog": "5s",
-    }
+    for group in GROUPS:
+        severities = {rule.get("labels", {}).get("severity") for rule in group["rules"]}
+        assert group["interval"] == "1s" or "critical" not in severities, group["name"]
+
+
+def test_every_rule_file_is_read_and_its_records_are_named_level_metric_operation() -> None:
+    assert set(FILES) == {PROMETHEUS / "alerts.yml", *(PROMETHEUS / "rules").glob("*.yml")}
+    assert [name for name in RECORDED if not re.fullmatch(r"[a-z_]+:[a-z_]+:[a-z0-9_]+", name)] == []

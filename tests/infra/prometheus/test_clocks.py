@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 from infra.setup.installation import BIN
-from tests.documents import ROOT
+from tests.infra.prometheus import rule_files
 from tests.servers import folder, program_running
 from tests.services import free_port
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.server
 
-RULES: list[dict[str, Any]] = [
-    rule
-    for group in yaml.safe_load((ROOT / "infra/prometheus/alerts.yml").read_text())["groups"]
-    for rule in group["rules"]
-    if rule["alert"] == "ClockSkew"
-]
+RULES = [rule for rule in rule_files.ALERTS if rule["alert"] == "ClockSkew"]
 
 
 def pushed(url: str, job: str, at: float) -> None:

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests import queries
+from tests.infra.prometheus import rule_files
+from tests.infra.prometheus.rule_files import RECORDED, RULES
 
-ROOT = Path(__file__).parents[3]
 # What the collector, Prometheus and Alertmanager say of themselves is not declared here.
 FOREIGN = ("otelcol_", "prometheus_", "alertmanager_", "scrape_")
-
-
-def rules() -> list[dict[str, Any]]:
-    contents = [yaml.safe_load(file.read_text()) for file in (ROOT / "infra" / "prometheus").rglob("*.yml")]
-    groups = [group for content in contents if isinstance(content, dict) for group in content.get("groups", [])]
-    return [rule for group in groups for rule in group["rules"]]
-
-
-RULES = rules()
-RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule.get("alert") or rule.get("record")))
@@ -39,7 +28,7 @@ def test_a_rule_asks_for_what_is_there(rule: dict[str, Any]) -> None:
 def test_a_rule_has_its_reason_above_it_or_beside_its_number() -> None:
     """Several rules of one alert may share it. Watchdog has no number."""
     explained, comment, name = {"Watchdog"}, False, ""
-    for line in (ROOT / "infra" / "prometheus" / "alerts.yml").read_text().splitlines():
+    for line in [line for file in rule_files.FILES for line in file.read_text().splitlines()]:
         words = line.strip()
         if found := re.fullmatch(r"- alert: (\w+)", words):
             name = found[1]
@@ -49,20 +38,13 @@ def test_a_rule_has_its_reason_above_it_or_beside_its_number() -> None:
         if words.startswith("labels:"):
             name = ""
 
-    assert {rule["alert"] for rule in RULES if "alert" in rule} - explained == set()
+    assert {rule["alert"] for rule in rule_files.ALERTS} - explained == set()
 
 
 # A silent test of a name that is misspelt would be silent for ever.
-TESTS = [
-    pytest.param(test, id=test.get("name", file.stem))
-    for file in sorted((Path(__file__).parent / "rules").glob("*.yml"))
-    for test in yaml.safe_load(file.read_text())["tests"]
-]
-
-
-@pytest.mark.parametrize("test", TESTS)
+@pytest.mark.parametrize("test", rule_files.tests_of_rules(), ids=lambda test: test["name"])
 def test_a_test_of_rules_names_alerts_and_series_that_are_there(test: dict[str, Any]) -> None:
-    alerts = {rule.get("alert") for rule in RULES}
+    alerts = {rule["alert"] for rule in rule_files.ALERTS}
     series = [each["series"] for each in test.get("input_series", [])]
 
     assert {check["alertname"] for check in test.get("alert_rule_test", [])} <= alerts
