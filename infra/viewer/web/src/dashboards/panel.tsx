@@ -1,6 +1,6 @@
 // A panel: its frame, its menu and links, and in it what is drawn, or in words why nothing is.
 import { css } from '@emotion/css';
-import { type DataFrame, getFieldDisplayName, type GrafanaTheme2, LoadingState } from '@grafana/data';
+import { type DataFrame, getFieldDisplayName, type GrafanaTheme2, LoadingState, renderMarkdown } from '@grafana/data';
 import {
   Dropdown,
   ErrorBoundaryAlert,
@@ -9,6 +9,7 @@ import {
   Menu,
   PanelChrome,
   PanelContextProvider,
+  RenderUserContentAsHTML,
   SeriesVisibilityChangeMode,
   Tooltip,
   useStyles2,
@@ -67,7 +68,7 @@ export function PanelView({ placed, boards, width, height, alone }: Props) {
           width={width}
           height={height}
           title={text(panel.title)}
-          description={text(panel.description)}
+          description={renderMarkdown(text(panel.description))}
           note={ownTime}
           links={links}
         />
@@ -214,7 +215,9 @@ interface ChromeProps extends Inside {
 // Below that, in pixels, a panel has no room for a margin.
 const LOW = 80;
 // What of a header is not its title, and each thing beside it, in pixels.
-const [FRAME, ICON, TITLE_SIZE] = [56, 26, 14];
+const [FRAME, ICON, TITLE_SIZE] = [64, 26, 14];
+// Letters of a title stand further apart than those that are measured.
+const SPACED = 1.08;
 
 function Chrome({
   placed,
@@ -254,7 +257,7 @@ function Chrome({
       ))}
     </Menu>
   );
-  const room = width - FRAME - (title ? measureText(title, TITLE_SIZE, 500).width : 0);
+  const room = width - FRAME - (title ? measureText(title, TITLE_SIZE, 500).width * SPACED : 0);
   // The words of a title are worth more than what stands beside them.
   const shownLinks = links.length > 0 && room >= ICON;
   const shownText = Boolean(description) && room >= (shownLinks ? 2 * ICON : ICON);
@@ -275,7 +278,13 @@ function Chrome({
       padding={height < LOW ? 'none' : 'md'}
       title={
         title && description && !shownText ? (
-          <Tooltip content={description}>
+          <Tooltip
+            content={
+              <div className="panel-info-content markdown-html">
+                <RenderUserContentAsHTML content={description} />
+              </div>
+            }
+          >
             <span>{title}</span>
           </Tooltip>
         ) : (
