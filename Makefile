@@ -9,7 +9,7 @@
 #   make logs          follows the logs of everything that runs, or of one service: make logs SERVICE=execution_gateway
 #   make test          what make check and make pythons run, and the tests that start servers, without the longest drills
 #   make pythons       only the tests that start no server, on each other Python of this machine
-#   make drill         all drills: breaks real things and waits for the pages
+#   make drill         all drills: breaks real things and waits for the pages; one of them: make drill NAME=quiet
 #   make trip          trips the circuit breaker when the gateway hangs: make trip REASON='it hangs' BY=me
 #   make silence       silences alerts for a drill or a deployment: make silence MATCH=job=orchestrator FOR=10m REASON='we deploy' BY=me
 #                      without MATCH it lists what is silenced
@@ -21,6 +21,7 @@
 #   make format        formats the Python files
 #   make dashboards    writes the dashboards again from infra/grafana
 #   make viewer        makes the viewer's pages again from infra/viewer/web; needs Node >= 20 and npm, as nothing else here does
+#   make screenshots   makes the pictures in docs/images again, from a replay of March 2020: some three minutes
 #   make lock          writes requirements.lock again from pyproject.toml
 #
 # Another Python than python3: make setup PYTHON=python3.12
@@ -30,7 +31,7 @@ ARGS =
 SERVICE ?=
 VENV = .venv/bin
 
-.PHONY: help venv programs setup up logs check pythons test drill trip silence bench clean-data replay-check format dashboards viewer lock
+.PHONY: help venv programs setup up logs check pythons test drill trip silence bench clean-data replay-check format dashboards viewer screenshots lock
 .NOTPARALLEL: # prerequisites run in the order written, even with -j
 
 help:
@@ -70,7 +71,7 @@ test: setup check pythons
 	$(VENV)/pytest -m "server and not drill" --ignore tests/apps --ignore tests/telemetry
 
 drill: setup
-	$(VENV)/pytest tests/drills
+	$(VENV)/pytest tests/drills$(if $(NAME), -k $(NAME))
 
 trip:
 	@$(VENV)/python -m infra.local trip $(ARGS) --reason '$(REASON)' --by '$(BY)'
@@ -103,6 +104,9 @@ viewer: venv
 	cd infra/viewer/web && { test node_modules/.package-lock.json -nt package-lock.json || npm ci --no-audit --no-fund; }
 	cd infra/viewer/web && npm run check && npm run build
 	@$(VENV)/python -m infra.viewer.stamp
+
+screenshots: setup
+	@$(VENV)/python -m tests.screenshots
 
 lock: venv
 	$(VENV)/uv pip compile -q --prerelease=if-necessary-or-explicit --universal --generate-hashes --no-annotate --no-header pyproject.toml --all-extras --group platform --group local --group dev -o requirements.lock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -15,9 +16,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from infra.local.addresses import PORTS
 from infra.setup.installation import BIN
+from infra.viewer.app import create
 from tests import curl, marks
+from tests.browser import Visits, chromium
 from tests.documents import ROOT, fenced, prose
+from tests.infra.viewer.serving import serving
 from tests.services import free_port
 from tests.telemetry.pipeline import pipeline_running, query
 from tests.waiting import wait_until
@@ -48,6 +53,7 @@ class Blocks:
     check_the_rule: str
     lose_a_letter: str
     panel: str
+    show: str
     draw: str
 
 
@@ -131,7 +137,7 @@ def lines(block: str) -> list[str]:
     return block.strip().splitlines()
 
 
-def test_the_job_the_rule_and_the_panel_work(checkout: Path, port: int) -> None:
+def test_the_job_the_rule_and_the_panel_work(checkout: Path, post_office: Path, port: int) -> None:
     insert(checkout / "collector" / "config.yaml", BLOCKS.job.replace("8005", str(port)))
     assert shell(BLOCKS.check_the_job, checkout) == ""
     rules = checkout / ALERTS
@@ -159,6 +165,21 @@ def test_the_job_the_rule_and_the_panel_work(checkout: Path, port: int) -> None:
         assert time.monotonic() - begun < 30, "half a minute, says the guide"
         assert [float(ask(command)["lost"]) > 0 for command in lines(BLOCKS.draw)] == [True]
         assert [f"query={expression}" in BLOCKS.draw for expression in drawn] == [True]
+        (post_office / "dashboard.json").write_text(BLOCKS.panel)
+        with serving(create(running.prometheus, "http://127.0.0.1:9", boards=[post_office])) as viewer:
+            assert "Letters by result" in asyncio.run(seen(f"{viewer}/d/post-office"))
+
+
+async def seen(url: str) -> str:
+    """The words of a page of the viewer, once it has drawn a series."""
+    async with chromium() as running:
+        visits = Visits(running)
+        page = await visits.open(url)
+        await page.get_by_text("lost", exact=True).first.wait_for()
+        words = await page.locator("main").inner_text()
+        await visits.close()
+    assert visits.unexpected() == []
+    return words
 
 
 def insert(configuration: Path, job: str) -> None:
@@ -178,3 +199,5 @@ def test_the_files_have_the_names_that_the_guide_says() -> None:
     for file in ("post_office.py", "test_post_office.py", "collector/config.yaml", ALERTS, "dashboard.json"):
         assert f"`{file}`" in text
     assert lines(BLOCKS.start) == ["make up"]
+    assert lines(BLOCKS.show) == ["DASHBOARDS=../post-office make up"]
+    assert f"http://127.0.0.1:{PORTS['viewer']}/d/post-office" in text

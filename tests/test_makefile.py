@@ -7,8 +7,8 @@ import subprocess
 from tests.documents import ROOT
 
 
-def steps(target: str) -> list[str]:
-    done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True)
+def steps(target: str, *settings: str) -> list[str]:
+    done = subprocess.run(["make", "-n", target, *settings], cwd=ROOT, capture_output=True, text=True, check=True)
     return [line.removeprefix(".venv/bin/") for line in done.stdout.splitlines() if line.startswith(".venv/bin/")]
 
 
@@ -39,5 +39,6 @@ def test_a_browser_is_set_up_for_tests_only() -> None:
     assert steps("up") == ["python -m infra.setup", "python -m infra.local up "]
 
 
-def test_a_drill_is_every_test_that_breaks_the_running_stack() -> None:
+def test_a_drill_is_every_test_that_breaks_the_running_stack_or_the_one_that_is_named() -> None:
     assert steps("drill") == [*steps("setup"), "pytest tests/drills"]
+    assert steps("drill", "NAME=quiet")[-1] == "pytest tests/drills -k quiet"

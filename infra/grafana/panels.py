@@ -54,7 +54,7 @@ PER_MINUTE = names.CountsPerMinute
 REQUESTS = names.RequestsPerSecond
 NONE = names.NoUnit
 FIRING = "suffix: firing"
-TIME = names.DatetimeISO
+DATE = "time:YYYY-MM-DD"
 
 # A colour is never alone: whoever cannot tell red from green reads the word.
 GOOD, BAD, NEUTRAL = "green", "red", "blue"
@@ -65,8 +65,20 @@ BREAKER: States = {0: ("OPEN", GOOD), 1: ("TRIPPED", BAD)}
 LIMIT = "limit"
 """The legend of a series that is drawn as a limit, or its end: "limit", "position limit"."""
 
-# Four scrapes lie in $__rate_interval, which is four times the interval of the panel or longer: a minute at least.
+# The least step of a query with $__rate_interval, which is four times as long or longer: a minute at least. The least
+# interval of a panel does not count for that.
 RATE_STEP = "15s"
+
+# How far an axis goes at least. One with nothing but zeros would go to 100, which is 10,000 %.
+AXES: Mapping[str, float] = {
+    RATIO: 0.01,
+    SECONDS: 0.01,
+    NUMBER: 1,
+    PER_SECOND: 0.1,
+    REQUESTS: 0.1,
+    PER_MINUTE: 1,
+    DOLLARS: 1,
+}
 
 
 @dataclass(frozen=True)
@@ -130,6 +142,8 @@ class Panel(ABC):
 
     def _target(self, query: Query) -> prometheus.Dataquery:
         target = prometheus.Dataquery().datasource(SOURCE).expr(query.expr).legend_format(query.legend)
+        if "$__rate_interval" in query.expr:
+            target.interval(RATE_STEP)
         return target.instant() if self.instant else target.range()
 
     @abstractmethod
@@ -174,13 +188,15 @@ class Lines(Panel):
     stacked: bool = False
 
     def _panel(self) -> timeseries.Panel:
-        panel: timeseries.Panel = _over_time(timeseries.Panel(), self.queries)
+        panel = timeseries.Panel()
         panel.line_width(2).fill_opacity(0).show_points(options.VisibilityMode.NEVER)
         panel.color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC))
         panel.legend(_legend())
         panel.tooltip(common.VizTooltipOptions().mode(options.TooltipDisplayMode.MULTI))
         if self.low is not None:
             panel.min(self.low)
+        if self.low == 0 and self.unit in AXES:
+            panel.axis_soft_max(AXES[self.unit])
         if self.stacked:
             panel.draw_style(options.GraphDrawStyle.BARS).fill_opacity(60).line_width(1)
             panel.stacking(common.StackingConfig().mode(options.StackingMode.NORMAL).group("A"))
@@ -223,7 +239,7 @@ class Heatmap(Panel):
         return super()._target(query).format(PromQueryFormat.HEATMAP)
 
     def _panel(self) -> heatmap.Panel:
-        panel: heatmap.Panel = _over_time(heatmap.Panel(), self.queries).calculate(False).hide_legend()
+        panel = heatmap.Panel().calculate(False).hide_legend()
         panel.y_axis(heatmap.YAxisConfig().unit(self.unit).axis_placement(options.AxisPlacement.LEFT))
         # Lightness alone carries the amount.
         colours = heatmap.HeatmapColorOptions().mode(heat.HeatmapColorMode.SCHEME).scheme("Blues").steps(32)
@@ -268,7 +284,3 @@ def _last() -> common.ReduceDataOptions:
 def _legend() -> common.VizLegendOptions:
     below = common.VizLegendOptions().display_mode(options.LegendDisplayMode.LIST).show_legend(True)
     return below.placement(options.LegendPlacement.BOTTOM)
-
-
-def _over_time(panel: Any, queries: Sequence[Query]) -> Any:
-    return panel.interval(RATE_STEP) if any("$__rate_interval" in query.expr for query in queries) else panel

@@ -3,6 +3,7 @@
 from infra.grafana.boards import SERVICES, SYMBOL, board, firing
 from infra.grafana.panels import (
     BREAKER,
+    DATE,
     DOLLARS,
     GOOD,
     NEUTRAL,
@@ -12,7 +13,6 @@ from infra.grafana.panels import (
     PER_SECOND,
     RATIO,
     SECONDS,
-    TIME,
     UP,
     Bars,
     Heatmap,
@@ -72,7 +72,7 @@ def build() -> str:
         Stat("Market", NONE, [Query("max(market_session_open)")], states=SESSION),
         Stat(
             "Trading date",
-            TIME,
+            DATE,
             [Query("max(trading_date_timestamp_seconds) * 1000")],
             "The date that is replayed, in the milliseconds that Grafana reads. All else here is in wall-clock time.",
         ),
@@ -81,9 +81,9 @@ def build() -> str:
             DOLLARS,
             [Query('max(pnl_dollars{type="total"})')],
             "Realized plus unrealized, since the start.",
-            decimals=0,
+            decimals=1,
         ),
-        Stat("Daily P&L", DOLLARS, [Query("max(daily_pnl_dollars)")], decimals=0, board="risk-monitoring"),
+        Stat("Daily P&L", DOLLARS, [Query("max(daily_pnl_dollars)")], decimals=1, board="risk-monitoring"),
         Stat(
             "Daily loss of its limit",
             RATIO,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -57,7 +58,7 @@ def processes(addresses: Addresses, data: DataFolder, settings: Mapping[str, str
         _prometheus(addresses, data.run / "prometheus" / "prometheus.yml", data.part("prometheus")),
         _alertmanager(addresses, data.run / "alertmanager" / "config.yml", data.part("alertmanager")),
         _collector(addresses, data.part("collector-queue")),
-        _viewer(addresses),
+        _viewer(addresses, os.environ.get("DASHBOARDS", "")),
     ]
 
 
@@ -148,7 +149,7 @@ def _collector(addresses: Addresses, queue: Path) -> Process:
     )
 
 
-def _viewer(addresses: Addresses) -> Process:
+def _viewer(addresses: Addresses, dashboards: str) -> Process:
     return Process(
         "viewer",
         _uvicorn("infra.viewer.main:app", addresses.ports["viewer"]),
@@ -156,6 +157,8 @@ def _viewer(addresses: Addresses) -> Process:
         {
             "PROMETHEUS_URL": addresses.url("prometheus"),
             "PAGER_URL": addresses.url("pager"),
+            # The viewer does not run in the folder in which somebody typed a relative path.
+            "DASHBOARDS": str(Path(dashboards).absolute()) if dashboards else "",
             "PYTHONUNBUFFERED": "1",
         },
     )

@@ -52,7 +52,8 @@ def _document(title: str, body: str, refresh: bool) -> str:
     meta = '<meta http-equiv="refresh" content="5">' if refresh else ""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">{meta}'
-        f'<meta name="viewport" content="width=device-width"><title>{title}</title><style>{STYLE}</style></head>'
+        f'<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><title>{title}</title>'
+        f"<style>{STYLE}</style></head>"
         f"<body>{body}</body></html>"
     )
 

@@ -45,7 +45,7 @@ HEADERS = {
 class Viewer:
     """Answers the requests to each endpoint."""
 
-    def __init__(self, prometheus: Upstream, pager: Upstream, bundle: Path, boards: Path) -> None:
+    def __init__(self, prometheus: Upstream, pager: Upstream, bundle: Path, boards: Sequence[Path]) -> None:
         self._prometheus = prometheus
         self._pager = pager
         self._bundle = bundle
@@ -62,10 +62,10 @@ class Viewer:
         return bundle_files.answer(request, self._bundle / "public", path)
 
     def dashboards(self) -> Response:
-        return JSONResponse(dashboards.listed(self._boards), headers={"cache-control": "no-store"})
+        return JSONResponse(dashboards.listed(*self._boards), headers={"cache-control": "no-store"})
 
     def dashboard(self, uid: str) -> Response:
-        text = dashboards.text(self._boards, uid)
+        text = dashboards.text(uid, *self._boards)
         if text is None:
             return JSONResponse({"detail": "there is no such dashboard"}, 404)
         return Response(text, media_type="application/json", headers={"cache-control": "no-store"})
@@ -93,7 +93,7 @@ def create(
     pager_url: str,
     hosts: Sequence[str] = OWN_HOSTS,
     bundle: Path = BUNDLE,
-    boards: Path = DASHBOARDS,
+    boards: Sequence[Path] = (DASHBOARDS,),
     seconds: float = SECONDS,
 ) -> FastAPI:
     """The application. `seconds` is how long Prometheus and the pager may take to answer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,21 +25,21 @@ class Entry:
     tags: list[str]
 
 
-def listed(folder: Path) -> list[dict[str, Any]]:
+def listed(*folders: Path) -> list[dict[str, Any]]:
     """The dashboards in the order of ORDER, then the others by title. Read each time: the files may be written anew."""
-    entries = [entry for entry, _ in _read(folder)]
+    entries = [entry for entry, _ in _read(folders)]
     entries.sort(key=lambda entry: (ORDER.index(entry.uid) if entry.uid in ORDER else len(ORDER), entry.title))
     return [asdict(entry) for entry in entries]
 
 
-def text(folder: Path, uid: str) -> str | None:
+def text(uid: str, *folders: Path) -> str | None:
     """The file of a dashboard as it is. The uid is compared, and never a part of a path."""
-    return next((text for entry, text in _read(folder) if entry.uid == uid), None)
+    return next((text for entry, text in _read(folders) if entry.uid == uid), None)
 
 
-def _read(folder: Path) -> list[tuple[Entry, str]]:
+def _read(folders: Sequence[Path]) -> list[tuple[Entry, str]]:
     found = []
-    for file in sorted(folder.glob("*.json")):
+    for file in (file for folder in folders for file in sorted(folder.glob("*.json"))):
         text = file.read_text(encoding="utf-8")
         try:
             board = json.loads(text)

@@ -1,22 +1,38 @@
 """The factory that `uvicorn --factory infra.viewer.main:app --port 3000` calls."""
 
 import os
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 
 from apps.hosts import hosts_from
-from infra.viewer.app import create
+from infra.viewer.app import DASHBOARDS, create
 from telemetry import set_up_logging
 
 
 def app() -> FastAPI:
-    """Reads PROMETHEUS_URL and PAGER_URL, and ALLOWED_HOSTS, the host names that the viewer answers to."""
+    """Reads the settings, which are variables.
+
+    PROMETHEUS_URL and PAGER_URL are what it asks, ALLOWED_HOSTS the host names that it answers to, and DASHBOARDS is a
+    folder with more dashboards than those of this project.
+    """
     set_up_logging("viewer")
     hosts = hosts_from(os.environ.get("ALLOWED_HOSTS", ""))
-    return create(
-        _address("PROMETHEUS_URL", "http://127.0.0.1:9090"), _address("PAGER_URL", "http://127.0.0.1:9099"), hosts=hosts
+    prometheus, pager = (
+        _address("PROMETHEUS_URL", "http://127.0.0.1:9090"),
+        _address("PAGER_URL", "http://127.0.0.1:9099"),
     )
+    return create(prometheus, pager, hosts=hosts, boards=[DASHBOARDS, *_more_dashboards()])
+
+
+def _more_dashboards() -> list[Path]:
+    named = os.environ.get("DASHBOARDS")
+    if not named:
+        return []
+    if not Path(named).is_dir():
+        raise SystemExit(f"DASHBOARDS: {named} is not a folder")
+    return [Path(named)]
 
 
 def _address(variable: str, usual: str) -> str:

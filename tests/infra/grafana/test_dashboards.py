@@ -66,11 +66,11 @@ SHOWN = {
     },
 }  # fmt: skip
 TYPES = {"stat", "timeseries", "state-timeline", "bargauge", "table", "heatmap"}
-UNITS = {"none", "short", "s", "percentunit", "bytes", "currencyUSD", "cps", "cpm", "reqps", "dateTimeAsIso"}
+UNITS = {"none", "short", "s", "percentunit", "bytes", "currencyUSD", "cps", "cpm", "reqps", "time:YYYY-MM-DD"}
 FIRING = "suffix: firing"
 # The units that fit a metric by itself, by the end of its name. Anything may be a plain number, such as a state.
 UNITS_OF = {
-    "_seconds": {"s", "dateTimeAsIso"},
+    "_seconds": {"s", "time:YYYY-MM-DD"},
     "_dollars": {"currencyUSD"},
     "_bytes": {"bytes"},
     "_ratio": {"percentunit"},
@@ -179,6 +179,21 @@ def test_a_panel_says_what_it_shows_and_in_which_unit(panel: dict[str, Any]) -> 
     sources = [panel["datasource"], *(target["datasource"] for target in panel["targets"])]
     assert sources == [{"type": "prometheus", "uid": source["uid"]}] * len(sources)
     assert [target["refId"] for target in panel["targets"]] == list("ABCDEFG"[: len(panel["targets"])])
+
+
+@each_panel
+def test_a_rate_looks_back_over_a_minute_since_that_is_four_times_the_least_step_of_its_query(
+    panel: dict[str, Any],
+) -> None:
+    for target in panel["targets"]:
+        assert target.get("interval") == ("15s" if "$__rate_interval" in target["expr"] else None)
+
+
+@each_panel
+def test_an_axis_of_zeros_does_not_go_to_10_000_percent(panel: dict[str, Any]) -> None:
+    defaults = panel["fieldConfig"]["defaults"]
+    if panel["type"] == "timeseries" and defaults["unit"] == "percentunit" and defaults.get("min") == 0:
+        assert defaults["custom"]["axisSoftMax"] == 0.01
 
 
 @each_panel

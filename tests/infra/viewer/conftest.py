@@ -1,4 +1,4 @@
-"""The viewer with a small bundle and the real dashboards, in front of servers that note what they are asked."""
+"""The viewer in front of servers that note what they are asked, and that of the whole platform."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from infra.viewer.app import create
+from tests.infra.grafana.live import SETTINGS, Prometheus, trade
 from tests.infra.viewer.serving import Behind, behind, serving
+from tests.stack import Stack
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def running(bundle: Path) -> Iterator[Viewing]:
+    """With a small bundle and the real dashboards."""
     with (
         behind() as prometheus,
         behind() as pager,
@@ -54,3 +57,25 @@ def viewing(running: Viewing) -> Viewing:
     (folder / "public" / "fonts" / "Inter.woff2").write_bytes(b"wOF2")
     (folder.parent / "secret.txt").write_text("secret")
     return running
+
+
+@pytest.fixture(scope="package")
+def stack() -> Iterator[Stack]:
+    """The whole platform in a calm market, with some orders."""
+    with Stack(SETTINGS) as platform:
+        trade(platform)
+        yield platform
+
+
+@pytest.fixture
+def viewer(stack: Stack) -> str:
+    """The address of its viewer."""
+    return stack.addresses["viewer"]
+
+
+@pytest.fixture(scope="package")
+def prometheus(stack: Stack) -> Iterator[Prometheus]:
+    """Its Prometheus."""
+    asked = Prometheus(stack.addresses["prometheus"])
+    yield asked
+    asked.close()

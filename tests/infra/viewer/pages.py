@@ -1,13 +1,15 @@
-"""What a test reads on a dashboard: its panels by their titles, what they show, and whether they are drawn."""
+"""What a test reads on a page and does to it: panels by their titles, what they show, whether they are drawn."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
+import httpx
 from playwright.async_api import Locator, Page
 
 from tests.infra.grafana.boards import DASHBOARDS
+from tests.stack import Stack
 
 # A panel has content of its own once it is drawn: words, or a graph. Only what is in the window has to be.
 _UNDRAWN = """() => [...document.querySelectorAll('main section')]
@@ -73,6 +75,13 @@ async def overflow(page: Page) -> int:
     """How many pixels the page is wider than the window."""
     wider: Any = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return int(wider)
+
+
+def change(stack: Stack, how: Literal["trip", "reset"]) -> None:
+    """Trips or resets the circuit breaker."""
+    body = {"reason": "a test of the viewer", "by": "test"}
+    url = f"{stack.addresses['execution_gateway']}/api/v1/circuit-breaker/{how}"
+    assert httpx.post(url, json=body, timeout=10).status_code == 200
 
 
 async def focused(page: Page) -> str:

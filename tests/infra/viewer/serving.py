@@ -105,17 +105,17 @@ def trickling() -> Iterator[str]:
                 connection.sendall(b"X-Wait: more\r\n")
 
     def take() -> None:
-        with suppress(OSError):  # closed
-            while True:
+        while not ended.is_set():
+            with suppress(TimeoutError):
                 threading.Thread(target=send, args=(listening.accept()[0],)).start()
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(0.1)
         taking = threading.Thread(target=take)
         taking.start()
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         ended.set()
-        listening.shutdown(socket.SHUT_RDWR)
-    taking.join()
+        taking.join()
 
 
 def nobody() -> str:

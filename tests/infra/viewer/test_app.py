@@ -172,7 +172,7 @@ def test_a_file_that_is_no_dashboard_is_left_out_and_named_in_the_log(
     (tmp_path / "whole.json").write_text('{"uid": "whole", "title": "Whole"}')
 
     assert dashboards.listed(tmp_path) == [{"uid": "whole", "title": "Whole", "description": "", "tags": []}]
-    assert dashboards.text(tmp_path, "whole") == '{"uid": "whole", "title": "Whole"}'
+    assert dashboards.text("whole", tmp_path) == '{"uid": "whole", "title": "Whole"}'
     assert "half.json is left out" in caplog.text
 
 
@@ -246,3 +246,25 @@ def test_what_is_committed_is_what_is_served_unless_told_otherwise() -> None:
     paths = {getattr(route, "path", "") for route in create("http://127.0.0.1:1", "http://127.0.0.1:1").routes}
 
     assert not {"/docs", "/redoc", "/openapi.json"} & paths
+
+
+async def test_dashboards_of_ones_own_are_shown_after_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(main, "set_up_logging", lambda _: None)  # of this process
+    monkeypatch.setenv("DASHBOARDS", str(tmp_path))
+    (tmp_path / "post.json").write_text('{"uid": "post-office", "title": "Post office"}')
+    transport = httpx.ASGITransport(main.app())
+
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        listed = [each["uid"] for each in (await client.get("/api/dashboards")).json()]
+        shown = (await client.get("/api/dashboards/post-office")).json()
+
+    assert listed == [*dashboards.ORDER, "post-office"]
+    assert shown["title"] == "Post office"
+
+
+def test_a_folder_of_dashboards_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(main, "set_up_logging", lambda _: None)  # of this process
+    monkeypatch.setenv("DASHBOARDS", str(tmp_path / "typo"))
+
+    with pytest.raises(SystemExit, match=r"DASHBOARDS: .*typo is not a folder"):
+        main.app()

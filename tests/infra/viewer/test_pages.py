@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser import Visits
 from tests.infra.grafana.boards import DASHBOARDS, TARGETS
-from tests.infra.grafana.live import SETTINGS, Prometheus, trade
-from tests.infra.viewer.pages import TALL, colour, drawn, focused, matches, numbers, overflow, panel, titles
+from tests.infra.grafana.live import Prometheus
+from tests.infra.viewer.pages import TALL, change, colour, drawn, focused, matches, numbers, overflow, panel, titles
 from tests.stack import Stack
 from tests.waiting import until
 
@@ -20,25 +18,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(180), pytest.mark.asy
 # What a scrape and a refresh take, and as much again.
 FRESH_SECONDS = 20
 PAGES = ("/", *(f"/d/{board}" for board in DASHBOARDS), "/alerts", "/runbooks", "/explore")
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with Stack(SETTINGS) as running:
-        trade(running)
-        yield running
-
-
-@pytest.fixture
-def viewer(stack: Stack) -> str:
-    return stack.addresses["viewer"]
-
-
-@pytest.fixture(scope="module")
-def prometheus(stack: Stack) -> Iterator[Prometheus]:
-    asked = Prometheus(stack.addresses["prometheus"])
-    yield asked
-    asked.close()
 
 
 def answer(prometheus: Prometheus, board: str, title: str) -> list[float]:
@@ -135,12 +114,6 @@ async def test_a_trip_turns_the_breaker_red(visits: Visits, viewer: str, stack: 
         change(stack, "reset")
 
     await expect(breaker).to_have_text("OPEN", timeout=FRESH_SECONDS * 1000)
-
-
-def change(stack: Stack, how: str) -> None:
-    body = {"reason": "a test of the viewer", "by": "test"}
-    url = f"{stack.addresses['execution_gateway']}/api/v1/circuit-breaker/{how}"
-    assert httpx.post(url, json=body, timeout=10).status_code == 200
 
 
 async def test_it_says_that_prometheus_is_away_and_recovers_with_it(

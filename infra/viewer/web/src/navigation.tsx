@@ -2,7 +2,7 @@
 import { css } from '@emotion/css';
 import type { GrafanaTheme2 } from '@grafana/data';
 import { IconButton, useStyles2, useTheme2 } from '@grafana/ui';
-import { Link } from 'wouter';
+import { Link, useLocation } from 'wouter';
 import { chooseMode } from './mode';
 
 const PAGES = [
@@ -15,12 +15,17 @@ const PAGES = [
 export function Navigation() {
   const styles = useStyles2(getStyles);
   const { isDark } = useTheme2();
+  const [here] = useLocation();
   const other = isDark ? 'light' : 'dark';
   return (
     <header className={styles.bar}>
       <nav className={styles.links}>
         {PAGES.map(([path, title]) => (
-          <Link key={path} href={path} className={(active) => (active ? styles.active : styles.link)}>
+          <Link
+            key={path}
+            href={path}
+            className={(active) => (active || (path === '/' && here.startsWith('/d/')) ? styles.active : styles.link)}
+          >
             {title}
           </Link>
         ))}

@@ -69,6 +69,18 @@ test('nothing is asked while the page is hidden, and at once when it is shown ag
   expect(asked).toBe(2);
 });
 
+test('an answer that comes while the page is hidden is told, and the next one is asked for when it is shown', async () => {
+  let give: (value: number) => void = () => {};
+  answer = () => new Promise((resolve) => (give = resolve));
+  start();
+  page.show(false);
+  give(7);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect([asked, states.at(-1)?.data]).toEqual([1, 7]);
+  page.show(true);
+  expect(asked).toBe(2);
+});
+
 test('a request without an answer is not asked twice', async () => {
   answer = () => new Promise(() => {});
   start();

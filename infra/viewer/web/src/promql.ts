@@ -8,8 +8,7 @@ export function metricsOf(text: string): Set<string> | undefined {
   parser.parse(text).iterate({
     enter(node) {
       if (node.type.isError) valid = false;
-      if (node.name === 'Identifier' && node.node.parent?.name === 'VectorSelector')
-        metrics.add(text.slice(node.from, node.to));
+      if (node.name === 'Identifier') metrics.add(text.slice(node.from, node.to));
     },
   });
   return valid ? metrics : undefined;

@@ -37,7 +37,7 @@ export function LoudRule({ row, now }: { row: Row; now: number }) {
         </span>
       </header>
       {rule.health === 'err' && (
-        <p className={styles.error}>Cannot be evaluated: {rule.lastError || 'no reason given'}</p>
+        <p className={styles.problem}>Cannot be evaluated: {rule.lastError || 'no reason given'}</p>
       )}
       {alerts.length === 0 && <p>{withoutTemplates(rule.annotations?.summary ?? '')}</p>}
       {alerts.map((alert) => (
@@ -68,7 +68,7 @@ const getStyles = (theme: GrafanaTheme2) => ({
     '& p': { margin: theme.spacing(0.5, 0) },
   }),
   firing: css({ borderLeftColor: theme.colors.error.main }),
-  error: css({ borderLeftColor: theme.colors.error.main, '& p&': { color: theme.colors.error.text } }),
+  error: css({ borderLeftColor: theme.colors.error.main }),
   pending: css({ borderLeftColor: theme.colors.warning.main }),
   waiting: css({ borderLeftColor: theme.visualization.getColorByName('purple') }),
   head: css({ display: 'flex', flexWrap: 'wrap', alignItems: 'center', gap: theme.spacing(1) }),
@@ -83,5 +83,6 @@ const getStyles = (theme: GrafanaTheme2) => ({
     fontFamily: theme.typography.fontFamilyMonospace,
     fontSize: theme.typography.bodySmall.fontSize,
   }),
+  problem: css({ color: theme.colors.error.text }),
   small: css({ color: theme.colors.text.secondary, fontSize: theme.typography.bodySmall.fontSize }),
 });

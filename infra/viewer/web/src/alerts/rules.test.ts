@@ -63,14 +63,19 @@ test('a rule that fired before it failed still fires', () => {
   expect(rows([group('a', [failed])])[0]!.state).toBe('firing');
 });
 
-test('the alerts of a rule come newest first', () => {
+test('the alerts of a rule that fire come before those that are pending, and the newest first', () => {
   const several = rule('Several', {
     state: 'firing',
-    alerts: [alert('2020-03-05T09:00:00Z'), alert('2020-03-05T11:00:00Z')],
+    alerts: [
+      alert('2020-03-05T09:00:00Z'),
+      { ...alert('2020-03-05T12:00:00Z'), state: 'pending' },
+      alert('2020-03-05T11:00:00Z'),
+    ],
   });
   expect(rows([group('a', [several])])[0]!.alerts.map((one) => one.activeAt)).toEqual([
     '2020-03-05T11:00:00Z',
     '2020-03-05T09:00:00Z',
+    '2020-03-05T12:00:00Z',
   ]);
 });
 

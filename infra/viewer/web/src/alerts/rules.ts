@@ -10,7 +10,7 @@ export interface Row {
   rule: Rule;
   state: State;
   severity: string;
-  /** Newest first. */
+  /** Those that fire first, then the newest. */
   alerts: Alert[];
 }
 
@@ -47,7 +47,9 @@ const place = (row: Row): number => Math.min(STATES.indexOf(row.state), STATES.i
 export function rows(groups: RuleGroup[]): Row[] {
   const all = groups.flatMap(({ name: group, rules }) =>
     rules.map((rule, index): Row => {
-      const alerts = [...(rule.alerts ?? [])].sort((a, b) => since(b) - since(a));
+      const alerts = [...(rule.alerts ?? [])].sort(
+        (a, b) => +(b.state === 'firing') - +(a.state === 'firing') || since(b) - since(a),
+      );
       const severity = rule.labels?.severity ?? '';
       return { key: `${group}/${index}/${rule.name}`, group, rule, state: stateOf(rule), severity, alerts };
     }),

@@ -31,6 +31,11 @@ test.each([
   ['warning', 'No alert fires; 1 alert may soon.', { rows: [row('pending')] }],
   ['unknown', 'No alert fires; 1 rule not evaluated yet.', { rows: [row('waiting')] }],
   ['unknown', 'No alert fires, but the pager does not answer.', { watchdogOld: true }],
+  [
+    'unknown',
+    'No alert fires, but the pager does not answer.',
+    { watchdogOld: true, watchdog: { last_beat: 1, beating: false } },
+  ],
   ['unknown', 'No alert fires. Asking the pager …', { watchdog: undefined }],
   ['unknown', 'Unknown whether anything is wrong: Prometheus does not answer.', { rows: undefined, rulesOld: true }],
   ['unknown', 'Asking Prometheus …', { rows: undefined }],

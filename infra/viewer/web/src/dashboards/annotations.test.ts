@@ -20,16 +20,16 @@ test('an alert is a region as long as it fires without a hole', () => {
     [45, '0'],
     [50, '1'],
   ];
-  const common = { title: 'ServiceDown', text: 'desk', tags: ['critical'], color: 'red' };
-  expect(regions(definition, { metric, values }, 5)).toEqual([
-    { from: 10_000, to: 20_000, ...common },
+  const common = { title: 'ServiceDown', text: 'desk', tags: ['critical'], color: 'red', open: false, earlier: false };
+  expect(regions(definition, { metric, values }, { step: 5, start: 5, end: 53 })).toEqual([
+    { from: 10_000, to: 20_000, ...common, earlier: true },
     { from: 40_000, to: 40_000, ...common },
-    { from: 50_000, to: 50_000, ...common },
+    { from: 50_000, to: 50_000, ...common, open: true },
   ]);
 });
 
 test('an alert without a title has its name', () => {
-  const [region] = regions({ name: 'x' }, { metric, values: [[1, '1']] }, 5);
+  const [region] = regions({ name: 'x' }, { metric, values: [[1, '1']] }, { step: 5, start: 0, end: 60 });
   expect(region!.title).toBe('ServiceDown');
 });
 
@@ -47,9 +47,11 @@ test('alerts at the same place share a mark, and one that is over is not there',
     text: '',
     tags: [],
     color: 'red',
+    open: title === 'e',
+    earlier: false,
   });
   const marks = marksOf(
-    [region(0, 50, 'a'), region(0, 50, 'b'), region(70, 70, 'c'), region(-9, -5, 'd')],
+    [region(0, 50, 'a'), region(0, 50, 'b'), region(70, 70, 'c'), region(-9, -5, 'd'), region(90, 92, 'e')],
     0,
     100,
     (time) => time * 2,
@@ -57,5 +59,6 @@ test('alerts at the same place share a mark, and one that is over is not there',
   expect(marks.map(({ left, width, regions }) => [left, width, regions.map(({ title }) => title)])).toEqual([
     [0, 100, ['a', 'b']],
     [136, 8, ['c']],
+    [180, 20, ['e']],
   ]);
 });

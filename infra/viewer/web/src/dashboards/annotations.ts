@@ -14,14 +14,19 @@ export interface AlertRegion {
   text: string;
   tags: string[];
   color: string;
+  /** Whether it is still so. */
+  open: boolean;
+  /** Whether it was so before the time that is shown. */
+  earlier: boolean;
 }
 
-/** Regions of a series: as long as it is above 0 without a hole. */
+/** Regions of a series: as long as it is above 0 without a hole. The step and the ends of the query in seconds. */
 export function regions(
   definition: AnnotationDefinition,
   { metric, values }: Pick<Series, 'metric' | 'values'>,
-  step: number,
+  { step, start, end }: { step: number; start: number; end: number },
 ): AlertRegion[] {
+  const longest = step * 1500;
   const label = (format: string | undefined) => (format ? (legendOf(format, metric, '') ?? '') : '');
   const tags = (definition.tagKeys ?? '').split(',').map((key) => metric[key.trim()] ?? '');
   const found: AlertRegion[] = [];
@@ -32,7 +37,7 @@ export function regions(
       open = undefined;
       continue;
     }
-    if (open && at - open.to <= step * 1000 * 1.5) open.to = at;
+    if (open && at - open.to <= longest) open.to = at;
     else {
       open = {
         from: at,
@@ -41,10 +46,14 @@ export function regions(
         text: label(definition.textFormat),
         tags: tags.filter(Boolean),
         color: definition.iconColor || 'red',
+        open: false,
+        earlier: at - start * 1000 <= longest,
       };
       found.push(open);
     }
   }
+  const last = found.at(-1);
+  if (last) last.open = end * 1000 - last.to <= longest;
   return found;
 }
 
@@ -71,7 +80,7 @@ export async function askAnnotations(
     const expr = interpolate(expression(definition), firstOf(interval.variables, lookup), asPromQL);
     const { start, end } = aligned(range, interval.step);
     const answer = await queryRange(expr, start, end, interval.step, signal);
-    return answer.flatMap((each) => regions(definition, each, interval.step));
+    return answer.flatMap((each) => regions(definition, each, { step: interval.step, start, end }));
   });
   return (await Promise.all(asked)).flat();
 }
@@ -84,7 +93,7 @@ export function marksOf(regions: AlertRegion[], min: number, max: number, positi
   for (const region of regions) {
     if (region.to < min || region.from > max) continue;
     const left = position(Math.max(region.from, min));
-    const right = position(Math.min(region.to, max));
+    const right = position(region.open ? max : Math.min(region.to, max));
     const width = Math.max(right - left, LEAST_WIDTH);
     const key = `${Math.round(left)} ${Math.round(width)}`;
     const same = marks.get(key);

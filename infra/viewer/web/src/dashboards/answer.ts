@@ -2,6 +2,7 @@
 import type { DataFrame, TimeRange } from '@grafana/data';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { Unavailable } from '../prometheus';
+import { Asking } from './asking';
 import { useShown } from './context';
 import type { Lookup } from './interpolation';
 import type { Panel } from './model';
@@ -17,18 +18,13 @@ export interface PanelAnswer {
   loading: boolean;
 }
 
-interface Running {
-  question: string;
-  abort: AbortController;
-}
-
 /** Round to this many points, so that a window that is drawn wider does not ask anew at each pixel. */
 const POINTS_STEP = 50;
 
 export function useAnswer(panel: Panel, lookup: Lookup, own: string, inView: boolean, width: number): PanelAnswer {
   const { dashboard, range, span, round, selection } = useShown();
   const [answer, setAnswer] = useState<PanelAnswer>({ errors: [], stale: false, loading: true });
-  const running = useRef<Running>(undefined);
+  const [asking] = useState(() => new Asking());
   const shown = useRef<{ question: string; round: number }>(undefined);
   const targets = useMemo(() => asked(panel, dashboard, lookup).targets, [panel, dashboard, lookup]);
   const points = Math.max(POINTS_STEP, Math.round(width / POINTS_STEP) * POINTS_STEP);
@@ -40,37 +36,24 @@ export function useAnswer(panel: Panel, lookup: Lookup, own: string, inView: boo
   useEffect(() => {
     if (!inView || width === 0) return;
     if (shown.current?.question === question && shown.current.round === round) return;
-    // What is not answered yet is not asked twice.
-    if (running.current?.question === question) return;
-    running.current?.abort.abort();
-    const mine = { question, abort: new AbortController() };
-    running.current = mine;
     const { panel, lookup, range, targets, points } = latest.current;
-    setAnswer((before) => ({ ...before, loading: true }));
-    const finish = (next: (before: PanelAnswer) => PanelAnswer) => {
-      if (running.current !== mine) return;
-      running.current = undefined;
-      shown.current = { question, round };
-      setAnswer(next);
+    const find = async (signal: AbortSignal) => {
+      const found = await ask(panel, targets, range, points, lookup, signal);
+      return { ...found, frames: await transformed(found.frames, panel.transformations, lookup) };
     };
-    ask(panel, targets, range, points, lookup, mine.abort.signal)
-      .then(async (found) => ({ ...found, frames: await transformed(found.frames, panel.transformations, lookup) }))
-      .then(
-        (found) => finish(() => ({ ...found, stale: false, loading: false })),
-        (error: unknown) => {
-          const text = error instanceof Error ? error.message : String(error);
-          if (error instanceof Unavailable) finish((before) => ({ ...before, stale: true, loading: false }));
-          else finish(() => ({ errors: [text], stale: false, loading: false }));
-        },
-      );
-  }, [question, round, inView, width]);
+    const started = asking.start(question, find, (outcome) => {
+      shown.current = { question, round };
+      if ('value' in outcome) setAnswer({ ...outcome.value, stale: false, loading: false });
+      else if (outcome.error instanceof Unavailable)
+        setAnswer((before) => ({ ...before, stale: true, loading: false }));
+      else {
+        const text = outcome.error instanceof Error ? outcome.error.message : String(outcome.error);
+        setAnswer({ errors: [text], stale: false, loading: false });
+      }
+    });
+    if (started) setAnswer((before) => ({ ...before, loading: true }));
+  }, [question, round, inView, width, asking]);
 
-  useEffect(
-    () => () => {
-      running.current?.abort.abort();
-      running.current = undefined;
-    },
-    [],
-  );
+  useEffect(() => () => asking.stop(), [asking]);
   return answer;
 }

@@ -3,8 +3,9 @@ import { type ComponentType, lazy } from 'react';
 import type { Drawing } from './panels/drawing';
 import { BarGaugePanel, GaugePanel, StatPanel } from './panels/single';
 import { TimeSeriesPanel } from './panels/timeseries';
+import { isQueried, type Queried } from './support';
 
-const TYPES: Record<string, ComponentType<Drawing>> = {
+const TYPES: Record<Queried, ComponentType<Drawing>> = {
   timeseries: TimeSeriesPanel,
   stat: StatPanel,
   bargauge: BarGaugePanel,
@@ -16,7 +17,7 @@ const TYPES: Record<string, ComponentType<Drawing>> = {
 };
 
 export function drawerOf(type: string): ComponentType<Drawing> | undefined {
-  return Object.hasOwn(TYPES, type) ? TYPES[type] : undefined;
+  return isQueried(type) ? TYPES[type] : undefined;
 }
 
 /** Those that also draw what they have when there is no series: a table without rows is an answer. */

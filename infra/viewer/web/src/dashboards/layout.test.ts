@@ -83,8 +83,8 @@ test('a row is repeated with its panels, each with its own value', () => {
 test('on a small screen panels are under each other, at its whole width', () => {
   const boxes = boxesOf(place([panel(1, 0, 0, 4, 4), panel(2, 4, 0, 20, 8, { type: 'timeseries' })], [], none), 384);
   expect(boxes.map(({ left, top, width, height }) => [left, top, width, height])).toEqual([
-    [0, 0, 384, 144],
-    [0, 152, 384, 296],
+    [0, 0, 384, 106],
+    [0, 114, 384, 296],
   ]);
 });
 

@@ -135,7 +135,8 @@ export interface Box {
 /** How high a panel is that has the whole width of a small screen. */
 function heightAlone({ panel, grid }: Placed): number {
   if (panel.type === 'row') return ROW;
-  if (panel.type === 'stat' || panel.type === 'gauge') return rowsHigh(Math.min(Math.max(grid.h, 3), 5));
+  // A narrow one shows a single value, which needs no more.
+  if (panel.type === 'stat') return rowsHigh(grid.w >= 8 ? Math.min(grid.h, 5) : 3);
   return Math.min(Math.max(rowsHigh(grid.h), 220), 460);
 }
 

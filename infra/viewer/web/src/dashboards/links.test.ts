@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { lookupOf } from './interpolation';
-import { destinations, exploreAddress, resolved } from './links';
+import { destinations, resolved } from './links';
 import type { Variable } from './variables';
 
 const span = { from: 'now-15m', to: 'now' };
@@ -47,8 +47,4 @@ test('a link takes the time and the selections along where it says so', () => {
 test('a link to dashboards is one to each with its tags', () => {
   const found = destinations([{ title: 'x', type: 'dashboards', tags: ['trading'] }], boards, span, [], lookupOf({}));
   expect(found.map(({ title, href }) => [title, href])).toEqual([['A', '/d/a']]);
-});
-
-test('exploring has every query and the time', () => {
-  expect(exploreAddress(['sum(x)', 'y'], span)).toBe('/explore?expr=sum%28x%29&expr=y&from=now-15m&to=now');
 });

@@ -73,13 +73,3 @@ export function destinations(
     ];
   });
 }
-
-/** The page on which people try a panel's queries. */
-export function exploreAddress(expressions: string[], span: Span): string {
-  const query = new URLSearchParams([
-    ...expressions.map((expr): [string, string] => ['expr', expr]),
-    ['from', span.from],
-    ['to', span.to],
-  ]);
-  return `/explore?${query}`;
-}

@@ -9,6 +9,7 @@ export interface SourceRef {
 export type Source = SourceRef | string | null | undefined;
 
 export interface Target {
+  /** `A`, `B` and so on, also where the file has none. */
   refId: string;
   expr?: string;
   legendFormat?: string;

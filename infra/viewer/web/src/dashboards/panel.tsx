@@ -1,13 +1,15 @@
 // A panel: its frame, its menu and links, and in it what is drawn, or in words why nothing is.
 import { css } from '@emotion/css';
-import { type DataFrame, getFieldDisplayName, type GrafanaTheme2, LoadingState } from '@grafana/data';
+import { type DataFrame, getFieldDisplayName, type GrafanaTheme2, LoadingState, renderMarkdown } from '@grafana/data';
 import {
   Dropdown,
   ErrorBoundaryAlert,
   Icon,
+  measureText,
   Menu,
   PanelChrome,
   PanelContextProvider,
+  RenderUserContentAsHTML,
   SeriesVisibilityChangeMode,
   Tooltip,
   useStyles2,
@@ -19,15 +21,16 @@ import { useAnswer } from './answer';
 import { chosenSeries } from './choices';
 import { useShown } from './context';
 import { DRAWS_NOTHING, drawerOf } from './draw';
-import { configured, unknownMatchers } from './fields';
+import { configured } from './fields';
 import { asText, firstOf, interpolate } from './interpolation';
 import type { Placed } from './layout';
-import { destinations, type Destination, exploreAddress } from './links';
-import type { Listed, Panel } from './model';
+import { exploreLink } from '../links';
+import { destinations, type Destination } from './links';
+import type { Listed } from './model';
 import { Message } from './panels/message';
 import { TextPanel } from './panels/text';
 import { asked, prepared, rangeFor } from './queries';
-import { unknownTransformations } from './transformations';
+import { leftOut, missing } from './support';
 
 interface Props {
   placed: Placed;
@@ -38,32 +41,20 @@ interface Props {
   alone: boolean;
 }
 
-/** What this viewer does not have and the panel wants, in sentences. */
-export function missing(panel: Panel, sources: string[]): string[] {
-  const { type, libraryPanel } = panel;
-  if (libraryPanel && !panel.targets)
-    return [`The panel '${libraryPanel.name ?? ''}' is in a library of panels, which this viewer does not have.`];
-  if (type !== 'text' && !drawerOf(type)) return [`This viewer does not draw panels of the type '${type}'.`];
-  return [
-    ...sources.map((source) => `This viewer does not ask the data source '${source}'.`),
-    ...unknownTransformations(panel.transformations).map(
-      (id) => `This viewer does not have the transformation '${id}'.`,
-    ),
-    ...unknownMatchers(panel).map((id) => `This viewer does not have overrides of the kind '${id}'.`),
-  ];
-}
-
 export function PanelView({ placed, boards, width, height, alone }: Props) {
   const { panel, own } = placed;
   const shown = useShown();
   const frame = useRef<HTMLDivElement>(null);
   const inView = useInView(frame) || alone;
   const lookup = useMemo(() => firstOf(own, shown.lookup), [own, shown.lookup]);
-  const sources = useMemo(() => asked(panel, shown.dashboard, lookup).unknownSources, [panel, shown.dashboard, lookup]);
-  const lacking = missing(panel, sources);
+  const { targets, unknownSources } = useMemo(
+    () => asked(panel, shown.dashboard, lookup),
+    [panel, shown.dashboard, lookup],
+  );
+  const lacking = missing(panel, unknownSources, targets.length > 0);
   const text = (written: string | undefined) => (written ? interpolate(written, lookup, asText) : '');
   const links = destinations(panel.links, boards, shown.span, shown.variables, lookup);
-  const props = { placed, lookup, lacking, inView };
+  const props = { placed, lookup, lacking, without: leftOut(panel, unknownSources), inView };
   const ownTime = panel.timeFrom && !panel.hideTimeOverride ? `Last ${panel.timeFrom}` : undefined;
   return (
     <div ref={frame} style={{ width, height }}>
@@ -77,7 +68,7 @@ export function PanelView({ placed, boards, width, height, alone }: Props) {
           width={width}
           height={height}
           title={text(panel.title)}
-          description={text(panel.description)}
+          description={renderMarkdown(text(panel.description))}
           note={ownTime}
           links={links}
         />
@@ -90,6 +81,7 @@ interface Inside {
   placed: Placed;
   lookup: ReturnType<typeof firstOf>;
   lacking: string[];
+  without: string[];
   inView: boolean;
   width: number;
   height: number;
@@ -100,11 +92,11 @@ interface Inside {
 }
 
 function Queried(props: Inside) {
-  const { placed, lookup, lacking, inView, width } = props;
+  const { placed, lookup, lacking, without, inView, width } = props;
   const { panel } = placed;
   const { timeZone, range: wanted, bus, dashboard } = useShown();
   const theme = useTheme2();
-  const nothingToAsk = lacking.length > 0 && !drawerOf(panel.type);
+  const nothingToAsk = lacking.length > 0;
   const answer = useAnswer(panel, lookup, placed.key, inView && !nothingToAsk, width);
   const [isolated, setIsolated] = useState<string[]>();
   const frames = useMemo(
@@ -128,8 +120,8 @@ function Queried(props: Inside) {
   );
   const Drawer = drawerOf(panel.type);
   const range = answer.range ?? rangeFor(panel, wanted);
-  const empty = frames && !frames.some(({ length }) => length > 0) && !DRAWS_NOTHING.has(panel.type);
-  const problems = [...lacking, ...answer.errors];
+  const empty = frames && !frames.some(hasValues) && !DRAWS_NOTHING.has(panel.type);
+  const problems = [...without, ...answer.errors];
   const body = (innerWidth: number, innerHeight: number) => {
     if (lacking.length > 0) return <Message>{sentences(lacking)}</Message>;
     if (!inView) return null;
@@ -158,13 +150,22 @@ function Queried(props: Inside) {
       <Chrome
         {...props}
         loading={answer.loading}
-        status={answer.errors.length > 0 && frames?.length ? problems.join(' ') : undefined}
+        status={problems.length > 0 && frames?.length ? problems.join(' ') : undefined}
       >
         {body}
       </Chrome>
     </PanelContextProvider>
   );
 }
+
+/** Whether there is anything to draw: a quantile of no observations is no number. */
+const hasValues = ({ fields, length }: DataFrame) =>
+  length > 0 &&
+  fields.some(
+    ({ type, values }) =>
+      type !== 'time' &&
+      (type !== 'number' || values.some((value) => Number(value) === Number(value) && value !== null)),
+  );
 
 const sentences = (texts: string[]) => texts.map((text) => <p key={text}>{text}</p>);
 
@@ -211,6 +212,13 @@ interface ChromeProps extends Inside {
   children: (width: number, height: number) => React.ReactNode;
 }
 
+// Below that, in pixels, a panel has no room for a margin.
+const LOW = 80;
+// What of a header is not its title, and each thing beside it, in pixels.
+const [FRAME, ICON, TITLE_SIZE] = [64, 26, 14];
+// Letters of a title stand further apart than those that are measured.
+const SPACED = 1.08;
+
 function Chrome({
   placed,
   lookup,
@@ -241,11 +249,18 @@ function Chrome({
         <Menu.Item
           label="Explore this query"
           icon="compass"
-          onClick={() => shown.goTo(exploreAddress(expressions(), shown.span))}
+          onClick={() => shown.goTo(exploreLink(expressions(), shown.span.from, shown.span.to))}
         />
       )}
+      {links.map((link) => (
+        <LinkItem key={link.title + link.href} link={link} />
+      ))}
     </Menu>
   );
+  const room = width - FRAME - (title ? measureText(title, TITLE_SIZE, 500).width * SPACED : 0);
+  // The words of a title are worth more than what stands beside them.
+  const shownLinks = links.length > 0 && room >= ICON;
+  const shownText = Boolean(description) && room >= (shownLinks ? 2 * ICON : ICON);
   const items = [
     ...(note
       ? [
@@ -254,15 +269,30 @@ function Chrome({
           </span>,
         ]
       : []),
-    ...(links.length > 0 ? [<PanelLinks key="links" links={links} />] : []),
+    ...(shownLinks ? [<PanelLinks key="links" links={links} />] : []),
   ];
   return (
     <PanelChrome
       width={width}
       height={height}
-      title={title || ''}
+      padding={height < LOW ? 'none' : 'md'}
+      title={
+        title && description && !shownText ? (
+          <Tooltip
+            content={
+              <div className="panel-info-content markdown-html">
+                <RenderUserContentAsHTML content={description} />
+              </div>
+            }
+          >
+            <span>{title}</span>
+          </Tooltip>
+        ) : (
+          title
+        )
+      }
       hoverHeader={!title}
-      description={description ?? ''}
+      description={shownText && description ? description : ''}
       displayMode={panel.transparent ? 'transparent' : 'default'}
       titleItems={items.length > 0 ? <>{items}</> : undefined}
       menu={menu}
@@ -295,13 +325,7 @@ function PanelLinks({ links }: { links: Destination[] }) {
   const menu = (
     <Menu>
       {links.map((link) => (
-        <Menu.Item
-          key={link.title + link.href}
-          label={link.title}
-          {...(link.internal && !link.newTab
-            ? { onClick: () => goTo(link.href) }
-            : { url: link.href, target: '_blank' as const })}
-        />
+        <LinkItem key={link.title + link.href} link={link} />
       ))}
     </Menu>
   );
@@ -311,6 +335,19 @@ function PanelLinks({ links }: { links: Destination[] }) {
         <Icon name="link" />
       </button>
     </Dropdown>
+  );
+}
+
+function LinkItem({ link }: { link: Destination }) {
+  const { goTo } = useShown();
+  return (
+    <Menu.Item
+      label={link.title}
+      icon="link"
+      {...(link.internal && !link.newTab
+        ? { onClick: () => goTo(link.href) }
+        : { url: link.href, target: '_blank' as const })}
+    />
   );
 }
 

@@ -32,6 +32,11 @@ test('hidden and empty queries are not asked', () => {
   expect(targets.map(({ refId }) => refId)).toEqual(['A']);
 });
 
+test('queries without a letter get theirs', () => {
+  const { targets } = asked(panel([{ expr: 'a' }, { expr: 'b' }] as Target[]), dashboard, nothing);
+  expect(targets.map(({ refId }) => refId)).toEqual(['A', 'B']);
+});
+
 test.each([
   [undefined, undefined],
   [null, undefined],

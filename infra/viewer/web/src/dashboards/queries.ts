@@ -26,13 +26,20 @@ export function sourceType(source: Source, dashboard: Dashboard, lookup: Lookup)
   return uid.startsWith('-- ') ? uid : undefined;
 }
 
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
+
 /** The queries that are asked, and those sources that this viewer does not have. */
 export function asked(
   panel: Panel,
   dashboard: Dashboard,
   lookup: Lookup,
 ): { targets: Target[]; unknownSources: string[] } {
-  const targets = (panel.targets ?? []).filter(({ hide }) => !hide);
+  // Files that were not written by Grafana have no letters.
+  const lettered = (panel.targets ?? []).map((target, at) => ({
+    ...target,
+    refId: target.refId || LETTERS[at] || `Q${at}`,
+  }));
+  const targets = lettered.filter(({ hide }) => !hide);
   const typed = targets.map((target) => {
     const own = sourceType(target.datasource, dashboard, lookup);
     const type = own ?? sourceType(panel.datasource, dashboard, lookup);

@@ -2,11 +2,13 @@
 import { css } from '@emotion/css';
 import { EventBusSrv, type GrafanaTheme2 } from '@grafana/data';
 import { Alert, Button, Icon, useStyles2 } from '@grafana/ui';
-import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useLocation, useSearch } from 'wouter';
 import { useOutage } from '../reach';
 import { rangeOf, type Span } from '../time';
+import { useWidth } from '../width';
 import { askAnnotations, drawn, type AlertRegion } from './annotations';
+import { Asking } from './asking';
 import { Controls } from './controls';
 import { type Shown, ShownContext, useShown } from './context';
 import { asText, builtIn, firstOf, interpolate } from './interpolation';
@@ -108,13 +110,15 @@ function OutageBanner({ timeZone }: { timeZone: string }) {
     <div style={{ padding: '8px 8px 0 8px' }}>
       <Alert
         severity="error"
-        title={`Prometheus does not answer since ${timeText(outage.since - (outage.since % 1000), timeZone)}: panels show what was before.`}
+        title={`Prometheus does not answer since ${timeText(outage.since - (outage.since % 1000), timeZone)}: what is drawn is from before.`}
       >
         {outage.text}
       </Alert>
     </div>
   );
 }
+
+const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 
 /** The variables with their options, or undefined until they are known for the first time. */
 function useVariables(
@@ -126,18 +130,22 @@ function useVariables(
 ): Variable[] | undefined {
   const definitions = useMemo(() => dashboard.templating?.list ?? [], [dashboard]);
   const [variables, setVariables] = useState<Variable[] | undefined>(definitions.length === 0 ? [] : undefined);
-  const asked = useRef(0);
+  const [asking] = useState(() => new Asking());
   const latest = useRef({ variables, range, own });
   latest.current = { variables, range, own };
+  const span = JSON.stringify(range.raw);
   useEffect(() => {
     if (definitions.length === 0) return;
-    const mine = ++asked.current;
     const { range, own, variables: before } = latest.current;
-    void resolve(definitions, chosen, range, own, before).then((resolved) => {
-      if (mine !== asked.current) return;
-      setVariables((known) => (JSON.stringify(known) === JSON.stringify(resolved) ? known : resolved));
-    });
-  }, [definitions, chosen, round]);
+    asking.start(
+      JSON.stringify([chosen, span]),
+      () => resolve(definitions, chosen, range, own, before),
+      (outcome) => {
+        if ('value' in outcome) setVariables((known) => (same(known, outcome.value) ? known : outcome.value));
+      },
+    );
+  }, [definitions, chosen, span, round, asking]);
+  useEffect(() => () => asking.stop(), [asking]);
   // A selection is there at once, not when Prometheus has said what else there is.
   return useMemo(
     () =>
@@ -157,20 +165,24 @@ function useAnnotations(
   selection: string,
 ): AlertRegion[] {
   const [regions, setRegions] = useState<AlertRegion[]>([]);
+  const [asking] = useState(() => new Asking());
   const definitions = useMemo(() => drawn(dashboard.annotations?.list), [dashboard]);
   const latest = useRef({ range, lookup });
   latest.current = { range, lookup };
   const span = JSON.stringify(range.raw);
   useEffect(() => {
     if (definitions.length === 0) return;
-    const abort = new AbortController();
     const { range, lookup } = latest.current;
-    askAnnotations(definitions, range, lookup, abort.signal).then(
-      (found) => setRegions((before) => (JSON.stringify(before) === JSON.stringify(found) ? before : found)),
-      () => undefined, // what is wrong with Prometheus is in the banner
+    asking.start(
+      JSON.stringify([selection, span]),
+      (signal) => askAnnotations(definitions, range, lookup, signal),
+      (outcome) => {
+        // What is wrong with Prometheus is in the banner.
+        if ('value' in outcome) setRegions((known) => (same(known, outcome.value) ? known : outcome.value));
+      },
     );
-    return () => abort.abort();
-  }, [definitions, round, selection, span]);
+  }, [definitions, round, selection, span, asking]);
+  useEffect(() => () => asking.stop(), [asking]);
   return regions;
 }
 
@@ -245,20 +257,6 @@ function RowTitle({ placed, onToggle }: { placed: Placed; onToggle: () => void }
       {!open && <span className={styles.count}>({panel.panels?.length ?? 0} panels)</span>}
     </button>
   );
-}
-
-function useWidth(): [React.RefObject<HTMLDivElement | null>, number] {
-  const element = useRef<HTMLDivElement>(null);
-  const [width, setWidth] = useState(0);
-  useLayoutEffect(() => {
-    if (!element.current) return;
-    const measure = () => setWidth(Math.floor(element.current?.clientWidth ?? 0));
-    measure();
-    const observer = new ResizeObserver(measure);
-    observer.observe(element.current);
-    return () => observer.disconnect();
-  }, []);
-  return [element, width];
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({

@@ -48,7 +48,7 @@ export default function Runbooks() {
   return (
     <Body title="Runbooks">
       <Outage polled={markdown} now={now} />
-      <Outage polled={groups} now={now} />
+      <Outage polled={groups} now={now} unknown="Whether an alert fires now is unknown." />
       {markdown.data !== undefined && current && !anchors.has(current) && (
         <Alert severity="warning" title={`There is no runbook named “${current}”.`} bottomSpacing={0} />
       )}

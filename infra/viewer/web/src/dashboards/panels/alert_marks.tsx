@@ -16,6 +16,9 @@ interface Mark {
   regions: AlertRegion[];
 }
 
+// Faint: the lines of the panel are what people read, and several alerts lie over each other.
+const [FILL, LINE] = [0.05, 0.6];
+
 export function AlertMarks({ config, timeZone }: { config: UPlotConfigBuilder; timeZone: string }) {
   const { annotations } = useShown();
   const theme = useTheme2();
@@ -39,16 +42,19 @@ export function AlertMarks({ config, timeZone }: { config: UPlotConfigBuilder; t
       ctx.beginPath();
       ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
       ctx.clip();
-      for (const region of regions) {
-        if (region.to < min || region.from > max) continue;
-        const [from, to] = [u.valToPos(region.from, 'x', true), u.valToPos(region.to, 'x', true)];
-        ctx.fillStyle = colorManipulator.alpha(color(region.color), 0.08);
-        ctx.fillRect(from, bbox.top, to - from, bbox.height);
-        ctx.strokeStyle = color(region.color);
+      for (const { from, to, color: name, open, earlier } of regions) {
+        if (to < min || from > max) continue;
+        const [left, right] = [u.valToPos(from, 'x', true), open ? bbox.left + bbox.width : u.valToPos(to, 'x', true)];
+        // Over all of the plot it would say nothing but "red": the mark below it does.
+        if (!earlier || !open) {
+          ctx.fillStyle = colorManipulator.alpha(color(name), FILL);
+          ctx.fillRect(left, bbox.top, right - left, bbox.height);
+        }
+        ctx.strokeStyle = colorManipulator.alpha(color(name), LINE);
         ctx.lineWidth = uPlot.pxRatio;
         ctx.setLineDash([5 * uPlot.pxRatio, 5 * uPlot.pxRatio]);
         ctx.beginPath();
-        for (const x of from === to ? [from] : [from, to]) {
+        for (const x of new Set([...(earlier ? [] : [left]), ...(open ? [] : [right])])) {
           ctx.moveTo(x, bbox.top);
           ctx.lineTo(x, bbox.top + bbox.height);
         }
@@ -58,7 +64,7 @@ export function AlertMarks({ config, timeZone }: { config: UPlotConfigBuilder; t
       const [left, bottom] = [bbox.left / uPlot.pxRatio, (bbox.top + bbox.height) / uPlot.pxRatio];
       const found = marksOf(regions, min, max, (time) => left + u.valToPos(time, 'x')).map((mark) => ({
         ...mark,
-        top: bottom,
+        top: bottom + 2,
         color: color(mark.regions[0]!.color),
       }));
       // While it draws: React would complain about a change of state.
@@ -89,7 +95,10 @@ function Told({ regions, timeZone }: { regions: AlertRegion[]; timeZone: string 
         <div key={`${region.title} ${region.text} ${region.from}`}>
           <strong>{region.title}</strong> {region.text} {region.tags.join(', ')}
           <br />
-          {timeText(region.from, timeZone)} to {timeText(region.to, timeZone)}
+          {region.open ? 'Since ' : 'From '}
+          {region.earlier && 'before '}
+          {timeText(region.from, timeZone)}
+          {!region.open && ` to ${timeText(region.to, timeZone)}`}
         </div>
       ))}
     </>

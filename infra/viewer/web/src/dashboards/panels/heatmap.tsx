@@ -107,6 +107,7 @@ export default function Heatmap({ panel, frames, structure, range, timeZone, wid
   const amount = getValueFormat(options.cellValues?.unit ?? 'short');
   if (options.calculate)
     return <Message>This viewer does not calculate heatmaps from values: it draws histograms.</Message>;
+  if (cells.most === 0) return <Message>Nothing was observed during this time.</Message>;
   return (
     <VizLayout
       width={width}

@@ -1,4 +1,5 @@
 // Panels that show one value of each series: stat, bar gauge, gauge.
+import { css } from '@emotion/css';
 import {
   type FieldDisplay,
   getDisplayValueAlignmentFactors,
@@ -51,6 +52,9 @@ const orientationOf = (written: unknown): VizOrientation =>
 const nothing = ({ frames, panel }: Drawing) =>
   panel.fieldConfig?.defaults?.noValue === undefined && !frames.some(({ length }) => length > 0);
 
+const [LOW, MARGIN] = [40, 7];
+const LOWERED = css({ marginTop: -MARGIN });
+
 export function StatPanel(drawing: Drawing) {
   const theme = useTheme2();
   const options = drawing.panel.options ?? {};
@@ -58,6 +62,8 @@ export function StatPanel(drawing: Drawing) {
   const values = useValues(drawing, graph !== BigValueGraphMode.None);
   const { width, height } = drawing;
   if (nothing(drawing)) return <Message>No data</Message>;
+  // The component keeps a margin that would leave no height for the letters of the lowest panels.
+  const margin = height < LOW && !String(options.colorMode).startsWith('background') ? MARGIN : 0;
   return (
     <VizRepeater<FieldDisplay, DisplayValueAlignmentFactors>
       getValues={() => values}
@@ -71,12 +77,15 @@ export function StatPanel(drawing: Drawing) {
       autoGrid
       renderValue={({ value, alignmentFactors, count, ...size }) => (
         <BigValue
-          {...size}
+          width={size.width}
+          height={size.height + 2 * margin}
+          {...(margin > 0 && { className: LOWERED })}
           theme={theme}
           value={value.display}
           count={count}
           sparkline={value.sparkline}
-          alignmentFactors={alignmentFactors}
+          // Alone, it leaves no room for a name that is not shown.
+          {...(count > 1 && { alignmentFactors })}
           colorMode={(options.colorMode ?? 'value') as BigValueColorMode}
           graphMode={graph}
           justifyMode={(options.justifyMode ?? 'auto') as BigValueJustifyMode}
@@ -90,6 +99,7 @@ export function StatPanel(drawing: Drawing) {
 }
 
 const SPACING = 6;
+const LEAST_SPACING = 2;
 // Below that, the bars have no place beside a long name.
 const NARROW = 300;
 
@@ -101,6 +111,9 @@ export function BarGaugePanel(drawing: Drawing) {
   if (nothing(drawing)) return <Message>No data</Message>;
   const orientation = orientationOf(options.orientation);
   const upright = orientation === VizOrientation.Vertical || (orientation === VizOrientation.Auto && width > height);
+  const least = options.minVizHeight ?? 16;
+  // Rather closer to each other than half a bar at the end that nobody sees without scrolling.
+  const spacing = upright || values.length * (least + SPACING) <= height ? SPACING : LEAST_SPACING;
   return (
     <VizRepeater<FieldDisplay, DisplayValueAlignmentFactors>
       getValues={() => values}
@@ -109,9 +122,9 @@ export function BarGaugePanel(drawing: Drawing) {
       renderCounter={0}
       width={width}
       height={height}
-      itemSpacing={SPACING}
+      itemSpacing={spacing}
       minVizWidth={options.minVizWidth ?? 8}
-      minVizHeight={options.minVizHeight ?? 16}
+      minVizHeight={least}
       maxVizHeight={options.maxVizHeight ?? 300}
       orientation={upright && width < NARROW ? VizOrientation.Horizontal : orientation}
       renderValue={({ value, alignmentFactors, count, ...size }) => (
@@ -123,7 +136,7 @@ export function BarGaugePanel(drawing: Drawing) {
           display={value.view?.getFieldDisplayProcessor(value.colIndex ?? 0)}
           text={options.text}
           alignmentFactors={alignmentFactors}
-          itemSpacing={SPACING}
+          itemSpacing={spacing}
           lcdCellWidth={8}
           displayMode={(options.displayMode ?? 'gradient') as BarGaugeDisplayMode}
           valueDisplayMode={(options.valueMode ?? 'color') as BarGaugeValueMode}

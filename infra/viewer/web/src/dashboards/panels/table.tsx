@@ -16,7 +16,7 @@ export default function TablePanel({ panel, frames, structure, range, width, hei
   const frame = frames[index] as DataFrame;
   const several = frames.length > 1;
   return (
-    <>
+    <div style={{ height, overflow: 'hidden' }}>
       <TableNG
         data={frame}
         width={width}
@@ -24,6 +24,8 @@ export default function TablePanel({ panel, frames, structure, range, width, hei
         noHeader={options.showHeader === false}
         showTypeIcons={options.showTypeIcons ?? false}
         resizable
+        // Equal ones would push the last column of a narrow table out of sight.
+        contentAwareWidthsEnabled
         sortBy={options.sortBy ?? []}
         cellHeight={(options.cellHeight ?? 'sm') as TableCellHeight}
         enablePagination={options.enablePagination ?? false}
@@ -42,6 +44,6 @@ export default function TablePanel({ panel, frames, structure, range, width, hei
           onChange={({ value }) => choose(value ?? 0)}
         />
       )}
-    </>
+    </div>
   );
 }

@@ -142,7 +142,9 @@ export default function Timeline({ panel, frames, structure, range, timeZone, wi
                     const shown = state && field.display?.(state.value);
                     return {
                       label: name,
-                      value: state ? `${textOf(field, state.value)}${lasting(state)}` : 'No data',
+                      value: state
+                        ? `${textOf(field, state.value)}${lasting(state, latest.current.range.from.valueOf())}`
+                        : 'No data',
                       ...(shown?.color && { color: shown.color }),
                       colorIndicator: VizTooltipColorIndicator.value,
                     };
@@ -157,12 +159,12 @@ export default function Timeline({ panel, frames, structure, range, timeZone, wi
   );
 }
 
-/** How long a state lasted, or has so far: ` (for 1 min 20 s)`. */
-function lasting({ from, to }: StateInterval): string {
+/** How long a state lasted, or has so far: ` (for 1 min 20 s)`. What began before is not known to its beginning. */
+function lasting({ from, to }: StateInterval, start: number): string {
   const all = Math.round((to - from) / 1000);
   const [hours, minutes, rest] = [Math.floor(all / 3600), Math.floor((all % 3600) / 60), all % 60];
   const parts = [hours && `${hours} h`, minutes && `${minutes} min`, rest && !hours && `${rest} s`].filter(Boolean);
-  return parts.length > 0 ? ` (for ${parts.join(' ')})` : '';
+  return parts.length > 0 ? ` (for ${parts.join(' ')}${from <= start ? ' or longer' : ''})` : '';
 }
 
 function cut(name: string, room: number): string {
