@@ -2,6 +2,7 @@
 import { build } from 'esbuild';
 import fs from 'node:fs';
 import path from 'node:path';
+import { neededByAll } from './preload.mjs';
 import { thirdParty } from './third_party.mjs';
 
 const BUNDLE = '../bundle';
@@ -51,7 +52,10 @@ const copy = (from, to) => {
   fs.mkdirSync(path.dirname(`${BUNDLE}/${to}`), { recursive: true });
   fs.copyFileSync(from, `${BUNDLE}/${to}`);
 };
-copy('index.html', 'index.html');
+const early = neededByAll(metafile, BUNDLE).map((name) => `<link rel="modulepreload" href="/assets/${name}" />\n    `);
+const script = '<script type="module"';
+const html = fs.readFileSync('index.html', 'utf8').replace(script, early.join('') + script);
+fs.writeFileSync(`${BUNDLE}/index.html`, html);
 // The names under which the components ask for them.
 fs.cpSync('node_modules/@grafana/ui/dist/public/img/icons', `${BUNDLE}/public/build/img/icons`, { recursive: true });
 // Two that they ask for and that are not in their package.
