@@ -32,9 +32,11 @@ def write_prometheus(folder: Path, addresses: Addresses) -> Path:
             group["targets"] = [here[usual] for usual in group["targets"]]
         (folder / "targets" / source.name).write_text(yaml.safe_dump(groups))
     configuration = folder / "prometheus.yml"
-    # Every page carries the address of the runbooks, and the pager serves them.
-    usual, own = f"http://{HOST}:{PORTS['pager']}", addresses.url("pager")
-    configuration.write_text(configuration.read_text().replace(usual, own))
+    text = configuration.read_text()
+    # Every page carries the address of its runbook, which the pager has, and of its dashboard, which the viewer has.
+    for name in ("pager", "viewer"):
+        text = text.replace(f"http://{HOST}:{PORTS[name]}", addresses.url(name))
+    configuration.write_text(text)
     return configuration
 
 

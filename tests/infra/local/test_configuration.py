@@ -52,9 +52,10 @@ def test_every_rule_file_that_prometheus_is_to_read_is_written(tmp_path: Path) -
         assert (main.parent / file).read_text() == (configuration.PROMETHEUS / file).read_text()
 
 
-def test_runbooks_are_where_the_pager_of_this_run_is(tmp_path: Path) -> None:
+def test_runbooks_and_dashboards_are_where_the_pager_and_the_viewer_of_this_run_are(tmp_path: Path) -> None:
     main = configuration.write_prometheus(tmp_path / "prometheus", ADDRESSES)
 
-    assert (
-        yaml.safe_load(main.read_text())["global"]["external_labels"]["runbooks"] == "http://127.0.0.1:19099/runbooks"
-    )
+    assert yaml.safe_load(main.read_text())["global"]["external_labels"] == {
+        "runbooks": "http://127.0.0.1:19099/runbooks",
+        "dashboards": "http://127.0.0.1:13000",
+    }
