@@ -7,7 +7,8 @@
 #                      tests: on Debian, as root, it is installed; elsewhere it says how to get it
 #   make check         format, lint, types, contracts, and the tests that start no server: two minutes, needs only Python
 #   make logs          follows the logs of everything that runs, or of one service: make logs SERVICE=execution_gateway
-#   make test          what make check and make pythons run, and the tests that start servers, without the longest drills
+#   make coverage      the same tests, and which lines they run: twice as long
+#   make test          what make check and make pythons run, with coverage, and the tests that start servers, without the longest drills
 #   make pythons       only the tests that start no server, on each other Python of this machine
 #   make drill         all drills: breaks real things and waits for the pages; one of them: make drill NAME=quiet
 #   make trip          trips the circuit breaker when the gateway hangs: make trip REASON='it hangs' BY=me
@@ -31,7 +32,7 @@ ARGS =
 SERVICE ?=
 VENV = .venv/bin
 
-.PHONY: help venv programs setup up logs check pythons test drill trip silence bench clean-data replay-check format dashboards viewer screenshots lock
+.PHONY: help venv programs setup up logs static check coverage pythons test drill trip silence bench clean-data replay-check format dashboards viewer screenshots lock
 .NOTPARALLEL: # prerequisites run in the order written, even with -j
 
 help:
@@ -53,11 +54,16 @@ up: programs
 logs:
 	@if test -x $(VENV)/python; then exec $(VENV)/python -m infra.local logs $(ARGS) $(SERVICE); else echo "There are no logs: nothing was set up here."; fi
 
-check: venv
+static: venv
 	$(VENV)/ruff format --check
 	$(VENV)/ruff check
 	$(VENV)/mypy
 	$(VENV)/lint-imports
+
+check: static
+	$(VENV)/pytest -m "not server" -n auto --dist worksteal
+
+coverage: venv
 	@rm -rf .local/coverage
 	$(VENV)/coverage run -m pytest -m "not server" -n auto --dist worksteal
 	@$(VENV)/coverage combine -q
@@ -66,7 +72,7 @@ check: venv
 pythons: venv
 	@$(VENV)/python -m infra.setup.pythons
 
-test: setup check pythons
+test: setup static coverage pythons
 	$(VENV)/pytest -m "server and not drill" -n auto --dist worksteal tests/apps tests/telemetry
 	$(VENV)/pytest -m "server and not drill" --ignore tests/apps --ignore tests/telemetry
 
