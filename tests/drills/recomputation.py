@@ -6,6 +6,7 @@ import asyncio
 import csv
 import itertools
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -83,6 +84,17 @@ def losses(
         if start <= date <= end:
             found[date] = (at_open - at_close) / at_open
     return found
+
+
+def worst_drawdown(losses: Mapping[str, Fraction]) -> Fraction:
+    """The largest fall of equity below its highest so far, at the closes. A date opens with the equity of the last one."""
+    equity = highest = Fraction(1)
+    worst = Fraction(0)
+    for _, loss in sorted(losses.items()):
+        equity *= 1 - loss
+        highest = max(highest, equity)
+        worst = max(worst, 1 - equity / highest)
+    return worst
 
 
 def pnl(fills: list[Fill], prices: dict[str, Fraction]) -> Pnl:

@@ -15,7 +15,9 @@ from tests.waiting import wait_until
 
 DATA = Path("apps/market_data_service/data")
 LIMIT = Fraction(5, 100)
+DRAWDOWN_LIMIT = Fraction(10, 100)
 CASH = Fraction(1_000_000)
+EXPECTED = ("DailyLossExceeded", "CircuitBreakerTripped", "DrawdownExceeded")
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Verdict:
     paged: list[str]
     expected: list[str]
     losses: dict[str, Fraction]
+    drawdown: Fraction
+    drawdown_paged: bool
     other_pages: list[tuple[str, str]]
     pnl: dict[str, str]
     recomputed: dict[str, str]
@@ -33,7 +37,8 @@ class Verdict:
     @property
     def good(self) -> bool:
         traded = 2 * self.traded_dates >= len(self.losses)
-        return traded and self.paged == self.expected and self.pnl == self.recomputed and not self.other_pages
+        paged = self.paged == self.expected and self.drawdown_paged == (self.drawdown > DRAWDOWN_LIMIT)
+        return traded and paged and self.pnl == self.recomputed and not self.other_pages
 
 
 def replay(file: str, start: str, end: str, day_seconds: int, say: Callable[[str], None]) -> Verdict:
@@ -67,7 +72,9 @@ def replay(file: str, start: str, end: str, day_seconds: int, say: Callable[[str
             paged=_paged(platform, began),
             expected=[date for date, loss in losses.items() if loss > LIMIT],
             losses=losses,
-            other_pages=[p for p in platform.said(began) if p[0] not in ("DailyLossExceeded", "CircuitBreakerTripped")],
+            drawdown=recomputation.worst_drawdown(losses),
+            drawdown_paged=("DrawdownExceeded", "firing") in platform.said(began),
+            other_pages=[page for page in platform.said(began) if page[0] not in EXPECTED],
             pnl={kind: answer[kind] for kind in ("realized", "unrealized", "total")},
             recomputed={kind: f"{float(round(getattr(recomputed, kind), 2)):.2f}" for kind in
                         ("realized", "unrealized", "total")},

@@ -46,6 +46,8 @@ def report(file: str, verdict: Verdict) -> str:
             f"  DailyLossExceeded paged for:   {', '.join(verdict.paged) or 'none'}",
             f"  recomputed losses over {float(LIMIT):.0%}:    {', '.join(verdict.expected) or 'none'}",
             f"  the worst dates, recomputed:   {', '.join(f'{date} {float(loss):.3%}' for date, loss in near)}",
+            f"  DrawdownExceeded paged:        {verdict.drawdown_paged}",
+            f"  the worst drawdown, recomputed: {float(verdict.drawdown):.1%}",
             f"  other pages:                   {verdict.other_pages or 'none'}",
             f"  P&L of the gateway:            {verdict.pnl}",
             f"  P&L recomputed from the fills: {verdict.recomputed}",

@@ -6,18 +6,20 @@ from fractions import Fraction
 
 import pytest
 
-from tests.drills.recomputation import Fill, losses, pnl
-from tests.drills.replay import replay
+from tests.drills.recomputation import Fill, losses, pnl, worst_drawdown
+from tests.drills.replay import DRAWDOWN_LIMIT, replay
 
 
 @pytest.mark.integration
 @pytest.mark.timeout(420)
-def test_from_6_to_13_march_2020_the_daily_loss_pages_on_the_9th_and_the_12th_only() -> None:
+def test_from_6_to_13_march_2020_the_daily_loss_pages_on_the_9th_and_the_12th_only_and_the_drawdown_pages() -> None:
     verdict = replay("crash-2020.csv", "2020-03-06", "2020-03-13", 20, print)
 
     assert verdict.expected == ["2020-03-09", "2020-03-12"]
     assert verdict.paged == verdict.expected
     assert verdict.pnl == verdict.recomputed
+    assert verdict.drawdown > DRAWDOWN_LIMIT
+    assert verdict.drawdown_paged
     assert verdict.other_pages == []
     assert verdict.traded_dates == 6
 
@@ -34,6 +36,15 @@ def test_the_recomputation_finds_the_loss_of_a_day_over_the_equity_at_the_previo
         "2020-01-03": 0,
         "2020-01-06": Fraction(50, 1000),
     }
+
+
+def test_a_drawdown_is_measured_from_the_highest_equity_so_far() -> None:
+    tenth, half = Fraction(1, 10), Fraction(1, 2)
+
+    assert worst_drawdown({"2020-01-03": -tenth, "2020-01-06": tenth, "2020-01-07": half, "2020-01-08": -half}) == (
+        1 - Fraction(9, 10) * half
+    )
+    assert worst_drawdown({"2020-01-03": -tenth, "2020-01-06": Fraction(0)}) == 0
 
 
 def test_the_recomputation_closes_at_average_cost_and_opens_at_its_own_price() -> None:
