@@ -87,7 +87,7 @@ def losses(
 
 
 def worst_drawdown(losses: Mapping[str, Fraction]) -> Fraction:
-    """The largest fall of equity below its highest so far, at the closes. A date opens with the equity of the last one."""
+    """The largest fall of equity below its highest so far, at the closes. Each date opens where the last one closed."""
     equity = highest = Fraction(1)
     worst = Fraction(0)
     for _, loss in sorted(losses.items()):
