@@ -93,7 +93,7 @@ def test_a_fault_of_the_desk_is_told_as_what_it_is_and_as_nothing_else(
 
     assert told.received_at - began <= limit
     assert {name for name, _ in platform.said(began)} <= {alert}
-    assert [(page.name, page.status) for page in platform.pages(began, channel) if page.name == alert] == [
-        (alert, "firing"),
-        (alert, "resolved"),
-    ]
+    # Another duty that is late joins the same incident, and is told with it.
+    statuses = [page.status for page in platform.pages(began, channel) if page.name == alert]
+    assert sorted(set(statuses)) == ["firing", "resolved"]
+    assert statuses[-1] == "resolved"
