@@ -12,6 +12,7 @@ from tests.infra.grafana.live import Prometheus
 from tests.infra.prometheus.test_alerts import NAMES
 from tests.infra.viewer.pages import change
 from tests.stack import Stack
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session")]
 
@@ -101,6 +102,9 @@ async def test_a_query_has_the_answer_of_prometheus_and_its_link_shows_the_same(
     visits: Visits, viewer: str, prometheus: Prometheus
 ) -> None:
     query = "count by (job) (up)"
+    # Of this job a target is scraped once a minute, so that its count grows in the first one.
+    all_there = "count(up{job='metadata'}) == 4"
+    wait_until(lambda: prometheus.ask("query", query=all_there)["result"], 70, "every target was scraped", every=1)
     expected = {
         each["metric"]["job"]: float(each["value"][1]) for each in prometheus.ask("query", query=query)["result"]
     }
