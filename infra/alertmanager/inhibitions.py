@@ -49,16 +49,6 @@ def pairs(config: Path = CONFIG) -> list[Pair]:
     return found
 
 
-def labels(matchers: list[str], name: str) -> dict[str, str]:
-    """Labels of an alert of this name that the matchers select. Raises ValueError for a matcher of another form."""
-    chosen = {"alertname": name}
-    for matcher in matchers:
-        label, operator, value = _parsed(matcher)
-        if label != "alertname" and operator == "=":
-            chosen[label] = value
-    return chosen
-
-
 def rules(folder: Path = PROMETHEUS) -> Iterator[Mapping[str, Any]]:
     """Every alerting rule of Prometheus."""
     for file in [folder / "alerts.yml", *sorted((folder / "rules").glob("*.yml"))]:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.alertmanager.__main__ import seconds
+
 from tests.infra.prometheus.rule_files import ALERTS
 
 ROOT = Path(__file__).parents[3]
@@ -36,10 +38,6 @@ def names(matchers: list[str]) -> set[str]:
     """The alerts that a rule's matchers select."""
     [matcher] = [matcher for matcher in matchers if matcher.startswith("alertname=")]
     return set(re.sub(r'^alertname=~?"(.+)"$', r"\1", matcher).split("|"))
-
-
-def seconds(duration: str) -> int:
-    return int(duration[:-1]) * {"s": 1, "m": 60}[duration[-1]]
 
 
 @pytest.mark.server
