@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from infra.alertmanager.__main__ import seconds
-
 from tests.infra.prometheus.rule_files import ALERTS
 
 ROOT = Path(__file__).parents[3]
