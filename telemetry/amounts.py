@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from decimal import Decimal
+from typing import Any
 
 from telemetry.drops import Dropped, Reason
 
@@ -32,11 +33,31 @@ def number(amount: object) -> int | float:
     return as_given if type(as_given) is int and -(2**63) <= as_given < 2**63 else as_float
 
 
-def total(before: int | float, amount: int | float) -> int | float:
-    """The sum of both, a float if it does not fit into 64 bits. Raises `Dropped` if it would be infinite."""
-    after = before + amount
-    if isinstance(after, int) and not -(2**63) <= after < 2**63:
-        after = float(after)
-    if not math.isfinite(after):
-        raise Dropped(Reason.NOT_A_NUMBER, f"the sum is {before}, and adding {amount} would make it infinite")
-    return after
+def sized(value: int | float) -> int | float:
+    """The number, as a float if it is an integer that does not fit into 64 bits."""
+    return value if isinstance(value, float) or -(2**63) <= value < 2**63 else float(value)
+
+
+def added(cell: list[Any], at: int, amount: int | float) -> bool:
+    """Adds an amount to one number of a cell, unless that would be infinite. At once, as telemetry/store.py says."""
+    after = cell[at] + amount
+    if after - after == 0:
+        cell[at] = after
+        return True
+    return False
+
+
+def counted(cell: list[Any], bucket: int, amount: int | float) -> bool:
+    """Counts an amount in a bucket and adds it to the sum, unless that would be infinite. At once, like `added`."""
+    after = cell[-2] + amount
+    if after - after == 0:
+        cell[bucket] += 1
+        cell[-2] = after
+        return True
+    return False
+
+
+def raised(cell: list[Any], at: int, amount: int | float) -> None:
+    """Raises one number of a cell to an amount, unless it is higher. At once, as telemetry/store.py says."""
+    if cell[at] < amount:
+        cell[at] = amount

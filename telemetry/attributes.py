@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import threading
 import types
 import weakref
 from collections.abc import Iterable, Mapping
@@ -82,10 +81,12 @@ class Open:
         if type(limit) is not int or limit < 1:
             raise ValueError(f"the limit of an open label is {limit!r}: it must be a whole number of at least 1")
         self.limit = limit
-        self._known: dict[str, None] = {}
+        self.known_texts: dict[str, None] = {}
+        """The values that were passed to `know`. It is never changed, only replaced: a record may be reading it."""
+        self.room = limit
+        """How many values that nobody announced each metric may have."""
         self._users: weakref.WeakSet[_User] = weakref.WeakSet()
         self._followed_by: list[Open] = []
-        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         """As it was written in the annotation."""
@@ -115,23 +116,31 @@ class Open:
         except Exception as error:  # iterating runs the caller's code
             logger.warning("the values of a label were not added: %s", said(error))
             return
-        with self._lock:
-            if fresh.keys() <= self._known.keys():
-                return
-            self._known = {**self._known, **fresh}  # a new one, because a record may be reading the old one
+        known = self.known_texts
+        while not fresh.keys() <= known.keys():
+            after = {**known, **fresh}
+            if self._put(known, after, self.limit - len(after)):
+                break
+            known = self.known_texts  # another thread was faster
+        else:
+            return
         for metric in list(self._users):
             metric.expose_known()
         for other in self._followed_by:
             other.know(fresh)
 
+    def _put(self, before: dict[str, None], after: dict[str, None], room: int) -> bool:
+        """Replaces the values, unless they have changed since. At once, as telemetry/store.py says."""
+        if self.known_texts is before:
+            self.known_texts = after
+            self.room = room
+            return True
+        return False
+
     @property
     def known(self) -> tuple[str, ...]:
         """The values that were passed to `know`."""
-        return tuple(self._known)
-
-    def knows(self, text: str) -> bool:
-        """Whether the value was passed to `know`."""
-        return text in self._known
+        return tuple(self.known_texts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from telemetry.catalogue import METRIC, telemetry_series
 from telemetry.drops import Dropped, Reason, dropped, said
 from telemetry.instrument import Instrument
 from telemetry.registry import declared
-from telemetry.samples import Sample
+from telemetry.store import Cells
 
-Collected = list[tuple[Instrument[Any], list[Sample]]]
-"""Each metric that this service shows, and its samples."""
+Collected = list[tuple[Instrument[Any], Cells]]
+"""Each metric that this service shows, and its series."""
 
 
 def exposed() -> list[Instrument[Any]]:
@@ -24,13 +24,13 @@ def exposed() -> list[Instrument[Any]]:
 
 
 def collect(metrics: list[Instrument[Any]]) -> Collected:
-    """The samples of these metrics. The number of series comes last, because it counts the others."""
+    """The series of these metrics. The number of series comes last, because it counts the others."""
     runtime.refresh()
     for one in metrics:
         _prepare(one)
-    collected = [(one, _samples(one)) for one in metrics if one is not telemetry_series]
-    telemetry_series.replace({one.name: _series(samples) for one, samples in collected})
-    return [*collected, (telemetry_series, _samples(telemetry_series))]
+    collected = [(one, _snapshot(one)) for one in metrics if one is not telemetry_series]
+    telemetry_series.replace({one.name: len(cells) for one, cells in collected})
+    return [*collected, (telemetry_series, _snapshot(telemetry_series))]
 
 
 def _prepare(metric: Instrument[Any]) -> None:
@@ -40,21 +40,17 @@ def _prepare(metric: Instrument[Any]) -> None:
         failed(metric, error)
 
 
-def _samples(metric: Instrument[Any]) -> list[Sample]:
+def _snapshot(metric: Instrument[Any]) -> Cells:
     try:
-        return metric.samples()
+        return metric.snapshot()
     except BaseException as error:
         failed(metric, error)
-        return []
+        return {}
 
 
 def failed(metric: Instrument[Any], error: BaseException) -> None:
     """Counts a metric that cannot be shown."""
     dropped(metric.name, Dropped(Reason.NOT_RENDERED, said(error)))
-
-
-def _series(samples: list[Sample]) -> int:
-    return sum(sample.suffix in ("", "_count") for sample in samples)
 
 
 def taken(metrics: Iterable[Instrument[Any]]) -> set[str]:

@@ -2,36 +2,50 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any, overload
 
 from opentelemetry import metrics
 from opentelemetry.context import Context
 
-from telemetry.amounts import Amount, total
+from telemetry.amounts import Amount, added, raised
 from telemetry.attributes import NoLabels
 from telemetry.declaration import check_shown
 from telemetry.drops import Dropped, Reason
-from telemetry.instrument import Bound, Key, L, Numbers
+from telemetry.instrument import Bound, L, Numbers
+from telemetry.recording import adder, bound_adder
+from telemetry.store import Key
 
 
 class Sums(Numbers[L]):
-    """Instruments that start at 0 and add amounts."""
+    """Metrics that start at 0 and add amounts."""
 
-    def _begin(self) -> None:
-        super()._begin()
+    _first = 0
+    _lowest: float
+    """The smallest amount that is taken."""
+
+    def _quicken(self) -> None:
+        vars(self)["add"] = adder(self, self._lowest, self._add)
+
+    def _check_labels(self) -> None:
         check_shown(self.name, [len(label.values) for label in self.labels if label.open is None])
 
     def expose_known(self) -> None:
         """Creates a series at 0 for each combination of known label values."""
-        keys = list(self._known_keys())
-        with self._lock:
-            for key in keys:
-                if key not in self._values:
-                    self._opened(key, self._met)
-                    self._values[key] = 0
+        super().expose_known()
+        for key in self._known_keys():
+            self.store.cell(key)
 
-    def _add(self, key: Key, amount: int | float) -> None:
-        self._put(key, lambda before: total(before, amount))
+    def _add(self, amount: object, attributes: Mapping[str, Any] | None, key: Key | None = None) -> None:
+        self._record(self._take, amount, attributes, key)
+
+    def _take(self, key: Key, amount: int | float) -> None:
+        if amount < self._lowest:
+            raise Dropped(Reason.NEGATIVE, f"{amount} would make a counter go down")
+        cell = self.store.cell(key)
+        if not added(cell, 0, amount):
+            raise Dropped(Reason.NOT_A_NUMBER, f"the sum is {cell[0]}, and adding {amount} would make it infinite")
 
 
 class Counter(Sums[L], metrics.Counter):
@@ -47,6 +61,7 @@ class Counter(Sums[L], metrics.Counter):
     """
 
     kind = "counter"
+    _lowest = 0
 
     # The API takes any attributes, or none. Here they are those of the declaration, so that mypy finds a wrong one.
     @overload  # type: ignore[override]
@@ -60,16 +75,11 @@ class Counter(Sums[L], metrics.Counter):
 
         Example: `letters_total.add(1, {"result": "sent"})`.
         """
-        self._record(self._add_checked, amount, attributes)
+        self._add(amount, attributes)
 
-    def _add_checked(self, key: Key, amount: int | float) -> None:
-        if amount < 0:
-            raise Dropped(Reason.NEGATIVE, f"{amount} would make a counter go down")
-        self._add(key, amount)
-
-    def _reach(self, key: Key, amount: int | float) -> None:
+    def reach(self, key: Key, amount: int | float) -> None:
         """Raises one series to what was counted elsewhere. Of two scrapes at once, the later one may come first."""
-        self._put(key, lambda before: max(before, amount))
+        raised(self.store.cell(key), 0, amount)
 
     def bind(self, attributes: L) -> BoundCounter:
         """The counter with these labels, for a place that records them often.
@@ -82,11 +92,17 @@ class Counter(Sums[L], metrics.Counter):
 class BoundCounter(Bound):
     """A counter with its labels."""
 
-    _metric: Counter[Any]
+    _metric: Sums[Any]
+
+    def _quicken(self) -> None:
+        vars(self)["add"] = bound_adder(self._metric, self._metric._lowest, self._find, self._add)
+
+    def _add(self, amount: object) -> None:
+        self._metric._add(amount, self._attributes, self._key)
 
     def add(self, amount: Amount) -> None:
         """Adds an amount, as `Counter.add` does. Never raises."""
-        self._take(self._metric._add_checked, amount)
+        self._add(amount)
 
 
 class UpDownCounter(Sums[L], metrics.UpDownCounter):
@@ -102,6 +118,7 @@ class UpDownCounter(Sums[L], metrics.UpDownCounter):
     """
 
     kind = "gauge"
+    _lowest = -math.inf
 
     @overload  # type: ignore[override]
     def add(self: UpDownCounter[NoLabels], amount: Amount) -> None: ...
@@ -112,18 +129,12 @@ class UpDownCounter(Sums[L], metrics.UpDownCounter):
 
         Example: `connections.add(-1)`.
         """
-        self._record(self._add, amount, attributes)
+        self._add(amount, attributes)
 
     def bind(self, attributes: L) -> BoundUpDownCounter:
         """The counter with these labels, for a place that records them often. Example: as for `Counter.bind`."""
         return BoundUpDownCounter(self, attributes)
 
 
-class BoundUpDownCounter(Bound):
+class BoundUpDownCounter(BoundCounter):
     """A counter that goes up and down, with its labels."""
-
-    _metric: UpDownCounter[Any]
-
-    def add(self, amount: Amount) -> None:
-        """Adds an amount, as `UpDownCounter.add` does. Never raises."""
-        self._take(self._metric._add, amount)

@@ -7,8 +7,6 @@ A wrong record never raises an error in the calling code. It is dropped and coun
 from __future__ import annotations
 
 import logging
-import math
-import threading
 import time
 from collections.abc import Callable
 from enum import StrEnum
@@ -44,7 +42,6 @@ class Dropped(Exception):
 
 _count: Callable[[str, Reason], None] | None = None
 _last_said: dict[tuple[str, str], float] = {}
-_lock = threading.Lock()
 _SILENCE_SECONDS = 60.0
 
 
@@ -71,10 +68,13 @@ def said(error: BaseException | None) -> str:
 
 def warn(key: tuple[str, str], message: str) -> None:
     """Logs a message, at most once a minute for each key."""
-    now = time.monotonic()
-    with _lock:
-        speak = now - _last_said.get(key, -math.inf) >= _SILENCE_SECONDS
-        if speak:
-            _last_said[key] = now
-    if speak:
+    if _is_due(key, time.monotonic()):
         logger.warning("%s", message)
+
+
+def _is_due(key: tuple[str, str], now: float) -> bool:
+    """Whether a message may be logged now, and if so notes it. At once, as telemetry/store.py says."""
+    if key in _last_said and now - _last_said[key] < _SILENCE_SECONDS:
+        return False
+    _last_said[key] = now
+    return True

@@ -6,6 +6,7 @@ cannot be written costs only itself.
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Iterable
 from functools import partial
@@ -17,11 +18,16 @@ from telemetry.collection import collect, exposed, failed, taken
 from telemetry.drops import Dropped, said, warn
 from telemetry.instrument import Instrument
 from telemetry.registry import declared
-from telemetry.samples import Sample, written
+from telemetry.samples import head
+from telemetry.store import Cell
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
+
+
+AT_ONCE = 100
+"""How many series are written before another thread may run."""
 
 
 def render(*registries: CollectorRegistry) -> bytes:
@@ -31,7 +37,7 @@ def render(*registries: CollectorRegistry) -> bytes:
     ]
     calls = [caller.start() for caller in asked]
     metrics = exposed()
-    texts = [_text(metric, samples) for metric, samples in collect(metrics)]
+    texts = [part for metric, cells in collect(metrics) for part in _parts(metric, list(cells.values()))]
     names = taken(metrics)
     for caller, call in zip(asked, calls, strict=True):
         try:
@@ -47,13 +53,19 @@ _callers: weakref.WeakKeyDictionary[CollectorRegistry, Caller[list[Metric]]] = w
 """What asks each registry, so that one that hangs is not asked again. It must not keep the registry alive."""
 
 
-def _text(metric: Instrument[Any], samples: list[Sample]) -> bytes:
-    """The lines of a metric."""
+def _parts(metric: Instrument[Any], cells: list[Cell]) -> list[bytes]:
+    """The lines of a metric, in parts. Between two of them other threads may run, such as that of the event loop."""
+    if not cells:
+        return []
     try:
-        return written(metric.name, metric.description, metric.kind, samples).encode()
+        parts = [head(metric.name, metric.description, metric.kind).encode()]
+        for begin in range(0, len(cells), AT_ONCE):
+            parts.append(metric.write(cells[begin : begin + AT_ONCE]).encode())
+            time.sleep(0)
     except BaseException as error:
         failed(metric, error)
-        return b""
+        return []
+    return parts
 
 
 def _collected(registry: weakref.ref[CollectorRegistry]) -> list[Metric]:

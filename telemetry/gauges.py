@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter as Count
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, overload
 
 from opentelemetry.context import Context
@@ -14,8 +12,9 @@ from telemetry.amounts import Amount
 from telemetry.attributes import NoLabels
 from telemetry.callbacks import Call, Callback, Caller, Observed, observing
 from telemetry.drops import Dropped, Reason, dropped, said
-from telemetry.instrument import Bound, Key, L, Numbers
-from telemetry.registry import process
+from telemetry.instrument import Bound, L, Numbers, Take
+from telemetry.recording import setter
+from telemetry.store import Cells, Key, Store
 
 
 class Gauge(Numbers[L], ApiGauge):
@@ -58,10 +57,19 @@ class Gauge(Numbers[L], ApiGauge):
 
         Example: `letters_waiting.set(7)`.
         """
-        self._record(self._set, amount, attributes)
+        self._set(amount, attributes)
 
-    def _set(self, key: Key, amount: int | float) -> None:
-        self._put(key, lambda _: amount)
+    def _quicken(self) -> None:
+        vars(self)["set"] = setter(self, self._set)
+
+    def _set(self, amount: object, attributes: Mapping[str, Any] | None, key: Key | None = None) -> None:
+        self._record(self._into(self.store), amount, attributes, key)
+
+    def _into(self, store: Store) -> Take:
+        def take(key: Key, amount: int | float) -> None:
+            store.cell(key)[0] = amount
+
+        return take
 
     @overload
     def remove(self: Gauge[NoLabels]) -> None: ...
@@ -75,9 +83,7 @@ class Gauge(Numbers[L], ApiGauge):
         self._record(self._forget, 0, attributes)
 
     def _forget(self, key: Key, _: int | float) -> None:
-        with self._lock:
-            if self._values.pop(key, None) is not None:
-                self._closed(key)
+        self.store.remove(key)
 
     def bind(self, attributes: L) -> BoundGauge:
         """The gauge with these labels, for a place that sets them often.
@@ -94,9 +100,8 @@ class Gauge(Numbers[L], ApiGauge):
 
         Example: `positions_current.replace({"AAPL": 100, "MSFT": -20})`.
         """
-        fresh: dict[Key, int | float] = {}
-        met: tuple[Count[str], ...] = tuple(Count() for _ in self.labels)
-        take = self._into(fresh, met)
+        fresh = self.store.empty()
+        take = self._into(fresh)
         try:
             if len(self.label_names) != 1:
                 raise TypeError("replace is for a gauge with exactly one label")
@@ -105,20 +110,7 @@ class Gauge(Numbers[L], ApiGauge):
         except Exception as error:  # `values` may be no mapping, or its methods may raise
             dropped(self.name, Dropped(Reason.UNREADABLE, said(error)))
             return
-        with self._lock:
-            self._values, self._met = fresh, met
-
-    def _into(self, values: dict[Key, int | float], met: tuple[Count[str], ...]) -> Callable[[Key, int | float], None]:
-        """Puts an amount into these values, within the limits of open labels."""
-
-        def take(key: Key, amount: int | float) -> None:
-            if key not in values:
-                key = self._room(key, met)
-            if key not in values:
-                self._opened(key, met)
-            values[key] = amount
-
-        return take
+        self.store.replace(fresh)
 
     def watch(self, callback: Callback) -> None:
         """Sets a callback that is called at each scrape, in a thread. It returns a number or `Observation`s.
@@ -132,24 +124,24 @@ class Gauge(Numbers[L], ApiGauge):
 
     def begin_again(self) -> None:
         """Keeps what was set: a fork copies what it describes. Only locks and calls of the parent are forgotten."""
-        self._lock = threading.Lock()
         self._begun = None
         if self._caller is not None:
             self._caller = Caller(self._caller.work)
 
     def prepare(self) -> None:
         """Begins to ask the callback. So the callbacks of a scrape run side by side."""
-        if self._caller is not None and self.is_exposed() and not process.disabled:
+        if self._caller is not None and not self.shut:
             self._begun = self._caller.start()
 
-    def values(self) -> dict[Key, int | float]:
-        """The value of every series by its label values, including what the callback returns now."""
-        values = super().values()
-        if self._caller is not None and self.is_exposed() and not process.disabled:
+    def snapshot(self) -> Cells:
+        """The series that are shown now, including what the callback returns."""
+        store = self.store
+        if self._caller is not None and not self.shut:
+            store = store.copy()  # what it returns uses up no room
             begun, self._begun = self._begun, None
             try:
                 answer = self._caller.ask(begun)
-                take = self._into(values, tuple(Count(met) for met in self._met))
+                take = self._into(store)
                 if isinstance(answer, list):
                     for value, attributes in answer:
                         self._record(take, value, attributes)
@@ -157,7 +149,7 @@ class Gauge(Numbers[L], ApiGauge):
                     self._record(take, answer, None)
             except Dropped as problem:
                 dropped(self.name, problem)
-        return values
+        return {key: cell for key, cell in store.cells.copy().items() if cell[0] is not None}
 
 
 class BoundGauge(Bound):
@@ -167,8 +159,8 @@ class BoundGauge(Bound):
 
     def set(self, amount: Amount) -> None:
         """Sets the value, as `Gauge.set` does. Never raises."""
-        self._take(self._metric._set, amount)
+        self._metric._set(amount, self._attributes, self._key)
 
     def remove(self) -> None:
         """Removes the series, as `Gauge.remove` does. Never raises."""
-        self._take(self._metric._forget, 0)
+        self._metric._record(self._metric._forget, 0, self._attributes, self._key)

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, overload
 
 from opentelemetry import metrics
 from opentelemetry.context import Context
 
-from telemetry.amounts import Amount, total
+from telemetry.amounts import Amount, counted, raised, sized
 from telemetry.attributes import NoLabels
 from telemetry.declaration import check_shown, read_buckets
 from telemetry.drops import Dropped, Reason
-from telemetry.instrument import Bound, Instrument, Key, L
-from telemetry.samples import Sample, number_text
+from telemetry.instrument import Bound, Instrument, L
+from telemetry.recording import bound_recorder, recorder
+from telemetry.samples import number_text
+from telemetry.store import Cell, Key
 from telemetry.timing import Timer
 
 LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 """Upper bounds in seconds. A quick database call takes half a millisecond. All our time-outs are under ten seconds."""
-
-
-class HistogramSeries:
-    """One count for each bucket, one more for amounts above the last bound, and the sum of the amounts."""
-
-    __slots__ = ("counts", "sum")
-
-    def __init__(self, buckets: int) -> None:
-        self.counts = [0] * buckets
-        self.sum: int | float = 0
 
 
 class Histogram(Instrument[L], metrics.Histogram):
@@ -60,20 +53,25 @@ class Histogram(Instrument[L], metrics.Histogram):
         self._bounds = (*map(number_text, self.buckets), "+Inf")
         super().__init__(name, description, labels, unit=unit, owner=owner)
 
-    def _begin(self) -> None:
+    def _quicken(self) -> None:
+        vars(self)["record"] = recorder(self, self.buckets, self._observe)
+
+    def _check_labels(self) -> None:
         check_shown(self.name, [len(label.values) for label in self.labels if label.open is None])
-        self._series: dict[Key, HistogramSeries] = {}
+
+    def _new_cell(self, key: Key) -> Cell:
+        lines = [f"{self._text(key, '_bucket', le=bound)}" for bound in self._bounds]
+        lines += [self._text(key, "_sum"), self._text(key, "_count")]
+        return [*[0] * len(self._bounds), 0, "".join([f"{line.replace('%', '%%')} %s\n" for line in lines])]
 
     def _declaration(self) -> dict[str, object]:
         return {**super()._declaration(), "set of buckets": self.buckets}
 
     def expose_known(self) -> None:
         """Creates a series at 0 for each combination of known label values."""
-        keys = list(self._known_keys())
-        with self._lock:
-            for key in keys:
-                if key not in self._series:
-                    self._open(key)
+        super().expose_known()
+        for key in self._known_keys():
+            self.store.cell(key)
 
     @overload  # type: ignore[override]
     def record(self: Histogram[NoLabels], amount: Amount) -> None: ...
@@ -84,30 +82,24 @@ class Histogram(Instrument[L], metrics.Histogram):
 
         Example: `fill_seconds.record(0.25)`.
         """
-        self._record(self._observe, amount, attributes)
+        self._observe(amount, attributes)
 
-    def _observe(self, key: Key, amount: int | float) -> None:
+    def _observe(self, amount: object, attributes: Mapping[str, Any] | None, key: Key | None = None) -> None:
+        self._record(self._take, amount, attributes, key)
+
+    def _take(self, key: Key, amount: int | float) -> None:
         if amount < 0:
             raise Dropped(Reason.NEGATIVE, f"{amount} would make the sum go down")
-        with self._lock:
-            series = self._series.get(key)
-            if series is None:
-                key = self._room(key, self._met)
-                series = self._series.get(key) or self._open(key)
-            series.sum = total(series.sum, amount)
-            series.counts[bisect.bisect_left(self.buckets, amount)] += 1
+        cell = self.store.cell(key)
+        if not counted(cell, bisect.bisect_left(self.buckets, amount), amount):
+            raise Dropped(Reason.NOT_A_NUMBER, f"the sum is {cell[-2]}, and adding {amount} would make it infinite")
 
-    def _open(self, key: Key) -> HistogramSeries:
-        self._opened(key, self._met)
-        series = self._series[key] = HistogramSeries(len(self._bounds))
-        return series
-
-    def _reach(self, key: Key, counts: list[int], amount: float) -> None:
+    def reach(self, key: Key, counts: Sequence[int], amount: float) -> None:
         """Raises one series to what was counted elsewhere. Of two scrapes at once, the later one may come first."""
-        with self._lock:
-            series = self._series.get(key) or self._open(key)
-            if sum(counts) >= sum(series.counts):
-                series.counts, series.sum = list(counts), amount
+        cell = self.store.cell(key)
+        for at, count in enumerate(counts):
+            raised(cell, at, count)
+        raised(cell, -2, amount)
 
     @overload
     def time(self: Histogram[NoLabels]) -> Timer: ...
@@ -118,7 +110,8 @@ class Histogram(Instrument[L], metrics.Histogram):
 
         Examples: `with fill_seconds.time():` for a block, `@fill_seconds.time()` for a function or a coroutine.
         """
-        return Timer(lambda seconds: self._record(self._observe, seconds, attributes))
+        given: Any = {} if attributes is None else attributes
+        return Timer(lambda seconds: self.record(seconds, given))
 
     def bind(self, attributes: L) -> BoundHistogram:
         """The histogram with these labels, for a place that records them often.
@@ -129,25 +122,21 @@ class Histogram(Instrument[L], metrics.Histogram):
 
     def values(self) -> dict[Key, tuple[list[int], int | float]]:
         """The bucket counts (not cumulative) and the sum of every series, by its label values."""
-        with self._lock:
-            return {key: (list(series.counts), series.sum) for key, series in self._series.items()}
+        seen = {key: cell[:] for key, cell in self.snapshot().items()}
+        return {key: (cell[:-2], sized(cell[-2])) for key, cell in seen.items()}
 
-    def samples(self) -> list[Sample]:
+    def write(self, cells: Iterable[Cell]) -> str:
         """For each series the cumulative buckets, the sum and the count."""
-        samples = []
-        for key, (counts, amount) in self.values().items():
-            labels = self._pairs(key)
-            cumulative = 0
-            for bound, count in zip(self._bounds, counts, strict=True):
-                cumulative += count
-                samples.append(Sample("_bucket", [*labels, ("le", bound)], cumulative))
-            samples += [Sample("_sum", labels, amount), Sample("_count", labels, cumulative)]
-        return samples
+        lines = []
+        for cell in cells:
+            *counts, total, text = cell[:]  # all of one moment
+            cumulative = tuple(accumulate(counts))
+            lines.append(text % (*cumulative, total, cumulative[-1]))
+        return "".join(lines).replace(".0\n", "\n")  # whole numbers have no point
 
     def readings(self) -> dict[Key, int | float]:
         """How many amounts each series has."""
-        with self._lock:
-            return {key: sum(series.counts) for key, series in self._series.items()}
+        return {key: sum(cell[:-2]) for key, cell in self.snapshot().items()}
 
 
 class BoundHistogram(Bound):
@@ -155,9 +144,15 @@ class BoundHistogram(Bound):
 
     _metric: Histogram[Any]
 
+    def _quicken(self) -> None:
+        vars(self)["record"] = bound_recorder(self._metric, self._metric.buckets, self._find, self._observe)
+
+    def _observe(self, amount: object) -> None:
+        self._metric._observe(amount, self._attributes, self._key)
+
     def record(self, amount: Amount) -> None:
         """Records an amount, as `Histogram.record` does. Never raises."""
-        self._take(self._metric._observe, amount)
+        self._observe(amount)
 
     def time(self) -> Timer:
         """Measures a block or a function, as `Histogram.time` does."""

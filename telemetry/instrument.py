@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import itertools
 import math
-import threading
 from abc import ABCMeta, abstractmethod
-from collections import Counter as Count
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from operator import itemgetter
 from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
-from telemetry.amounts import number
-from telemetry.attributes import OTHER, NoLabels, Open, read_labels
+from telemetry.amounts import number, sized
+from telemetry.attributes import NoLabels, read_labels
 from telemetry.declaration import KNOWN_AT_MOST, check_description, check_name, check_unit, read_owners
 from telemetry.drops import Dropped, Reason, dropped, warn
 from telemetry.registry import process, register
-from telemetry.samples import Sample
+from telemetry.samples import labels_text
+from telemetry.store import Cell, Cells, Key, Store
 
-Key = tuple[str, ...]
 L = TypeVar("L", bound=Mapping[str, Any], default=NoLabels)
+Take = Callable[[Key, int | float], None]
+"""Takes an amount, which was checked, into the series with these labels."""
 
 
 class Declaring(ABCMeta):
@@ -68,17 +69,25 @@ class Instrument(Generic[L], metaclass=Declaring):
         self.owners = read_owners(name, owner)
         self.labels = read_labels(name, NoLabels if labels is None else labels)
         self.label_names = tuple(label.name for label in self.labels)
-        self._lock = threading.Lock()
-        # For each open label: in how many series each value is that nobody announced.
-        self._met: tuple[Count[str], ...] = tuple(Count() for _ in self.labels)
-        self._begin()
+        self._check_labels()
+        self.store = Store(self.labels, self._new_cell)
+        self.shut: list[bool] = []
+        """Empty if this process records the metric. A list, so that a record need not ask anybody."""
         for label in self.labels:
             if label.open is not None:
                 label.open.used_by(self)
         self.expose_known()  # after that: another thread may announce values now
+        self._quicken()
 
-    def _begin(self) -> None:
-        """The part of the declaration that differs by kind."""
+    def _quicken(self) -> None:
+        """Puts a quick way of recording before the method of the class, which takes any record and is slower."""
+
+    def _check_labels(self) -> None:
+        """Raises ValueError for labels that this kind cannot have."""
+
+    @abstractmethod
+    def _new_cell(self, key: Key) -> Cell:
+        """The cell of a new series: its numbers, and the text that is written for it."""
 
     def __repr__(self) -> str:
         """Kind, name and labels."""
@@ -107,20 +116,23 @@ class Instrument(Generic[L], metaclass=Declaring):
 
     def expose_known(self) -> None:
         """Creates a series at 0 for each combination of known label values. A gauge creates none: 0 may be wrong."""
+        self.store.announced()
 
     def begin_again(self) -> None:
-        """Forgets what was recorded. For a child: a fork copies the records of the parent, and a lock that is held."""
-        self._lock = threading.Lock()
-        self._met = tuple(Count() for _ in self.labels)
-        self._begin()
+        """Forgets what was recorded. For a child: a fork copies the records of the parent."""
+        self.store.forget()
         self.expose_known()
 
     def prepare(self) -> None:
-        """Called before a scrape asks for the samples of all metrics, one after the other."""
+        """Called before a scrape asks for the series of all metrics, one after the other."""
+
+    def snapshot(self) -> Cells:
+        """The series that are shown now. The cells go on counting."""
+        return self.store.cells.copy()
 
     @abstractmethod
-    def samples(self) -> list[Sample]:
-        """What the metric says now."""
+    def write(self, cells: Iterable[Cell]) -> str:
+        """The lines of some series, as Prometheus reads them."""
 
     @abstractmethod
     def readings(self) -> dict[Key, int | float]:
@@ -134,6 +146,10 @@ class Instrument(Generic[L], metaclass=Declaring):
         """Whether this process records the metric. Before `init` every process records every metric."""
         return not self.owners or process.service is None or process.service in self.owners
 
+    def open_or_shut(self) -> None:
+        """Reads anew whether this process records the metric."""
+        self.shut[:] = [] if self.is_exposed() and not process.disabled else [True]
+
     def key(self, attributes: Mapping[str, Any] | None) -> Key:
         """The label texts in the order of the declaration. Raises `Dropped` for wrong labels. Changes nothing."""
         given: Mapping[str, Any] = {} if attributes is None else attributes
@@ -145,15 +161,18 @@ class Instrument(Generic[L], metaclass=Declaring):
         if len(given) > len(self.label_names):
             extra = ", ".join(sorted(repr(name)[:40] for name in given if name not in self.label_names))
             raise Dropped(Reason.UNDECLARED_ATTRIBUTE, f"{extra} is not declared")
-        return tuple(label.text(given[label.name]) for label in self.labels)
+        return tuple([label.text(given[label.name]) for label in self.labels])
 
-    def _record(
-        self,
-        take: Callable[[Key, int | float], None],
-        amount: object,
-        attributes: Mapping[str, Any] | None,
-        key: Key | None = None,
-    ) -> None:
+    def values_of(self) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+        """A function that returns the values of the labels as they are given, in the order of the declaration."""
+        if len(self.label_names) > 1:
+            return itemgetter(*self.label_names)
+        if not self.label_names:
+            return lambda _: ()
+        [name] = self.label_names
+        return lambda attributes: (attributes[name],)
+
+    def _record(self, take: Take, amount: object, attributes: Mapping[str, Any] | None, key: Key | None = None) -> None:
         if process.disabled:
             return
         try:
@@ -179,36 +198,9 @@ class Instrument(Generic[L], metaclass=Declaring):
             return iter(())
         return itertools.product(*known)
 
-    def shown_as(self, key: Key) -> Key:
-        """The key of the series into which a record with these labels would go now."""
-        with self._lock:
-            return self._room(key, self._met)
-
-    def _room(self, key: Key, met: tuple[Count[str], ...]) -> Key:
-        """The key of a series that does not exist yet, with `__other__` for each value for which there is no room."""
-        return tuple(
-            text
-            if label.open is None or label.open.knows(text) or text in values or _has_room(label.open, values)
-            else OTHER
-            for label, text, values in zip(self.labels, key, met, strict=True)
-        )
-
-    def _opened(self, key: Key, met: tuple[Count[str], ...]) -> None:
-        """Notes the values of a new series."""
-        for label, text, values in zip(self.labels, key, met, strict=True):
-            if label.open is not None:
-                values[text] += 1
-
-    def _closed(self, key: Key) -> None:
-        """Frees what a removed series used."""
-        for label, text, values in zip(self.labels, key, self._met, strict=True):
-            if label.open is not None:
-                values[text] -= 1
-                if not values[text]:
-                    del values[text]
-
-    def _pairs(self, key: Key) -> list[tuple[str, str]]:
-        return list(zip(self.label_names, key, strict=True))
+    def _text(self, key: Key, suffix: str = "", **more: str) -> str:
+        """The name and labels of a line of a series."""
+        return f"{self.name}{suffix}{labels_text([*zip(self.label_names, key, strict=True), *more.items()])}"
 
 
 class Bound:
@@ -220,44 +212,34 @@ class Bound:
         self._key: Key | None = None
         with suppress(Exception):  # each record says what is wrong
             self._key = metric.key(attributes)
+        self._quicken()
 
-    def _take(self, take: Callable[[Key, int | float], None], amount: object) -> None:
-        self._metric._record(take, amount, self._attributes, self._key)
+    def _quicken(self) -> None:
+        """Puts a quick way of recording before the method of the class."""
 
-
-def _has_room(opened: Open, values: Mapping[str, int]) -> bool:
-    known = opened.known
-    return len(known) + sum(1 for value in values if value != OTHER and not opened.knows(value)) < opened.limit
+    def _find(self) -> Cell:
+        """The cell of the series, or one without numbers. The series may be in `__other__` now, and not later."""
+        return [] if self._key is None else self._metric.store.cells.get(self._key, [])
 
 
 class Numbers(Instrument[L]):
-    """Instruments that hold one number per series."""
+    """Metrics that hold one number per series. A cell is the number, and the name and labels of its line."""
 
-    def _begin(self) -> None:
-        super()._begin()
-        self._values: dict[Key, int | float] = {}
+    _first: int | None = None
+    """The number of a new series. None: it is not shown before it has one."""
+
+    def _new_cell(self, key: Key) -> Cell:
+        return [self._first, f"{self._text(key)} "]
 
     def values(self) -> dict[Key, int | float]:
         """The value of every series. The key is the label values in the order of the declaration."""
-        with self._lock:
-            return dict(self._values)
-
-    def samples(self) -> list[Sample]:
-        """One sample for each series."""
-        return [Sample("", self._pairs(key), value) for key, value in self.values().items()]
+        return {key: sized(cell[0]) for key, cell in self.snapshot().items()}
 
     def readings(self) -> dict[Key, int | float]:
         """The value of every series."""
         return self.values()
 
-    def _put(self, key: Key, change: Callable[[int | float], int | float]) -> None:
-        """Changes one series. It begins at 0."""
-        with self._lock:
-            before = self._values.get(key)
-            if before is None:
-                key = self._room(key, self._met)
-                before = self._values.get(key)
-            after = change(0 if before is None else before)
-            if before is None:
-                self._opened(key, self._met)
-            self._values[key] = after
+    def write(self, cells: Iterable[Cell]) -> str:
+        """A line for each series."""
+        lines = "".join([f"{cell[1]}{cell[0]}\n" for cell in cells])
+        return lines.replace(".0\n", "\n")  # whole numbers have no point

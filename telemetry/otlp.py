@@ -5,6 +5,7 @@ Several workers behind one port cannot share one /metrics. Each of them sends, a
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import re
@@ -12,7 +13,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from itertools import pairwise
 
 from opentelemetry import context
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
@@ -34,12 +34,13 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 import telemetry
+from telemetry.amounts import sized
 from telemetry.callbacks import Caller
 from telemetry.collection import Collected, collect, exposed, taken
 from telemetry.drops import Dropped, said, warn
 from telemetry.instrument import Instrument
-from telemetry.samples import Sample
 from telemetry.sending import Sending
+from telemetry.store import Cells
 
 INSTANCE = "service.instance.id"
 CUMULATIVE = AggregationTemporality.CUMULATIVE
@@ -129,7 +130,7 @@ def together(resource: Resource, collected: Collected, foreign: MetricsData | No
     `began` is when the counting began, in nanoseconds since 1970.
     """
     now = time.time_ns()
-    ours = [_metric(one, samples, began, now) for one, samples in collected if samples]
+    ours = [_metric(one, cells, began, now) for one, cells in collected if cells]
     names = taken(one for one, _ in collected)
     scope = InstrumentationScope("telemetry", telemetry.__version__)
     scopes = [ScopeMetrics(scope, ours, "")]
@@ -165,12 +166,22 @@ def _name_in_prometheus(metric: Metric) -> str:
     return f"{name}_total" if counts else name
 
 
-def _metric(metric: Instrument[object], samples: list[Sample], began: int, now: int) -> Metric:  # type: ignore[type-var]
+def _metric(metric: Instrument[object], cells: Cells, began: int, now: int) -> Metric:  # type: ignore[type-var]
+    labelled = [(dict(zip(metric.label_names, key, strict=True)), cell[:]) for key, cell in cells.items()]
     data: Gauge | Histogram | Sum
-    if metric.kind == "histogram":
-        data = Histogram(_distributions(samples, began, now), CUMULATIVE)
+    if isinstance(metric, telemetry.Histogram):
+        # The smallest and the largest amount are not kept. This is how the SDK says so.
+        data = Histogram(
+            [
+                HistogramDataPoint(
+                    labels, began, now, sum(counts), sized(total), counts, metric.buckets, math.inf, -math.inf
+                )
+                for labels, (*counts, total, _) in labelled
+            ],
+            CUMULATIVE,
+        )
     else:
-        points = [NumberDataPoint(dict(sample.labels), began, now, sample.value) for sample in samples]
+        points = [NumberDataPoint(labels, began, now, sized(cell[0])) for labels, cell in labelled]
         data = Sum(points, CUMULATIVE, is_monotonic=True) if metric.kind == "counter" else Gauge(points)
     return Metric(metric.name, metric.description, _unit(metric.unit), data)
 
@@ -178,27 +189,3 @@ def _metric(metric: Instrument[object], samples: list[Sample], began: int, now: 
 def _unit(unit: str) -> str:
     """The unit, unless Prometheus would add a word for it to the name. A declared name has those of these two."""
     return unit if unit in ("s", "By") or re.fullmatch(r"\{[^{}]*\}", unit) else ""
-
-
-def _distributions(samples: list[Sample], began: int, now: int) -> list[HistogramDataPoint]:
-    """One point for each series. Its samples follow each other: the cumulative buckets, the sum, the count."""
-    points: list[HistogramDataPoint] = []
-    bounds: list[float] = []
-    cumulative: list[int | float] = [0]
-    total: int | float = 0
-    for sample in samples:
-        if sample.suffix == "_bucket":
-            bounds.append(float(sample.labels[-1][1]))
-            cumulative.append(sample.value)
-        elif sample.suffix == "_sum":
-            total = sample.value
-        else:
-            counts = [int(after - before) for before, after in pairwise(cumulative)]
-            labels = dict(sample.labels)
-            # The smallest and the largest amount are not kept. This is how the SDK says so.
-            point = HistogramDataPoint(
-                labels, began, now, int(sample.value), total, counts, bounds[:-1], float("inf"), float("-inf")
-            )
-            points.append(point)
-            bounds, cumulative = [], [0]
-    return points

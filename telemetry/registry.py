@@ -16,19 +16,47 @@ class Declared(Protocol):
     def merge(self, other: Any) -> None:
         """Takes over what is shared with another declaration that is the same."""
 
+    def open_or_shut(self) -> None:
+        """Reads anew whether this process records the metric."""
+
 
 class Process:
     """What `init` set for this process. Before `init`, every declared metric is recorded."""
 
     def __init__(self) -> None:
-        self.service: str | None = None
-        self.disabled = False
+        self._service: str | None = None
+        self._disabled = False
+
+    @property
+    def service(self) -> str | None:
+        """The name that was passed to `init`."""
+        return self._service
+
+    @service.setter
+    def service(self, name: str | None) -> None:
+        self._service = name
+        _open_or_shut()
+
+    @property
+    def disabled(self) -> bool:
+        """Whether nothing is recorded."""
+        return self._disabled
+
+    @disabled.setter
+    def disabled(self, disabled: bool) -> None:
+        self._disabled = disabled
+        _open_or_shut()
 
 
 process = Process()
 
 declared: dict[str, Declared] = {}
 """Every declared metric by its name, in the order of the declarations."""
+
+
+def _open_or_shut() -> None:
+    for metric in list(declared.values()):
+        metric.open_or_shut()
 
 
 def register(metric: Declared) -> Declared:
@@ -38,6 +66,7 @@ def register(metric: Declared) -> Declared:
     """
     first = declared.setdefault(metric.name, metric)
     if first is metric:
+        metric.open_or_shut()
         return metric
     differences = first.differences(metric)
     if differences:

@@ -91,7 +91,7 @@ def _begin_again() -> None:
 
 def refresh() -> None:
     """Reads the present values, before each answer of /metrics. What the system does not tell has no series."""
-    process_cpu_seconds_total._reach((), time.process_time())
+    process_cpu_seconds_total.reach((), time.process_time())
     known: dict[str, float | None] = {**_known(), process_memory_limit_bytes.name: memory.limit_bytes()}
     for gauge in (*STANDARD, process_memory_limit_bytes):
         value = known.get(gauge.name)
@@ -100,8 +100,8 @@ def refresh() -> None:
         else:
             gauge.set(value)
     for generation, (collections, before) in enumerate(zip(_collections(), _before_fork, strict=True)):
-        python_gc_collections_total._reach((str(generation),), collections - before)
-    python_gc_pause_seconds._reach((), *_pauses.seen)
+        python_gc_collections_total.reach((str(generation),), collections - before)
+    python_gc_pause_seconds.reach((), *_pauses.seen)
 
 
 def _collections() -> list[int]:

@@ -1,33 +1,21 @@
-"""Samples: what a metric says at one moment, and how that is written for Prometheus.
+"""How metrics, labels and numbers are written for Prometheus.
 
 Prometheus text format 0.0.4, https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable
 
 
-class Sample(NamedTuple):
-    """One line: what is added to the name of the metric, the labels, and the value."""
-
-    suffix: str
-    labels: Sequence[tuple[str, str]]
-    value: int | float
-
-
-def written(name: str, description: str, kind: str, samples: Sequence[Sample]) -> str:
-    """The lines of one metric. Without samples there are none."""
-    if not samples:
-        return ""
+def head(name: str, description: str, kind: str) -> str:
+    """The two lines before the series of a metric."""
     text = description.replace("\\", "\\\\").replace("\n", "\\n")
-    lines = [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
-    lines += [f"{name}{sample.suffix}{_labels(sample.labels)} {number_text(sample.value)}" for sample in samples]
-    return "\n".join(lines) + "\n"
+    return f"# HELP {name} {text}\n# TYPE {name} {kind}\n"
 
 
-def _labels(labels: Iterable[tuple[str, str]]) -> str:
+def labels_text(labels: Iterable[tuple[str, str]]) -> str:
+    """Labels as they are written behind the name of a series."""
     pairs = [f'{name}="{_escaped(value)}"' for name, value in labels]
     return "{" + ",".join(pairs) + "}" if pairs else ""
 

@@ -53,9 +53,9 @@ def recorded() -> Recorded:
         except Dropped as problem:
             raise ValueError(f"{metric!r} has no such series: {problem}") from None
         now = metric.read(key)
-        if now is None and metric.shown_as(key) != key:
+        if now is None and metric.store.shown_as(key) != key:
             raise ValueError(
-                f"{metric!r} has no room for {key}: a record of it is in the series {metric.shown_as(key)}"
+                f"{metric!r} has no room for {key}: a record of it is in the series {metric.store.shown_as(key)}"
             )
         if isinstance(metric, Gauge):
             return now

@@ -1,0 +1,137 @@
+"""The quick way of a record: functions over the tables of one metric, which its constructor makes.
+
+They take a record in which everything is usual: an int or float of a usual size, a dict with the labels of a series
+that exists. Everything else goes the slow way, which checks it and says what is wrong. Each kind of record has its own
+function, because a call of what they share would take as long as the record itself.
+
+What changes a cell is a statement without a call, as telemetry/store.py says.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from telemetry.store import Cell
+
+if TYPE_CHECKING:
+    from telemetry.instrument import Instrument
+
+Record = Callable[..., None]
+Slow = Callable[[Any, Mapping[str, Any]], None]
+
+USUAL = 2.0**53
+"""The largest amount that goes the quick way: no number of them adds up to infinity."""
+_NO_LABELS: dict[str, Any] = {}
+
+
+def adder(metric: Instrument[Any], lowest: float, slow: Slow) -> Record:
+    """`add` of a metric whose cells are sums. `lowest` is the smallest amount that it takes."""
+    cells, values, size, shut = metric.store.cells, metric.values_of(), len(metric.label_names), metric.shut
+
+    def add(amount: Any, attributes: Any = _NO_LABELS, context: object = None) -> None:
+        try:
+            if (
+                (amount.__class__ is int or amount.__class__ is float)
+                and lowest <= amount <= USUAL
+                and attributes.__class__ is dict
+                and len(attributes) == size
+                and not shut
+            ):
+                cell = cells[values(attributes)]
+                cell[0] += amount
+                return
+        except Exception:  # noqa: S110 - there is no such series, or what was passed has methods that raise
+            pass
+        slow(amount, attributes)
+
+    return add
+
+
+def setter(metric: Instrument[Any], slow: Slow) -> Record:
+    """`set` of a gauge. Its store may be given other cells."""
+    store, values, size, shut = metric.store, metric.values_of(), len(metric.label_names), metric.shut
+
+    def put(amount: Any, attributes: Any = _NO_LABELS, context: object = None) -> None:
+        try:
+            if (
+                (amount.__class__ is int or amount.__class__ is float)
+                and -USUAL <= amount <= USUAL
+                and attributes.__class__ is dict
+                and len(attributes) == size
+                and not shut
+            ):
+                cell = store.cells[values(attributes)]
+                cell[0] = amount
+                return
+        except Exception:  # noqa: S110
+            pass
+        slow(amount, attributes)
+
+    return put
+
+
+def recorder(metric: Instrument[Any], bounds: tuple[float, ...], slow: Slow) -> Record:
+    """`record` of a histogram. Its cells are the counts of the buckets, the sum, and a text."""
+    cells, values, size, shut = metric.store.cells, metric.values_of(), len(metric.label_names), metric.shut
+
+    def record(amount: Any, attributes: Any = _NO_LABELS, context: object = None) -> None:
+        try:
+            if (
+                (amount.__class__ is float or amount.__class__ is int)
+                and 0 <= amount <= USUAL
+                and attributes.__class__ is dict
+                and len(attributes) == size
+                and not shut
+            ):
+                cell = cells[values(attributes)]
+                bucket = bisect_left(bounds, amount)
+                cell[bucket] += 1
+                cell[-2] += amount
+                return
+        except Exception:  # noqa: S110
+            pass
+        slow(amount, attributes)
+
+    return record
+
+
+def bound_adder(metric: Instrument[Any], lowest: float, find: Callable[[], Cell], slow: Record) -> Record:
+    """`add` of a metric that is bound to its labels. `find` returns the cell of the series, or one without numbers."""
+    cell, shut = find(), metric.shut
+
+    def add(amount: Any) -> None:
+        nonlocal cell
+        try:
+            if (amount.__class__ is int or amount.__class__ is float) and lowest <= amount <= USUAL and not shut:
+                cell[0] += amount
+                return
+        except Exception:  # noqa: S110
+            pass
+        slow(amount)
+        cell = find()
+
+    return add
+
+
+def bound_recorder(
+    metric: Instrument[Any], bounds: tuple[float, ...], find: Callable[[], Cell], slow: Record
+) -> Record:
+    """`record` of a histogram that is bound to its labels."""
+    cell, shut = find(), metric.shut
+
+    def record(amount: Any) -> None:
+        nonlocal cell
+        try:
+            if (amount.__class__ is float or amount.__class__ is int) and 0 <= amount <= USUAL and not shut:
+                bucket = bisect_left(bounds, amount)
+                cell[bucket] += 1
+                cell[-2] += amount
+                return
+        except Exception:  # noqa: S110
+            pass
+        slow(amount)
+        cell = find()
+
+    return record
