@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
 
-AT_ONCE = 100
-"""How many series are written before another thread may run."""
-
-
 def render(*registries: CollectorRegistry) -> bytes:
     """The whole answer: this service's metrics, and then those of the registries. Each name is written once."""
     asked = [
@@ -59,8 +55,8 @@ def _parts(metric: Instrument[Any], cells: list[Cell]) -> list[bytes]:
         return []
     try:
         parts = [head(metric.name, metric.description, metric.kind).encode()]
-        for begin in range(0, len(cells), AT_ONCE):
-            parts.append(metric.write(cells[begin : begin + AT_ONCE]).encode())
+        for begin in range(0, len(cells), metric.at_once):
+            parts.append(metric.write(cells[begin : begin + metric.at_once]).encode())
             time.sleep(0)
     except BaseException as error:
         failed(metric, error)

@@ -38,6 +38,7 @@ class Histogram(Instrument[L], metrics.Histogram):
     """
 
     kind = "histogram"
+    at_once = 100
 
     def __init__(
         self,
