@@ -21,7 +21,6 @@ from opentelemetry.sdk.metrics import MeterProvider
 from prometheus_client import CollectorRegistry
 
 from telemetry import Counter, Histogram, Open
-from telemetry.exposition import render
 
 ROUNDS = 15
 RECORDS = 20_000

@@ -93,3 +93,13 @@ def test_a_value_is_in_use_as_long_as_any_series_has_it() -> None:
     gauge.remove({"symbol": "A", "side": "sell"})
     gauge.set(4, {"symbol": "B", "side": "buy"})
     assert gauge.values() == {(OTHER, "buy"): 3, ("B", "buy"): 4}
+
+
+def test_removing_a_series_that_is_not_there_makes_no_room() -> None:
+    gauge = Gauge("things_current", "Things.", labels(symbol=Annotated[str, Open(limit=1)], side=Side))
+    gauge.set(1, {"symbol": "A", "side": "buy"})
+
+    gauge.remove({"symbol": "A", "side": "sell"})
+    gauge.set(2, {"symbol": "B", "side": "buy"})
+
+    assert gauge.values() == {("A", "buy"): 1, (OTHER, "buy"): 2}
