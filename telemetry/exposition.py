@@ -33,7 +33,7 @@ def render(*registries: CollectorRegistry) -> bytes:
     ]
     calls = [caller.start() for caller in asked]
     metrics = exposed()
-    texts = [part for metric, cells in collect(metrics) for part in _parts(metric, list(cells.values()))]
+    texts = [part for metric, cells in collect(metrics) for part in parts(metric, list(cells.values()))]
     names = taken(metrics)
     for caller, call in zip(asked, calls, strict=True):
         try:
@@ -49,19 +49,19 @@ _callers: weakref.WeakKeyDictionary[CollectorRegistry, Caller[list[Metric]]] = w
 """What asks each registry, so that one that hangs is not asked again. It must not keep the registry alive."""
 
 
-def _parts(metric: Instrument[Any], cells: list[Cell]) -> list[bytes]:
+def parts(metric: Instrument[Any], cells: list[Cell]) -> list[bytes]:
     """The lines of a metric, in parts. Between two of them other threads may run, such as that of the event loop."""
     if not cells:
         return []
     try:
-        parts = [head(metric.name, metric.description, metric.kind).encode()]
+        written = [head(metric.name, metric.description, metric.kind).encode()]
         for begin in range(0, len(cells), metric.at_once):
-            parts.append(metric.write(cells[begin : begin + metric.at_once]).encode())
+            written.append(metric.write(cells[begin : begin + metric.at_once]).encode())
             time.sleep(0)
     except BaseException as error:
         failed(metric, error)
         return []
-    return parts
+    return written
 
 
 def _collected(registry: weakref.ref[CollectorRegistry]) -> list[Metric]:

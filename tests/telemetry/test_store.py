@@ -140,7 +140,7 @@ def test_a_reader_sees_each_histogram_in_one_moment(switching: None) -> None:
     threads = [threading.Thread(target=record) for _ in range(3)]
     for thread in threads:
         thread.start()
-    totals = set()
+    totals: set[float] = set()
     while len(totals) < 300:
         [(counts, total)] = histogram.values().values()
         totals.add(total)
