@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from telemetry import runtime
 from telemetry.catalogue import METRIC, telemetry_series
 from telemetry.drops import Dropped, Reason, dropped, said
+from telemetry.families import Family, derived, families
 from telemetry.instrument import Instrument
+from telemetry.made import Made
 from telemetry.registry import declared
-from telemetry.store import Cells
+from telemetry.store import Cell, Cells
 
-Collected = list[tuple[Instrument[Any], Cells]]
-"""Each metric that this service shows, and its series."""
+
+class Collected(NamedTuple):
+    """What this service shows: its declared metrics, each with its series, and what was made through the API."""
+
+    declared: list[tuple[Instrument[Any], Cells]]
+    families: list[Family]
 
 
 def exposed() -> list[Instrument[Any]]:
@@ -23,21 +29,41 @@ def exposed() -> list[Instrument[Any]]:
     return metrics
 
 
-def collect(metrics: list[Instrument[Any]]) -> Collected:
-    """The series of these metrics. The number of series comes last, because it counts the others."""
+def collect(metrics: Sequence[Instrument[Any]], made: Sequence[Made] = ()) -> Collected:
+    """The series of declared metrics, and of what was made through the API.
+
+    The number of series comes last of the declared ones, because it counts the others.
+    """
     runtime.refresh()
+    everything: list[Instrument[Any] | Made] = [*metrics, *made]
+    for each in everything:
+        _prepare(each)
+    others = [(one, _cells(one)) for one in made]
+    found = families(others, {name for one in metrics for name in derived(one.name, one.kind)})
+    shown = []
     for one in metrics:
-        _prepare(one)
-    collected = [(one, _snapshot(one)) for one in metrics if one is not telemetry_series]
-    telemetry_series.replace({one.name: len(cells) for one, cells in collected})
-    return [*collected, (telemetry_series, _snapshot(telemetry_series))]
+        if one is not telemetry_series:
+            same = found.pop(one.name, None)
+            shown.append((one, _snapshot(one) if same is None else same.join(one, _snapshot(one))))
+    counts = {one.name: len(cells) for one, cells in shown}
+    telemetry_series.replace(counts | {family.name: len(family.rows) for family in found.values()})
+    shown.append((telemetry_series, _snapshot(telemetry_series)))
+    return Collected(shown, list(found.values()))
 
 
-def _prepare(metric: Instrument[Any]) -> None:
+def _prepare(metric: Instrument[Any] | Made) -> None:
     try:
         metric.prepare()
     except BaseException as error:
         failed(metric, error)
+
+
+def _cells(made: Made) -> list[Cell]:
+    try:
+        return made.snapshot()
+    except BaseException as error:
+        failed(made, error)
+        return []
 
 
 def _snapshot(metric: Instrument[Any]) -> Cells:
@@ -48,12 +74,12 @@ def _snapshot(metric: Instrument[Any]) -> Cells:
         return {}
 
 
-def failed(metric: Instrument[Any], error: BaseException) -> None:
+def failed(metric: Instrument[Any] | Made, error: BaseException) -> None:
     """Counts a metric that cannot be shown."""
-    dropped(metric.name, Dropped(Reason.NOT_RENDERED, said(error)))
+    dropped(metric.shown_as, Dropped(Reason.NOT_RENDERED, said(error)))
 
 
-def taken(metrics: Iterable[Instrument[Any]]) -> set[str]:
-    """The names that are ours: those that are declared, and those of the series of our histograms."""
-    parts = ("_bucket", "_count", "_sum")
-    return {*declared, *(f"{one.name}{part}" for one in metrics if one.kind == "histogram" for part in parts)}
+def taken(collected: Collected) -> set[str]:
+    """The names that are ours: those that are declared, those of our histograms' series, and those of the families."""
+    ours = {name for one, _ in collected.declared for name in derived(one.name, one.kind)}
+    return {*declared, *ours}.union(*(family.names for family in collected.families))

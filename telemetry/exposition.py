@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from telemetry import runtime
+from telemetry.attributes import text_of
 from telemetry.callbacks import Caller
 from telemetry.collection import collect, exposed, failed, taken
-from telemetry.drops import Dropped, said, warn
+from telemetry.drops import Dropped, Reason, dropped, said, warn
+from telemetry.families import Family
 from telemetry.instrument import Instrument
+from telemetry.made import written
+from telemetry.provider import Provider, the_provider
 from telemetry.registry import declared
 from telemetry.samples import head
 from telemetry.store import Cell
@@ -26,22 +30,23 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
 
-def render(*registries: CollectorRegistry) -> bytes:
-    """The whole answer: this service's metrics, and then those of the registries. Each name is written once."""
+def render(*registries: CollectorRegistry, provider: Provider = the_provider) -> bytes:
+    """The whole answer: declared metrics, what was made through the API, and the registries. Each name once."""
     asked = [
         _callers.setdefault(registry, Caller(partial(_collected, weakref.ref(registry)))) for registry in registries
     ]
     calls = [caller.start() for caller in asked]
-    metrics = exposed()
-    texts = [part for metric, cells in collect(metrics) for part in parts(metric, list(cells.values()))]
-    names = taken(metrics)
+    collected = collect(exposed(), list(provider.instruments.values()))
+    texts = [part for metric, cells in collected.declared for part in parts(metric, list(cells.values()))]
+    texts += [_written(family) for family in collected.families]
+    names = taken(collected)
     for caller, call in zip(asked, calls, strict=True):
         try:
-            families = caller.ask(call)
+            foreign = caller.ask(call)
         except Dropped as problem:
             warn(("", "collect"), f"metrics of other libraries cannot be collected: {problem}")
         else:
-            texts.append(_others(families, names))
+            texts.append(_others(foreign, names))
     return b"".join(texts)
 
 
@@ -54,14 +59,28 @@ def parts(metric: Instrument[Any], cells: list[Cell]) -> list[bytes]:
     if not cells:
         return []
     try:
-        written = [head(metric.name, metric.description, metric.kind).encode()]
+        lines = [head(metric.name, metric.description, metric.kind).encode()]
         for begin in range(0, len(cells), metric.at_once):
-            written.append(metric.write(cells[begin : begin + metric.at_once]).encode())
+            lines.append(metric.write(cells[begin : begin + metric.at_once]).encode())
             time.sleep(0)
     except BaseException as error:
         failed(metric, error)
         return []
-    return written
+    return lines
+
+
+def target_info(attributes: Mapping[str, Any]) -> bytes:
+    """The attributes of the resource, as the OpenTelemetry specification has them in Prometheus."""
+    labels = written({name: text_of(value) for name, value in attributes.items()})
+    return f"{head('target_info', 'Target metadata', 'gauge')}target_info{labels} 1\n".encode()
+
+
+def _written(family: Family) -> bytes:
+    try:
+        return family.write().encode()
+    except BaseException as error:
+        dropped(family.name, Dropped(Reason.NOT_RENDERED, said(error)))
+        return b""
 
 
 def _collected(registry: weakref.ref[CollectorRegistry]) -> list[Metric]:

@@ -65,7 +65,7 @@ class Instrument(Generic[L], metaclass=Declaring):
         check_unit(name, unit)
         check_name(name, self.kind, unit, named_like_a_counter=self._named_like_a_counter)
         check_description(name, description)
-        self.name = name
+        self.name = self.shown_as = name
         self.description = description
         self.unit = unit
         self.owners = read_owners(name, owner)

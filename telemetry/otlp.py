@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from opentelemetry import context
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
@@ -35,10 +36,12 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 import telemetry
 from telemetry.amounts import sized
-from telemetry.callbacks import Caller
-from telemetry.collection import Collected, collect, exposed, taken
-from telemetry.drops import Dropped, said, warn
+from telemetry.collection import Collected, collect, exposed
+from telemetry.drops import said, warn
+from telemetry.families import Family
 from telemetry.instrument import Instrument
+from telemetry.made import Scope
+from telemetry.provider import Provider
 from telemetry.sending import Sending
 from telemetry.store import Cells
 
@@ -58,13 +61,13 @@ class Sender:
     def __init__(
         self,
         make: Callable[[], MetricExporter],
-        foreign: Callable[[], MetricsData | None],
+        provider: Provider,
         resource: Resource,
         interval: float,
         instance: str | None = None,
     ) -> None:
         self._make = make
-        self._foreign = Caller(foreign)
+        self._provider = provider
         self._resource = resource
         self._interval = interval
         self._instance = instance
@@ -73,7 +76,6 @@ class Sender:
         os.register_at_fork(after_in_child=self._start_again)
 
     def _start_again(self) -> None:
-        self._foreign = Caller(self._foreign.work)
         if not self._asked.is_set():  # else the parent had ended it before
             self._start(True)
 
@@ -102,12 +104,7 @@ class Sender:
         self._done.set()
 
     def _send(self) -> None:
-        foreign = None
-        try:
-            foreign = self._foreign.ask()
-        except Dropped as problem:
-            warn(("", "collect"), f"metrics of other libraries cannot be collected: {problem}")
-        data = together(self._resource, collect(exposed()), foreign, self._began)
+        data = read(self._resource, self._provider, self._began)
         self._sending.ended(well=self._exporter.export(data) is MetricExportResult.SUCCESS)
 
     def begin(self) -> None:
@@ -124,66 +121,57 @@ def _is_child() -> bool:
     return multiprocessing.parent_process() is not None
 
 
-def together(resource: Resource, collected: Collected, foreign: MetricsData | None, began: int) -> MetricsData:
-    """The declared metrics, and those of other libraries that have no name of ours, as one instance.
-
-    `began` is when the counting began, in nanoseconds since 1970.
-    """
-    now = time.time_ns()
-    ours = [_metric(one, cells, began, now) for one, cells in collected if cells]
-    names = taken(one for one, _ in collected)
-    scope = InstrumentationScope("telemetry", telemetry.__version__)
-    scopes = [ScopeMetrics(scope, ours, "")]
-    for theirs in foreign.resource_metrics if foreign is not None else ():
-        for others in theirs.scope_metrics:
-            free = [metric for metric in others.metrics if _may_be_sent(metric, names)]
-            scopes.append(ScopeMetrics(others.scope, free, others.schema_url))
-    return MetricsData([ResourceMetrics(resource, scopes, "")])
+def read(resource: Resource, provider: Provider, began: int) -> MetricsData:
+    """What this process shows now. `began` is when the counting began, in nanoseconds since 1970."""
+    return together(resource, collect(exposed(), list(provider.instruments.values())), began)
 
 
-def _may_be_sent(metric: Metric, names: set[str]) -> bool:
-    """Whether a metric of another library has a name of its own, and numbers that can be written."""
-    name = _name_in_prometheus(metric)
-    if name in names:
-        warn((name, "taken"), f"{name} was also recorded by another library; that one is left out")
-        return False
-    values = [getattr(point, "value", 0) for point in metric.data.data_points]
-    if any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in values):
-        warn((name, "written"), f"{name} of another library cannot be sent: it has a number of more than 64 bits")
-        return False
-    return True
+def together(resource: Resource, collected: Collected, began: int) -> MetricsData:
+    """The declared metrics, and those that were made through the API, as one instance."""
+    moments = (began, time.time_ns())
+    ours = [_declared(one, cells, moments) for one, cells in collected.declared if cells]
+    scopes = {Scope("telemetry", telemetry.__version__): ours}
+    for family in collected.families:
+        scopes.setdefault(family.first.scope, []).append(_family(family, moments))
+    return MetricsData([ResourceMetrics(resource, [_scope(*each) for each in scopes.items()], "")])
 
 
-def _name_in_prometheus(metric: Metric) -> str:
-    name = re.sub(r"[^a-zA-Z0-9]+", "_", metric.name).strip("_")
-    counts = isinstance(metric.data, Sum) and metric.data.is_monotonic
-    word = {"By": "bytes", "ms": "milliseconds", "s": "seconds"}.get(metric.unit or "", "")
-    if metric.unit == "1" and isinstance(metric.data, Gauge):
-        word = "ratio"
-    name = name.removesuffix("_total") if counts else name
-    if word and word not in name.split("_"):
-        name = f"{name}_{word}"
-    return f"{name}_total" if counts else name
+def _scope(scope: Scope, metrics: list[Metric]) -> ScopeMetrics:
+    about = InstrumentationScope(scope.name, scope.version, scope.schema_url, dict(scope.attributes))
+    return ScopeMetrics(about, metrics, scope.schema_url)
 
 
-def _metric(metric: Instrument[object], cells: Cells, began: int, now: int) -> Metric:  # type: ignore[type-var]
-    labelled = [(dict(zip(metric.label_names, key, strict=True)), cell[:]) for key, cell in cells.items()]
-    data: Gauge | Histogram | Sum
-    if isinstance(metric, telemetry.Histogram):
-        # The smallest and the largest amount are not kept. This is how the SDK says so.
-        data = Histogram(
-            [
-                HistogramDataPoint(
-                    labels, began, now, sum(counts), sized(total), counts, metric.buckets, math.inf, -math.inf
-                )
-                for labels, (*counts, total, _) in labelled
-            ],
-            CUMULATIVE,
-        )
-    else:
-        points = [NumberDataPoint(labels, began, now, sized(cell[0])) for labels, cell in labelled]
-        data = Sum(points, CUMULATIVE, is_monotonic=True) if metric.kind == "counter" else Gauge(points)
+def _declared(metric: Instrument[object], cells: Cells, moments: Moments) -> Metric:  # type: ignore[type-var]
+    bounds = metric.buckets if isinstance(metric, telemetry.Histogram) else ()
+    series = [(dict(zip(metric.label_names, key, strict=True)), cell[:-1], bounds) for key, cell in cells.items()]
+    data = _data(metric.kind, series, moments, sums=metric.kind == "counter")
     return Metric(metric.name, metric.description, _unit(metric.unit), data)
+
+
+def _family(family: Family, moments: Moments) -> Metric:
+    first = family.first
+    series = [(row.attributes, row.numbers, row.bounds) for row in family.rows.values()]
+    data = _data(first.kind, series, moments, sums=first.adds_up)
+    # The collector would add the word ratio to the name of a gauge.
+    return Metric(first.name, family.description, "" if first.unit == "1" else first.unit, data)
+
+
+Moments = tuple[int, int]
+"""When the counting began, and now, in nanoseconds since 1970."""
+Series = tuple[dict[str, Any], list[Any], tuple[float, ...]]
+"""Its labels, its numbers, and the bounds of a histogram."""
+
+
+def _data(kind: str, series: list[Series], moments: Moments, *, sums: bool) -> Gauge | Histogram | Sum:
+    if kind == "histogram":
+        # The smallest and the largest amount are not kept. This is how the SDK says so.
+        distributions = [
+            HistogramDataPoint(labels, *moments, sum(counts), sized(total), counts, bounds, math.inf, -math.inf)
+            for labels, (*counts, total), bounds in series
+        ]
+        return Histogram(distributions, CUMULATIVE)
+    points = [NumberDataPoint(labels, *moments, sized(number)) for labels, [number], _ in series]
+    return Sum(points, CUMULATIVE, is_monotonic=kind == "counter") if sums else Gauge(points)
 
 
 def _unit(unit: str) -> str:

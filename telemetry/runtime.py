@@ -25,6 +25,7 @@ from telemetry.catalogue import (
 )
 from telemetry.drops import said, warn
 from telemetry.instrument import Instrument
+from telemetry.provider import the_provider
 from telemetry.registry import declared
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def _begin_again() -> None:
     for one in list(declared.values()):
         if isinstance(one, Instrument):
             one.begin_again()
+    the_provider.begin_again()
 
 
 def refresh() -> None:

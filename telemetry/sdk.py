@@ -19,13 +19,13 @@ import telemetry
 from telemetry import environment, event_loop, http, runtime, traces
 from telemetry.catalogue import build_info, heartbeat_timestamp_seconds
 from telemetry.closing import Closing, Ending
-from telemetry.exposition import render
+from telemetry.exposition import render, target_info
 from telemetry.extras import Missing, is_installed, load
+from telemetry.provider import the_provider
 from telemetry.registry import process
 
 if TYPE_CHECKING:
     from opentelemetry.exporter.prometheus import PrometheusMetricReader
-    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
     from opentelemetry.sdk.resources import Resource
     from prometheus_client import CollectorRegistry
 
@@ -40,7 +40,12 @@ _MEASURED = {
 }
 """Which modules of this package measure a library. They are loaded when it is installed."""
 
+_ready = False
+"""Whether the metrics were set up."""
+_target = b""
+"""The resource, as target_info."""
 _registry: CollectorRegistry | None = None
+"""What the MeterProvider has that was there before."""
 _endings: list[Ending] = []
 _apps: list[weakref.ref[Any]] = []
 _ended = False
@@ -197,11 +202,11 @@ def _render() -> bytes:
         return b""
     if not _pulled:
         return b"# The metrics are sent over OTLP (OTEL_METRICS_EXPORTER).\n"
-    if _registry is None:
+    if not _ready:
         return render()
     from prometheus_client import REGISTRY
 
-    return render(_registry, REGISTRY)
+    return render(*filter(None, [_registry]), REGISTRY) + _target
 
 
 def _resource(service_name: str) -> Resource:
@@ -213,34 +218,30 @@ def _resource(service_name: str) -> Resource:
 
 
 def _set_up_metrics(service_name: str, exporters: set[str]) -> None:
+    global _ready, _target
     from opentelemetry import metrics
-    from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricReader
 
     heartbeat_timestamp_seconds.watch(time.time)
     version = environment.resource_attribute("service.version") or UNKNOWN
     build_info.set(1, {"version": version, "python": platform.python_version(), "telemetry": telemetry.__version__})
-    readers: list[MetricReader] = [_prometheus_reader()] if "prometheus" in exporters else []
-    foreign = InMemoryMetricReader() if "otlp" in exporters else None
+    _ready = True
     present = metrics.get_meter_provider()
-    if isinstance(present, MeterProvider):
-        foreign = None  # it sends what it has itself
-        for reader in readers:
-            present.add_metric_reader(reader)
-        theirs = "and what" if readers else "without what"
-        _set_up["metrics"] = f"ours, {theirs} the MeterProvider that was there before records from now on"
-    elif type(present).__name__ == "_ProxyMeterProvider":  # the API's own, until somebody sets another
-        if foreign is not None:
-            readers.append(foreign)
-        metrics.set_meter_provider(
-            MeterProvider(resource=_resource(service_name), metric_readers=readers, shutdown_on_exit=False)
-        )
+    if type(present).__name__ == "_ProxyMeterProvider":  # the API's own, until somebody sets another
+        metrics.set_meter_provider(the_provider)
+        present = the_provider
+    if present is the_provider:
         _set_up["metrics"] = "ours and those of the OpenTelemetry API"
+        _target = target_info(_resource(service_name).attributes)
+    elif callable(add := getattr(present, "add_metric_reader", None)):
+        if "prometheus" in exporters:
+            add(_prometheus_reader())
+        theirs = "and what" if "prometheus" in exporters else "without what"
+        _set_up["metrics"] = f"ours, {theirs} the MeterProvider that was there before records from now on"
     else:
-        kind, foreign = type(present), None
+        kind = type(present)
         _set_up["metrics"] = f"ours, without those of {kind.__module__}.{kind.__qualname__}, which was there before"
     if "otlp" in exporters:
-        _attempt("sending metrics", lambda: _send_metrics(service_name, foreign, exporters))
+        _attempt("sending metrics", lambda: _send_metrics(service_name, present is the_provider, exporters))
 
 
 def _measure_libraries() -> None:
@@ -263,16 +264,15 @@ def _prometheus_reader() -> PrometheusMetricReader:
     return PrometheusMetricReader(registry=_registry, scope_info_enabled=False)
 
 
-def _send_metrics(service_name: str, foreign: InMemoryMetricReader | None, exporters: set[str]) -> None:
+def _send_metrics(service_name: str, all_of_them: bool, exporters: set[str]) -> None:
     global _pulled
     make = load("opentelemetry.exporter.otlp.proto.http.metric_exporter").OTLPMetricExporter
     from telemetry.otlp import INSTANCE, Sender
 
-    read = foreign.get_metrics_data if foreign is not None else lambda: None
     chosen = environment.resource_attribute(INSTANCE)
-    _end_at_exit(Sender(make, read, _resource(service_name), environment.export_interval(), chosen))
+    _end_at_exit(Sender(make, the_provider, _resource(service_name), environment.export_interval(), chosen))
     _pulled = "prometheus" in exporters  # only now: else what cannot be sent is shown
-    _set_up["metrics"] += ", sent over OTLP" if foreign is not None else "; ours are sent over OTLP"
+    _set_up["metrics"] += ", sent over OTLP" if all_of_them else "; ours are sent over OTLP"
 
 
 def _set_up_traces(service_name: str) -> None:

@@ -73,5 +73,5 @@ def another_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "service", None)
     monkeypatch.setattr(process, "disabled", False)
     monkeypatch.setattr(sdk, "_apps", [])
-    if sdk._registry is not None:
+    if sdk._ready:
         monkeypatch.setattr(sdk, "_set_up_metrics", lambda *_: None)

@@ -115,7 +115,7 @@ def test_every_accepted_declaration_arrives_under_exactly_its_own_name_with_its_
         accepted = {one[1]: done for one in tried if one[1] not in declared if (done := accept(*one)) is not None}
         assume(len(accepted) > 10)
         metrics = [one[0] for one in accepted.values()]
-        sent = together(Resource({"service.name": "pushed"}), collect(metrics), None, time.time_ns())
+        sent = together(Resource({"service.name": "pushed"}), collect(metrics), time.time_ns())
         assert exporter.export(sent) is MetricExportResult.SUCCESS
         wait_until(lambda: not _missing(pipeline, accepted), 30, f"{len(accepted)} metrics arrive", every=0.5)
     except TimeoutError:

@@ -1,0 +1,134 @@
+"""Families of series: what instruments with the same name in Prometheus say together.
+
+Libraries may make one instrument several times, in scopes of their own, and also one that is declared. Counts of the
+same series are added up. What cannot be added up is told apart by the label `otel_scope_name`, and said once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from telemetry.drops import Dropped, Reason, dropped, warn
+from telemetry.instrument import Instrument
+from telemetry.made import Made, Scope
+from telemetry.samples import head, labels_text, number_text
+from telemetry.store import Cell, Cells
+
+SCOPE = "otel_scope_name"
+
+
+class Row(NamedTuple):
+    """A series: its numbers, its attributes as they were given, and who recorded it."""
+
+    numbers: list[Any]
+    attributes: dict[str, Any]
+    bounds: tuple[float, ...]
+    adds_up: bool
+    scope: Scope
+
+
+class Family:
+    """The series of one name by their labels, as they are written."""
+
+    def __init__(self, first: Made) -> None:
+        self.first = first
+        self.name = first.shown_as
+        self.kind = first.kind
+        self.description = first.description
+        self.rows: dict[str, Row] = {}
+
+    def add(self, made: Made, cells: Iterable[Cell]) -> None:
+        """Adds the series of an instrument."""
+        if made.kind != self.kind:
+            _left_out(self.name, f"{made.scope.name} has a {made.kind} of that name, and there is a {self.kind}")
+            return
+        self.description = self.description or made.description
+        for *numbers, series in cells:
+            row = Row(numbers, series.attributes, made.bounds, made.adds_up, made.scope)
+            self._put(series.text, row)
+
+    def _put(self, labels: str, row: Row) -> None:
+        there = self.rows.setdefault(labels, row)
+        if there is row:
+            return
+        if there.adds_up and row.adds_up and there.bounds == row.bounds:
+            summed = [one + other for one, other in zip(there.numbers, row.numbers, strict=True)]
+            self.rows[labels] = there._replace(numbers=summed)
+            return
+        warn((self.name, "scope"), f"{self.name} is recorded by several libraries: {SCOPE} tells them apart")
+        attributes = {**row.attributes, SCOPE: row.scope.name}
+        self.rows[_with(labels, SCOPE, row.scope.name)] = row._replace(attributes=attributes)
+
+    def join(self, metric: Instrument[Any], cells: Cells) -> Cells:
+        """The series of a declared metric of this name, with what these add to them. The others are left out and said.
+
+        A declared metric has the labels that are declared, and no others.
+        """
+        bounds = tuple(getattr(metric, "buckets", ()))
+        joined = dict(cells)
+        keys = {labels_text(sorted(zip(metric.label_names, key, strict=True))): key for key in cells}
+        for labels, row in self.rows.items():
+            key = keys.get(labels)
+            if key is None or metric.kind != self.kind or not row.adds_up or row.bounds != bounds:
+                _left_out(
+                    self.name, f"{row.scope.name} recorded{labels}, which the declared {metric.kind} does not have"
+                )
+            else:
+                *numbers, text = joined[key]
+                joined[key] = [*(one + other for one, other in zip(numbers, row.numbers, strict=True)), text]
+        return joined
+
+    @property
+    def names(self) -> set[str]:
+        """The name, and those of its series."""
+        return {self.name, *derived(self.name, self.kind)}
+
+    def write(self) -> str:
+        """The lines of the family, as Prometheus reads them."""
+        write = self._distribution if self.kind == "histogram" else self._number
+        lines = "".join([write(labels, row) for labels, row in self.rows.items()])
+        return head(self.name, self.description, self.kind) + lines.replace(".0\n", "\n")
+
+    def _number(self, labels: str, row: Row) -> str:
+        return f"{self.name}{labels} {row.numbers[0]!r}\n"
+
+    def _distribution(self, labels: str, row: Row) -> str:
+        *counts, total = row.numbers
+        cumulative = list(accumulate(counts))
+        bounds = [*map(number_text, row.bounds), "+Inf"]
+        buckets = [
+            f"{self.name}_bucket{_with(labels, 'le', bound)} {count}\n"
+            for bound, count in zip(bounds, cumulative, strict=True)
+        ]
+        return "".join(buckets) + f"{self.name}_sum{labels} {total!r}\n{self.name}_count{labels} {cumulative[-1]}\n"
+
+
+def families(made: Iterable[tuple[Made, list[Cell]]], taken: set[str]) -> dict[str, Family]:
+    """The families of what was made through the API, by name. `taken` are names that declared histograms use."""
+    found: dict[str, Family] = {}
+    for one, cells in made:
+        if not cells:
+            continue
+        names = {one.shown_as, *derived(one.shown_as, one.kind)}
+        if one.shown_as in taken or not taken.isdisjoint(names - {one.shown_as}):
+            _left_out(one.shown_as, f"{one.scope.name} has a metric of that name, and a declared one uses it")
+            continue
+        found.setdefault(one.shown_as, Family(one)).add(one, cells)
+    return found
+
+
+def derived(name: str, kind: str) -> set[str]:
+    """The names of the series of a histogram, which nothing else may have."""
+    return {f"{name}{part}" for part in ("_bucket", "_count", "_sum")} if kind == "histogram" else set()
+
+
+def _left_out(name: str, why: str) -> None:
+    dropped(name, Dropped(Reason.NOT_RENDERED, why))
+
+
+def _with(labels: str, name: str, value: str) -> str:
+    """Labels with one more."""
+    more = labels_text([(name, value)])
+    return f"{labels[:-1]},{more[1:]}" if labels else more

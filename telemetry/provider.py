@@ -1,0 +1,182 @@
+"""The MeterProvider of this process: what anybody makes through the OpenTelemetry API is kept beside what is declared.
+
+It has no views, no delta temporality and no exponential histograms. OTEL_PYTHON_METER_PROVIDER=sdk_meter_provider has
+the SDK's provider used in its place.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from opentelemetry.metrics import (
+    CallbackT,
+    Counter,
+    Histogram,
+    Meter,
+    MeterProvider,
+    NoOpMeter,
+    ObservableCounter,
+    ObservableGauge,
+    ObservableUpDownCounter,
+    UpDownCounter,
+)
+from opentelemetry.metrics import _Gauge as Gauge
+
+from telemetry.drops import warn
+from telemetry.made import (
+    Made,
+    MadeCounter,
+    MadeGauge,
+    MadeHistogram,
+    MadeObservableCounter,
+    MadeObservableGauge,
+    MadeObservableUpDownCounter,
+    MadeUpDownCounter,
+    Observed,
+    Scope,
+)
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics.export import MetricReader
+
+M = TypeVar("M", bound=Made)
+_NAME = re.compile(r"[a-zA-Z][-_./a-zA-Z0-9]{0,254}")
+
+
+class Provider(MeterProvider):
+    """Makes meters. Instruments of one scope with the same name, kind and unit are one instrument."""
+
+    def __init__(self) -> None:
+        self.instruments: dict[tuple[Scope, type[Made], str, str], Made] = {}
+        self._readers: list[MetricReader] = []
+
+    def get_meter(
+        self,
+        name: str,
+        version: str | None = None,
+        schema_url: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> Meter:
+        """A meter of a library. Never raises."""
+        if not isinstance(name, str) or not name:
+            warn(("", "meter"), f"get_meter was called with {name!r} as the name of a library: write its name")
+            name = name if isinstance(name, str) else ""
+        return _Meter(self, Scope(name, version or "", schema_url or "", _hashable(attributes)))
+
+    def add(self, key: tuple[Scope, type[M], str, str], make: Callable[[], M]) -> M:
+        """The instrument with this identity. It is made if there is none."""
+        known = self.instruments.get(key)
+        if known is None:
+            known = self.instruments.setdefault(key, make())
+        return known  # type: ignore[return-value]
+
+    def add_metric_reader(self, metric_reader: MetricReader) -> None:
+        """Has a reader of the SDK read what is shown: declared metrics, and those made through the API."""
+        from opentelemetry.sdk.resources import Resource
+
+        from telemetry.otlp import read
+
+        began, resource = time.time_ns(), Resource.create({})
+        metric_reader._set_collect_callback(lambda *_, **__: read(resource, self, began))
+        self._readers.append(metric_reader)
+
+    def begin_again(self) -> None:
+        """Forgets what was recorded, in a child after a fork."""
+        for made in list(self.instruments.values()):
+            made.begin_again()
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Has each reader read and send now. Returns whether all did."""
+        flushed = [reader.force_flush(timeout_millis) for reader in self._readers]
+        return all(flushed)
+
+    def shutdown(self, timeout_millis: float = 30_000) -> None:
+        """Has each reader stop. What is recorded later is still shown."""
+        readers, self._readers = self._readers, []
+        for reader in readers:
+            reader.shutdown(timeout_millis)
+
+
+def _hashable(attributes: Mapping[str, Any] | None) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted((str(name), str(value)) for name, value in (attributes or {}).items()))
+
+
+class _Meter(Meter):
+    """Makes the seven kinds of instrument. Never raises: what has a name that is none is said, and not shown."""
+
+    def __init__(self, provider: Provider, scope: Scope) -> None:
+        super().__init__(scope.name, scope.version, scope.schema_url)
+        self._provider = provider
+        self._scope = scope
+
+    def _make(self, kind: type[M], name: str, unit: Any, description: Any, *more: Any) -> M | None:
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            warn(
+                (self._scope.name, "name"), f"{name!r} of {self._scope.name} is no name of an instrument: not recorded"
+            )
+            return None
+        unit = unit if isinstance(unit, str) and unit.isascii() and len(unit) <= 63 else ""
+        description = description if isinstance(description, str) else ""
+        key = (self._scope, kind, name.lower(), unit)
+        made = self._provider.add(key, lambda: kind(name, unit, description, self._scope, *more))  # type: ignore[call-arg]
+        if description != made.description:
+            warn(
+                (name, "description"),
+                f"{name} of {self._scope.name} was made with two descriptions: {made.description!r} stays",
+            )
+        return made
+
+    def create_counter(self, name: str, unit: str = "", description: str = "") -> Counter:
+        return self._make(MadeCounter, name, unit, description) or _nothing.create_counter("x")
+
+    def create_up_down_counter(self, name: str, unit: str = "", description: str = "") -> UpDownCounter:
+        return self._make(MadeUpDownCounter, name, unit, description) or _nothing.create_up_down_counter("x")
+
+    def create_gauge(self, name: str, unit: str = "", description: str = "") -> Gauge:
+        return self._make(MadeGauge, name, unit, description) or _nothing.create_gauge("x")
+
+    def create_histogram(
+        self,
+        name: str,
+        unit: str = "",
+        description: str = "",
+        *,
+        explicit_bucket_boundaries_advisory: Sequence[float] | None = None,
+    ) -> Histogram:
+        advised = explicit_bucket_boundaries_advisory
+        return self._make(MadeHistogram, name, unit, description, advised) or _nothing.create_histogram("x")
+
+    def create_observable_counter(
+        self, name: str, callbacks: Sequence[CallbackT] | None = None, unit: str = "", description: str = ""
+    ) -> ObservableCounter:
+        return self._observed(MadeObservableCounter, name, callbacks, unit, description) or (
+            _nothing.create_observable_counter("x")
+        )
+
+    def create_observable_up_down_counter(
+        self, name: str, callbacks: Sequence[CallbackT] | None = None, unit: str = "", description: str = ""
+    ) -> ObservableUpDownCounter:
+        return self._observed(MadeObservableUpDownCounter, name, callbacks, unit, description) or (
+            _nothing.create_observable_up_down_counter("x")
+        )
+
+    def create_observable_gauge(
+        self, name: str, callbacks: Sequence[CallbackT] | None = None, unit: str = "", description: str = ""
+    ) -> ObservableGauge:
+        return self._observed(MadeObservableGauge, name, callbacks, unit, description) or (
+            _nothing.create_observable_gauge("x")
+        )
+
+    def _observed(self, kind: type[M], name: str, callbacks: Any, unit: str, description: str) -> M | None:
+        made = self._make(kind, name, unit, description, ())
+        if isinstance(made, Observed):
+            made.watch(callbacks or ())
+        return made
+
+
+_nothing = NoOpMeter("telemetry")
+the_provider = Provider()
+"""That of this process."""

@@ -1,0 +1,314 @@
+"""Instruments that are made through the OpenTelemetry API: what they say is what the SDK says of the same records."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry import metrics
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader, MetricsData, NumberDataPoint
+from opentelemetry.sdk.resources import Resource
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from telemetry import Counter, Gauge, UpDownCounter
+from telemetry.collection import collect
+from telemetry.exposition import render
+from telemetry.made import SERIES_AT_MOST
+from telemetry.otlp import together
+from telemetry.provider import Provider
+from tests.telemetry.conftest import Drops
+from tests.telemetry.labels import BySide
+
+Shown = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def shown(text: bytes) -> Shown:
+    """The samples of an answer of /metrics. Raises if one is there twice. An empty label is none."""
+    found: Shown = {}
+    for family in text_string_to_metric_families(text.decode()):
+        for sample in family.samples:
+            labels = {name: value for name, value in sample.labels.items() if value}
+            if "le" in labels:
+                labels["le"] = str(float(labels["le"]))
+            key = sample.name, frozenset(labels.items())
+            assert key not in found, f"{key} is there twice"
+            found[key] = sample.value
+    return found
+
+
+def made_by(provider: Provider) -> Shown:
+    """What /metrics shows of what was made, without what is declared."""
+    families = collect([], list(provider.instruments.values())).families
+    return shown("".join(family.write() for family in families).encode())
+
+
+def values_of(data: MetricsData | None) -> dict[Any, float]:
+    """The values of all points, by name, unit, kind and attributes with their types."""
+    found: dict[Any, float] = {}
+    for resource in data.resource_metrics if data is not None else ():
+        for scope in resource.scope_metrics:
+            for metric in scope.metrics:
+                for point in metric.data.data_points:
+                    typed = [
+                        (name, type(value).__name__, str(value)) for name, value in (point.attributes or {}).items()
+                    ]
+                    kind = type(metric.data).__name__, getattr(metric.data, "is_monotonic", None)
+                    key = scope.scope.name, metric.name, metric.unit, kind, tuple(sorted(typed))
+                    if isinstance(point, HistogramDataPoint):
+                        found[*key, "sum"] = point.sum
+                        found[*key, "count"] = point.count
+                        for bound, count in zip((*point.explicit_bounds, "+Inf"), point.bucket_counts, strict=True):
+                            found[*key, bound] = count
+                    elif isinstance(point, NumberDataPoint):
+                        found[key] = point.value
+    return found
+
+
+class Both:
+    """The same instruments of our provider and of the SDK's."""
+
+    def __init__(self) -> None:
+        self.provider = Provider()
+        self.registry = CollectorRegistry()
+        self.reader = InMemoryMetricReader()
+        exporter = PrometheusMetricReader(True, registry=self.registry, scope_info_enabled=False)
+        sdk = MeterProvider([self.reader, exporter], Resource({}), shutdown_on_exit=False)
+        self.sides = [self._instruments(self.provider), self._instruments(sdk)]
+
+    def _instruments(self, provider: metrics.MeterProvider) -> dict[str, Callable[..., None]]:
+        meter = provider.get_meter("a library", "1.0")
+        bounds = [0, 0.5, 2]
+        return {
+            "counter": meter.create_counter("http.requests", "{request}", "Requests.").add,
+            "up": meter.create_up_down_counter("queue-length", "", "Waiting.").add,
+            "gauge": meter.create_gauge("level", "By", "How full.").set,
+            "histogram": meter.create_histogram("took", "s", "How long.").record,
+            "advised": meter.create_histogram("waited", "ms", explicit_bucket_boundaries_advisory=bounds).record,
+        }
+
+    def record(self, kind: str, amount: Any, attributes: Any) -> None:
+        for side in self.sides:
+            side[kind](amount, attributes)
+
+    def check(self) -> None:
+        ours = together(Resource({}), collect([], list(self.provider.instruments.values())), 1)
+        declared = {key: value for key, value in values_of(ours).items() if key[0] != "telemetry"}
+        assert declared == pytest.approx(values_of(self.reader.get_metrics_data()))
+        assert made_by(self.provider) == pytest.approx(shown(generate_latest(self.registry)))
+
+
+attributes = st.one_of(
+    st.none(),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "text": st.sampled_from(["", "a", "b", 'q"\\\n', "é"]),
+            "http.status_code": st.sampled_from([0, 1, 200]),
+            "yes": st.booleans(),
+            "list": st.sampled_from([["a"], ["a", "b"]]),
+            "1st": st.just("x"),
+        },
+    ),
+)
+amounts = st.one_of(
+    st.integers(min_value=-(2**40), max_value=2**40), st.floats(min_value=-1e9, max_value=1e9, allow_nan=False)
+)
+kinds = st.sampled_from(["counter", "up", "gauge", "histogram", "advised"])
+
+
+@given(st.lists(st.one_of(st.tuples(kinds, amounts, attributes), st.none()), max_size=40))
+def test_any_program_is_shown_and_sent_as_the_sdk_does_it(program: list[tuple[str, Any, Any] | None]) -> None:
+    both = Both()
+    for step in program:
+        if step is None:
+            both.check()
+        else:
+            both.record(*step)
+    both.check()
+
+
+def test_values_that_python_takes_for_the_same_are_series_of_their_own(dropped: Drops) -> None:
+    provider = Provider()
+    counter = provider.get_meter("x").create_counter("calls")
+    for _ in range(2):
+        for value in (1, True, 1.0, "1", "true"):
+            counter.add(1, {"code": value})
+            counter.add(1, {"code": value, "more": [1, True]})
+
+    values = values_of(together(Resource({}), collect([], list(provider.instruments.values())), 1))
+    typed = [key[4][0][1:] for key in values if key[1] == "calls" and len(key[4]) == 1]
+    assert sorted(typed) == [("bool", "True"), ("float", "1.0"), ("int", "1")], "a text like them is the same series"
+    alone = {labels: value for (_, labels), value in made_by(provider).items() if len(labels) == 1}
+    assert alone == {frozenset({("code", code)}): value for code, value in (("1", 4), ("true", 4), ("1.0", 2))}
+    assert dropped("calls_total") == {}
+
+
+WRONG: list[tuple[Any, Any, str]] = [
+    (-1, {}, "negative"),
+    (math.nan, {}, "not_a_number"),
+    (math.inf, {}, "not_a_number"),
+    ("1", {}, "not_a_number"),
+    (1, {"a": None}, "not_text"),
+    (1, {"a": "\ud800"}, "not_text"),
+    (1, {5: "a"}, "not_text"),
+    (1, 5, "unreadable"),
+    (1, [("a", "b")], "unreadable"),
+]
+
+
+@pytest.mark.parametrize(("amount", "attributes", "reason"), WRONG)
+def test_what_cannot_be_recorded_is_dropped_and_counted(
+    amount: Any, attributes: Any, reason: str, dropped: Drops
+) -> None:
+    meter = Provider().get_meter("x")
+
+    meter.create_counter("calls").add(amount, attributes)
+    meter.create_histogram("took", "s").record(amount, attributes)
+
+    assert dropped("calls_total") == {reason: 1}
+    assert dropped("took_seconds") == {reason: 1}
+
+
+def test_hostile_values_take_no_more_room_than_the_limit() -> None:
+    provider = Provider()
+    counter = provider.get_meter("x").create_counter("calls")
+    for number in range(20_000):
+        counter.add(1, {"who": f"X{number}"})
+        counter.add(1, {"who": number})
+
+    [made] = provider.instruments.values()
+    assert len(made.cells) == SERIES_AT_MOST + 1
+    assert len(made.cache) <= SERIES_AT_MOST
+    assert made_by(provider)["calls_total", frozenset({("otel_metric_overflow", "true")})] == 40_000 - SERIES_AT_MOST
+
+
+def test_one_instrument_in_two_scopes_is_one_series() -> None:
+    provider = Provider()
+    for scope, amount in (("one", 1), ("other", 2)):
+        meter = provider.get_meter(scope)
+        meter.create_counter("jobs").add(amount, {"a": "b"})
+        meter.create_up_down_counter("open").add(amount)
+        meter.create_histogram("took", "s", explicit_bucket_boundaries_advisory=[1]).record(amount)
+
+    labels = frozenset({("a", "b")})
+    assert made_by(provider) == {
+        ("jobs_total", labels): 3,
+        ("open", frozenset()): 3,
+        ("took_seconds_bucket", frozenset({("le", "1.0")})): 1,
+        ("took_seconds_bucket", frozenset({("le", "inf")})): 2,
+        ("took_seconds_sum", frozenset()): 3,
+        ("took_seconds_count", frozenset()): 2,
+    }
+
+
+def test_what_cannot_be_added_up_is_told_apart_and_said(caplog: pytest.LogCaptureFixture, dropped: Drops) -> None:
+    provider = Provider()
+    for scope, amount in (("one", 1), ("other", 2)):
+        provider.get_meter(scope).create_gauge("level").set(amount)
+    provider.get_meter("third").create_up_down_counter("level").add(3)
+    provider.get_meter("fourth").create_histogram("level").record(4)
+
+    assert made_by(provider) == {
+        ("level", frozenset()): 1,
+        ("level", frozenset({("otel_scope_name", "other")})): 2,
+        ("level", frozenset({("otel_scope_name", "third")})): 3,
+    }
+    assert "level is recorded by several libraries: otel_scope_name tells them apart" in caplog.text
+    assert dropped("level") == {"not_rendered": 1}
+
+
+def test_making_an_instrument_again_gives_the_same_one_and_another_description_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    meter = Provider().get_meter("x")
+    first = meter.create_counter("jobs", "1", "Jobs.")
+
+    assert meter.create_counter("jobs", "1", "Jobs.") is first
+    assert caplog.text == ""
+    assert meter.create_counter("JOBS", "1", "Other.") is first
+    assert meter.create_counter("jobs", "s", "Jobs.") is not first
+    assert "JOBS of x was made with two descriptions: 'Jobs.' stays" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["", "1a", "a b", "é", "x" * 256, None, 5])
+def test_a_name_that_is_none_is_said_and_records_nothing(name: Any, caplog: pytest.LogCaptureFixture) -> None:
+    provider = Provider()
+    meter = provider.get_meter("x")
+
+    meter.create_counter(name).add(1)
+    meter.create_histogram(name).record(1)
+    meter.create_observable_gauge(name, [lambda _: [Observation(1)]])
+
+    assert provider.instruments == {}
+    assert f"{name!r} of x is no name of an instrument" in caplog.text
+
+
+def generator() -> Iterator[list[Observation]]:
+    for value in (1, 2, 3, 4):
+        yield [Observation(value, {"from": "generator"})]
+
+
+def test_callbacks_are_asked_at_each_scrape_and_what_they_do_not_say_is_gone(dropped: Drops) -> None:
+    provider = Provider()
+    answers = [[Observation(1, {"a": "x"}), Observation(2, {"a": "y"})], [Observation(5, {"a": "y"})]]
+
+    def callback(options: CallbackOptions) -> list[Observation]:
+        assert isinstance(options, CallbackOptions)
+        return answers.pop(0)
+
+    meter = provider.get_meter("x")
+    meter.create_observable_counter("seen", [callback])
+    meter.create_observable_gauge("level", [generator()])  # type: ignore[list-item]
+
+    def x(name: str, labels: dict[str, str]) -> tuple[str, frozenset[tuple[str, str]]]:
+        return name, frozenset(labels.items())
+
+    assert made_by(provider) == {
+        x("seen_total", {"a": "x"}): 1,
+        x("seen_total", {"a": "y"}): 2,
+        x("level", {"from": "generator"}): 2,
+    }
+    assert made_by(provider) == {x("seen_total", {"a": "y"}): 5, x("level", {"from": "generator"}): 3}
+    assert made_by(provider) == {x("level", {"from": "generator"}): 4}
+    assert dropped("seen_total") == {"callback_failed": 1}
+
+
+def test_what_is_recorded_in_a_declared_series_is_added_to_it(dropped: Drops) -> None:
+    provider = Provider()
+    meter = provider.get_meter("x")
+    Counter("letters_total", "Letters.", BySide).add(1, {"side": "buy"})  # type: ignore[typeddict-item]
+    Gauge("level", "Level.").set(7)
+    UpDownCounter("open_letters", "Open.").add(1)
+    meter.create_counter("letters").add(2, {"side": "buy"})
+    meter.create_counter("letters").add(2, {"side": "up"})
+    meter.create_gauge("level").set(2)
+    meter.create_up_down_counter("open_letters").add(2)
+
+    found = shown(render(provider=provider))
+
+    assert found["letters_total", frozenset({("side", "buy")})] == 3
+    assert ("letters_total", frozenset({("side", "up")})) not in found
+    assert found["level", frozenset()] == 7
+    assert dropped("letters_total") == {"not_rendered": 1}
+    assert dropped("level") == {"not_rendered": 1}
+
+
+def test_a_reader_of_the_sdk_reads_what_is_made() -> None:
+    provider = Provider()
+    reader = InMemoryMetricReader()
+    provider.add_metric_reader(reader)
+    provider.get_meter("x").create_counter("jobs").add(2, {"code": 200})
+
+    values = values_of(reader.get_metrics_data())
+
+    assert values["x", "jobs", "", ("Sum", True), (("code", "int", "200"),)] == 2
+    assert provider.force_flush()
+    provider.shutdown()
