@@ -14,7 +14,7 @@
 #   make trip          trips the circuit breaker when the gateway hangs: make trip REASON='it hangs' BY=me
 #   make silence       silences alerts for a drill or a deployment: make silence MATCH=job=orchestrator FOR=10m REASON='we deploy' BY=me
 #                      without MATCH it lists what is silenced
-#   make bench         what a request costs beside other libraries, what an order, a tick and a reader cost, also with a million
+#   make bench         what a record, a scrape and a request cost beside other libraries, what an order, a tick and a reader cost, also with a million
 #                      filled orders, what measuring adds to a call of PostgreSQL or Redis, how long the queries of each
 #                      dashboard take, and how long it takes in a browser: some 17 minutes
 #   make clean-data    removes what was stored: orders, metrics, pages, logs
@@ -86,6 +86,7 @@ silence:
 	@$(VENV)/python -m infra.local silence $(ARGS) --for '$(or $(FOR),1h)' --reason '$(REASON)' --by '$(BY)' $(MATCH)
 
 bench: setup
+	@$(VENV)/python -m tests.benchmarks.records
 	@$(VENV)/python -m tests.benchmarks.requests
 	@$(VENV)/python -m tests.benchmarks.desk
 	@$(VENV)/python -m tests.benchmarks.clients
