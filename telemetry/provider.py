@@ -180,3 +180,8 @@ class _Meter(Meter):
 _nothing = NoOpMeter("telemetry")
 the_provider = Provider()
 """That of this process."""
+
+
+def own() -> Provider:
+    """What `OTEL_PYTHON_METER_PROVIDER=telemetry` means. It may be asked for several times."""
+    return the_provider

@@ -6,9 +6,13 @@ import gc
 import json
 import os
 import socket
+import sys
+import tomllib
 import weakref
+from pathlib import Path
 from typing import Any
 
+import pytest
 from fastapi import FastAPI
 from opentelemetry import metrics, trace
 from opentelemetry.exporter.otlp.proto.http import trace_exporter as otlp
@@ -21,12 +25,14 @@ from starlette.routing import Route as StarletteRoute
 
 import telemetry
 from apps.catalogue import orders_total
+from tests.documents import ROOT
 from tests.telemetry.apart import apart
 from tests.telemetry.service import ORDER, get, small_app, spans_for_nobody, values
 from tests.telemetry.test_exposition import parsed
 
 
-def a_service_and_a_stranger() -> dict[str, Any]:
+def a_service_and_a_stranger(installed: str) -> dict[str, Any]:
+    sys.path.insert(0, installed)
     app, other = small_app(), FastAPI()
     for _ in range(2):
         telemetry.init("execution_gateway", app)
@@ -44,8 +50,38 @@ def a_service_and_a_stranger() -> dict[str, Any]:
     }
 
 
-def test_init_serves_our_metrics_and_those_of_libraries_and_counts_each_request_once() -> None:
-    done = apart(a_service_and_a_stranger, OTEL_SERVICE_NAME="from-the-environment")
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that says which entry points the package has, as its installation does."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+    folder = tmp_path_factory.mktemp("installed")
+    metadata = folder / "ours-0.1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: ours\nVersion: 0.1\n")
+    text = [
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items())
+        for group, points in groups.items()
+    ]
+    (metadata / "entry_points.txt").write_text("\n".join(text))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("provider", "said"),
+    [
+        ("", "metrics: ours and those of the OpenTelemetry API"),
+        ("telemetry", "metrics: ours and those of the OpenTelemetry API"),
+        (
+            "sdk_meter_provider",
+            "metrics: ours, and what the MeterProvider that was there before records from now on",
+        ),
+    ],
+)
+def test_init_serves_our_metrics_and_those_of_libraries_and_counts_each_request_once(
+    provider: str, said: str, installed: Path
+) -> None:
+    chosen = {"OTEL_PYTHON_METER_PROVIDER": provider} if provider else {}
+    done = apart(a_service_and_a_stranger, str(installed), OTEL_SERVICE_NAME="from-the-environment", **chosen)
     series = parsed(done.answer["text"].encode())
 
     assert done.answer["type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -68,7 +104,7 @@ def test_init_serves_our_metrics_and_those_of_libraries_and_counts_each_request_
     assert sum(values(series, "http_server_active_requests")) == 0
     assert not any("scope" in label for _, labels in series for label, _ in labels)
     assert "WARNING telemetry.sdk init('orchestrator') after init('execution_gateway')" in done.log
-    assert "INFO telemetry.sdk telemetry of execution_gateway: metrics: ours and" in done.log
+    assert f"INFO telemetry.sdk telemetry of execution_gateway: {said}" in done.log
 
 
 def a_service_that_is_told_to_be_silent() -> dict[str, Any]:
