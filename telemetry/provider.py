@@ -26,18 +26,14 @@ from opentelemetry.metrics import (
 from opentelemetry.metrics import _Gauge as Gauge
 
 from telemetry.drops import warn
-from telemetry.made import (
-    Made,
-    MadeCounter,
-    MadeGauge,
-    MadeHistogram,
+from telemetry.made import Made, Scope
+from telemetry.observable import (
     MadeObservableCounter,
     MadeObservableGauge,
     MadeObservableUpDownCounter,
-    MadeUpDownCounter,
     Observed,
-    Scope,
 )
+from telemetry.synchronous import MadeCounter, MadeGauge, MadeHistogram, MadeUpDownCounter
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricReader

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from enum import Enum, IntEnum
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from telemetry.made import SERIES_AT_MOST
 from telemetry.otlp import together
 from telemetry.provider import Provider
 from tests.telemetry.conftest import Drops
-from tests.telemetry.labels import BySide
+from tests.telemetry.labels import BySide, Side
 
 Shown = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -148,6 +149,39 @@ def test_values_that_python_takes_for_the_same_are_series_of_their_own(dropped: 
     assert sorted(typed) == [("bool", "True"), ("float", "1.0"), ("int", "1")], "a text like them is the same series"
     alone = {labels: value for (_, labels), value in made_by(provider).items() if len(labels) == 1}
     assert alone == {frozenset({("code", code)}): value for code, value in (("1", 4), ("true", 4), ("1.0", 2))}
+    assert dropped("calls_total") == {}
+
+
+class Code(IntEnum):
+    """Some statuses."""
+
+    OK = 200
+
+
+class Word(Enum):
+    """Some words."""
+
+    YES = "yes"
+
+
+def test_a_member_of_an_enumeration_is_its_value(dropped: Drops) -> None:
+    provider = Provider()
+    counter = provider.get_meter("x").create_counter("calls")
+    for side, code in ((Side.BUY, Code.OK), ("buy", 200), (Side.BUY, 200)):
+        counter.add(1, {"side": side, "code": code, "more": [side], "word": Word.YES})  # type: ignore[dict-item]
+
+    [(key, value)] = [
+        each
+        for each in values_of(together(Resource({}), collect([], list(provider.instruments.values())), 1)).items()
+        if each[0][1] == "calls"
+    ]
+    assert value == 3
+    assert key[4] == (
+        ("code", "int", "200"),
+        ("more", "tuple", "('buy',)"),
+        ("side", "str", "buy"),
+        ("word", "str", "yes"),
+    )
     assert dropped("calls_total") == {}
 
 

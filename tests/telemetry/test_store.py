@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from telemetry import Counter, Gauge, Histogram, Open, amounts, attributes, drops, recording, store
+from telemetry import Counter, Gauge, Histogram, Open, amounts, attributes, drops, recording, store, synchronous
 from telemetry.attributes import OTHER, Label
 from telemetry.registry import declared
 from telemetry.store import Cell, Key, Store
@@ -61,6 +61,8 @@ CHANGES = {
     "recorder": changes(nested(recording.recorder)),
     "bound_adder": changes(nested(recording.bound_adder)),
     "bound_recorder": changes(nested(recording.bound_recorder)),
+    "made adder": changes(nested(synchronous._Sum._quick_add)),
+    "made recorder": changes(nested(synchronous.MadeHistogram._quick_record)),
     "added": body(amounts.added),
     "counted": body(amounts.counted),
     "raised": body(amounts.raised),

@@ -1,0 +1,97 @@
+"""Instruments of the OpenTelemetry API whose callbacks are asked at each scrape."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from opentelemetry.metrics import (
+    CallbackOptions,
+    ObservableCounter,
+    ObservableGauge,
+    ObservableUpDownCounter,
+    Observation,
+)
+
+from telemetry.callbacks import Call, Caller
+from telemetry.drops import Dropped, Reason, dropped, said
+from telemetry.made import Attributes, Cells, Made, Scope, put
+from telemetry.store import Cell
+
+Callback = Callable[[CallbackOptions], Iterable[Observation]]
+
+
+class Observed(Made):
+    """An instrument whose callbacks are asked at each scrape. What they do not say then has no series."""
+
+    lowest = -math.inf
+
+    def __init__(
+        self, name: str, unit: str, description: str, scope: Scope, callbacks: Sequence[Callback] | None
+    ) -> None:
+        self._begin(scope, name, unit, description)
+        self._callers: list[Caller[list[Observation]]] = []
+        self._begun: list[Call[list[Observation]]] = []
+        self.watch(callbacks or ())
+
+    def watch(self, callbacks: Iterable[Callback]) -> None:
+        """Asks these callbacks, too."""
+        self._callers += [Caller(_asking(callback)) for callback in callbacks]
+
+    def prepare(self) -> None:
+        """Begins to ask the callbacks. So those of all instruments run side by side."""
+        self._begun = [caller.start() for caller in self._callers]
+
+    def snapshot(self) -> list[Cell]:
+        """What the callbacks say now."""
+        cells: Cells = {}
+        calls, self._begun = self._begun, []
+        for caller, call in itertools.zip_longest(self._callers, calls):
+            try:
+                for observation in caller.ask(call):
+                    self._record(put, observation.value, observation.attributes, cells)
+            except Dropped as problem:
+                dropped(self.shown_as, problem)
+            except Exception as error:  # it is no observation
+                dropped(self.shown_as, Dropped(Reason.CALLBACK_FAILED, said(error)))
+        return list(cells.values())
+
+    def begin_again(self) -> None:
+        """In a child after a fork: a thread of the parent does not go on."""
+        self._callers = [Caller(caller.work) for caller in self._callers]
+        self._begun = []
+
+    def _remember(self, attributes: Attributes, cell: Cell) -> None:
+        """The cells are new at each scrape."""
+
+
+def _asking(callback: Any) -> Callable[[], list[Observation]]:
+    """Asks a function, or a generator that is sent the options, as the API allows."""
+    ask = callback
+    if inspect.isgenerator(callback):
+        next(callback)
+        ask = callback.send
+    return lambda: list(ask(CallbackOptions()))
+
+
+class MadeObservableCounter(Observed, ObservableCounter):
+    """A sum that callbacks tell."""
+
+    kind = "counter"
+    lowest = 0
+
+
+class MadeObservableUpDownCounter(Observed, ObservableUpDownCounter):
+    """A sum that goes up and down, which callbacks tell."""
+
+    kind = "gauge"
+
+
+class MadeObservableGauge(Observed, ObservableGauge):
+    """A value that callbacks tell."""
+
+    kind = "gauge"
+    adds_up = False

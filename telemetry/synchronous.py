@@ -1,0 +1,131 @@
+"""Instruments of the OpenTelemetry API that are recorded when something happens: counters, gauges, histograms."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.metrics import Counter, Histogram, UpDownCounter
+from opentelemetry.metrics import _Gauge as Gauge
+
+from telemetry.amounts import added, counted
+from telemetry.declaration import read_buckets
+from telemetry.drops import warn
+from telemetry.made import Attributes, Made, Scope, Series, put
+from telemetry.recording import USUAL
+from telemetry.store import Cell
+
+BUCKETS = (0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000)
+"""The bounds that the specification gives a histogram without advice."""
+
+
+def add_to(cell: Cell, amount: int | float) -> bool:
+    """Adds to the number of a series, unless that would be infinite."""
+    return added(cell, 0, amount)
+
+
+class _Sum(Made):
+    def __init__(self, name: str, unit: str, description: str, scope: Scope) -> None:
+        self._begin(scope, name, unit, description)
+        vars(self)["add"] = self._quick_add()
+
+    def _quick_add(self) -> Callable[..., None]:
+        cache, lowest, slow = self.cache, self.lowest, self._record
+
+        def add(amount: Any, attributes: Any = None, context: object = None) -> None:
+            try:
+                if (amount.__class__ is int or amount.__class__ is float) and lowest <= amount <= USUAL:
+                    given = tuple(attributes.items()) if attributes else ()
+                    cell = cache[given]
+                    if cell.__class__ is dict:
+                        cell = cell[tuple([value.__class__ for _, value in given])]
+                    cell[0] += amount
+                    return
+            except Exception:  # noqa: S110 - the slow way says what is wrong
+                pass
+            slow(add_to, amount, attributes)
+
+        return add
+
+    def add(self, amount: int | float, attributes: Attributes = None, context: Context | None = None) -> None:
+        self._record(add_to, amount, attributes)
+
+
+class MadeCounter(_Sum, Counter):
+    """A counter."""
+
+    kind = "counter"
+
+
+class MadeUpDownCounter(_Sum, UpDownCounter):
+    """A sum that goes up and down."""
+
+    kind = "gauge"
+    lowest = -math.inf
+
+
+class MadeGauge(Made, Gauge):
+    """A value that is set."""
+
+    kind = "gauge"
+    adds_up = False
+    lowest = -math.inf
+
+    def __init__(self, name: str, unit: str, description: str, scope: Scope) -> None:
+        self._begin(scope, name, unit, description)
+
+    def set(self, amount: int | float, attributes: Attributes = None, context: Context | None = None) -> None:
+        self._record(put, amount, attributes)
+
+
+class MadeHistogram(Made, Histogram):
+    """A distribution of amounts over buckets."""
+
+    kind = "histogram"
+
+    def __init__(self, name: str, unit: str, description: str, scope: Scope, advised: Sequence[float] | None) -> None:
+        self.bounds = _bounds(name, advised)
+        self._begin(scope, name, unit, description)
+        vars(self)["record"] = self._quick_record()
+
+    def _new(self, series: Series) -> Cell:
+        return [*[0] * (len(self.bounds) + 1), 0, series]
+
+    def _quick_record(self) -> Callable[..., None]:
+        cache, bounds, slow, take = self.cache, self.bounds, self._record, self._take
+
+        def record(amount: Any, attributes: Any = None, context: object = None) -> None:
+            try:
+                if (amount.__class__ is float or amount.__class__ is int) and 0 <= amount <= USUAL:
+                    given = tuple(attributes.items()) if attributes else ()
+                    cell = cache[given]
+                    if cell.__class__ is dict:
+                        cell = cell[tuple([value.__class__ for _, value in given])]
+                    bucket = bisect_left(bounds, amount)
+                    cell[bucket] += 1
+                    cell[-2] += amount
+                    return
+            except Exception:  # noqa: S110 - the slow way says what is wrong
+                pass
+            slow(take, amount, attributes)
+
+        return record
+
+    def _take(self, cell: Cell, amount: int | float) -> bool:
+        return counted(cell, bisect_left(self.bounds, amount), amount)
+
+    def record(self, amount: int | float, attributes: Attributes = None, context: Context | None = None) -> None:
+        self._record(self._take, amount, attributes)
+
+
+def _bounds(name: str, advised: Sequence[float] | None) -> tuple[float, ...]:
+    if advised is None:
+        return BUCKETS
+    try:
+        return read_buckets(name, advised) if advised else ()
+    except ValueError as problem:
+        warn((name, "buckets"), f"the advice is not taken: {problem}")
+        return BUCKETS
