@@ -31,6 +31,8 @@ PYTHON = python3
 ARGS =
 SERVICE ?=
 VENV = .venv/bin
+# What measures how long things take, or opens a browser: one test after the other.
+ALONE = tests/drills tests/infra/viewer tests/test_browser.py tests/test_guide.py
 
 .PHONY: help venv programs setup up logs static check coverage pythons test drill trip silence bench clean-data replay-check format dashboards viewer screenshots lock
 .NOTPARALLEL: # prerequisites run in the order written, even with -j
@@ -73,8 +75,8 @@ pythons: venv
 	@$(VENV)/python -m infra.setup.pythons
 
 test: setup static coverage pythons
-	$(VENV)/pytest -m "server and not drill" -n auto --dist worksteal tests/apps tests/telemetry
-	$(VENV)/pytest -m "server and not drill" --ignore tests/apps --ignore tests/telemetry
+	$(VENV)/pytest -m "server and not drill" -n auto --dist worksteal $(addprefix --ignore ,$(ALONE))
+	$(VENV)/pytest -m "server and not drill" $(ALONE)
 
 drill: setup
 	$(VENV)/pytest tests/drills$(if $(NAME), -k $(NAME))
