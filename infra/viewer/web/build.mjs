@@ -1,8 +1,9 @@
 // Builds infra/viewer/bundle from src: scripts, styles, icons, fonts, and the list of what others wrote. `make viewer` calls it.
 import { build } from 'esbuild';
 import fs from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
-import { neededByAll } from './preload.mjs';
+import { neededFirst } from './preload.mjs';
 import { thirdParty } from './third_party.mjs';
 
 const BUNDLE = '../bundle';
@@ -14,6 +15,21 @@ const withoutEditors = {
     const unused = /\/(languageLoader|CodeEditor|ReactMonacoEditor|OpenLayersProvider)\.mjs$/;
     const nothing = path.resolve('src/stand_ins/nothing.js');
     build.onResolve({ filter: unused }, ({ kind }) => (kind === 'dynamic-import' ? { path: nothing } : undefined));
+  },
+};
+
+/** Packages that hundreds of files import: as modules each of their names is bound once, and not copied for each file. */
+const asModules = {
+  name: 'as-modules',
+  setup(build) {
+    const require = createRequire(import.meta.url);
+    build.onResolve({ filter: /^(react|react\/jsx-runtime|lodash)$/ }, ({ path, kind, namespace }) =>
+      kind === 'import-statement' && namespace !== 'as-module' ? { path, namespace: 'as-module' } : undefined,
+    );
+    build.onLoad({ filter: /.*/, namespace: 'as-module' }, ({ path }) => ({
+      contents: `import whole from '${path}'; export default whole; export const {${Object.keys(require(path))}} = whole;`,
+      resolveDir: import.meta.dirname,
+    }));
   },
 };
 
@@ -37,6 +53,8 @@ const { metafile } = await build({
     'react-custom-scrollbars-2': './src/stand_ins/scrollbars.js',
     // Checks themes that people write, and asks for `eval`.
     zod: './src/stand_ins/zod.js',
+    '@grafana/i18n': './src/stand_ins/i18n.js',
+    semver: './src/stand_ins/semver.js',
     'react-dom/server': './src/stand_ins/react_dom_server.js',
     // The editor of code cells in tables: nothing here edits cells, and it is half of the bundle.
     'monaco-editor': './src/stand_ins/monaco.js',
@@ -44,7 +62,7 @@ const { metafile } = await build({
     // Ten years of time zones in place of two hundred.
     'moment-timezone': './node_modules/moment-timezone/builds/moment-timezone-with-data-10-year-range.js',
   },
-  plugins: [withoutEditors],
+  plugins: [withoutEditors, asModules],
   logLevel: 'warning',
 });
 
@@ -52,7 +70,7 @@ const copy = (from, to) => {
   fs.mkdirSync(path.dirname(`${BUNDLE}/${to}`), { recursive: true });
   fs.copyFileSync(from, `${BUNDLE}/${to}`);
 };
-const early = neededByAll(metafile, BUNDLE).map((name) => `<link rel="modulepreload" href="/assets/${name}" />\n    `);
+const early = neededFirst(metafile, BUNDLE).map((name) => `<link rel="modulepreload" href="/assets/${name}" />\n    `);
 const script = '<script type="module"';
 const html = fs.readFileSync('index.html', 'utf8').replace(script, early.join('') + script);
 fs.writeFileSync(`${BUNDLE}/index.html`, html);

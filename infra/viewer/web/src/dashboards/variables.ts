@@ -1,5 +1,6 @@
 // The variables of a dashboard: what can be selected, and what is.
-import { rangeUtil, stringToJsRegex, type TimeRange } from '@grafana/data';
+import type { TimeRange } from '@grafana/data';
+import { rangeUtil, stringToJsRegex } from '../datetime';
 import { labelNames, labelValues, queryInstant, series } from '../prometheus';
 import { asPromQL, firstOf, interpolate, type Lookup, references, type Value } from './interpolation';
 import type { VariableDefinition } from './model';

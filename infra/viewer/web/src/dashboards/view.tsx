@@ -5,14 +5,15 @@ import { Alert, Button, Icon, useStyles2 } from '@grafana/ui';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useLocation, useSearch } from 'wouter';
 import { useOutage } from '../reach';
-import { rangeOf, type Span } from '../time';
+import { rangeOf } from '../time';
 import { useWidth } from '../width';
 import { askAnnotations, drawn, type AlertRegion } from './annotations';
 import { Asking } from './asking';
 import { Controls } from './controls';
 import { type Shown, ShownContext, useShown } from './context';
+import { type First, spanIn, timeZoneOf } from './early';
 import { asText, builtIn, firstOf, interpolate } from './interpolation';
-import { boxesOf, GAP, place, type Placed } from './layout';
+import { boxesOf, GAP, isFirst, place, type Placed } from './layout';
 import type { Dashboard, Listed } from './model';
 import { PanelView } from './panel';
 import { Message } from './panels/message';
@@ -20,19 +21,30 @@ import { timeText } from './panels/tooltip';
 import { useRounds } from './refresh';
 import { chosenIn, lookupIn, resolve, select, type Variable } from './variables';
 
-export function DashboardView({ dashboard, boards }: { dashboard: Dashboard; boards: Listed[] }) {
+interface Props {
+  dashboard: Dashboard;
+  boards: Listed[];
+  /** What was asked for it already. */
+  first?: First | undefined;
+}
+
+export function DashboardView({ dashboard, boards, first }: Props) {
   const [path, navigate] = useLocation();
   const search = useSearch();
   const styles = useStyles2(getStyles);
   const address = useMemo(() => new URLSearchParams(search), [search]);
-  const from = address.get('from') ?? dashboard.time?.from ?? 'now-6h';
-  const to = address.get('to') ?? dashboard.time?.to ?? 'now';
-  const span = useMemo((): Span => ({ from, to }), [from, to]);
+  const { from, to } = spanIn(address, dashboard);
+  const span = useMemo(() => ({ from, to }), [from, to]);
   const refresh = address.get('refresh') ?? (typeof dashboard.refresh === 'string' ? dashboard.refresh : '');
-  const [timeZone, setTimeZone] = useState(dashboard.timezone || 'browser');
+  const [timeZone, setTimeZone] = useState(timeZoneOf(dashboard));
   const [round, refreshNow] = useRounds(refresh);
+  const early = useRef(first?.range);
   // A relative range is another one at each refresh.
-  const range = useMemo(() => rangeOf(span, timeZone), [span, timeZone, round]);
+  const range = useMemo(() => {
+    const before = early.current;
+    early.current = undefined;
+    return before ?? rangeOf(span, timeZone);
+  }, [span, timeZone, round]);
   const own = useMemo(() => builtIn(dashboard.title, dashboard.uid, range), [dashboard, range]);
 
   const change = useCallback(
@@ -46,7 +58,7 @@ export function DashboardView({ dashboard, boards }: { dashboard: Dashboard; boa
   );
 
   const chosen = useMemo(() => chosenIn(address), [address]);
-  const variables = useVariables(dashboard, chosen, range, round, own);
+  const variables = useVariables(dashboard, chosen, range, round, own, first?.variables);
   const lookup = useMemo(() => firstOf(variables && lookupIn(variables), own), [variables, own]);
   const selection = JSON.stringify(variables?.map(({ selected, options }) => [selected, options.length]));
   const annotations = useAnnotations(dashboard, range, round, lookup, selection);
@@ -127,15 +139,21 @@ function useVariables(
   range: Shown['range'],
   round: number,
   own: Shown['lookup'],
+  first: Variable[] | undefined,
 ): Variable[] | undefined {
   const definitions = useMemo(() => dashboard.templating?.list ?? [], [dashboard]);
-  const [variables, setVariables] = useState<Variable[] | undefined>(definitions.length === 0 ? [] : undefined);
+  const [variables, setVariables] = useState(definitions.length === 0 ? [] : first);
   const [asking] = useState(() => new Asking());
   const latest = useRef({ variables, range, own });
   latest.current = { variables, range, own };
   const span = JSON.stringify(range.raw);
+  const known = useRef(first !== undefined);
   useEffect(() => {
     if (definitions.length === 0) return;
+    if (known.current) {
+      known.current = false;
+      return;
+    }
     const { range, own, variables: before } = latest.current;
     asking.start(
       JSON.stringify([chosen, span]),
@@ -228,7 +246,7 @@ function Panels({ boards, only }: { boards: Listed[]; only: string | undefined }
             boards={boards}
             width={width}
             height={Math.max(300, window.innerHeight - 220)}
-            alone
+            first
           />
         </>
       )}
@@ -238,7 +256,7 @@ function Panels({ boards, only }: { boards: Listed[]; only: string | undefined }
             {each.panel.type === 'row' ? (
               <RowTitle placed={each} onToggle={() => toggle(each.key)} />
             ) : (
-              <PanelView placed={each} boards={boards} width={wide} height={height} alone={false} />
+              <PanelView placed={each} boards={boards} width={wide} height={height} first={isFirst(top)} />
             )}
           </div>
         ))}
