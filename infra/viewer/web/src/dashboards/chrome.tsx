@@ -17,7 +17,8 @@ export interface Framed {
   width: number;
   height: number;
   title: string;
-  description?: string;
+  /** HTML, made when it is looked at. */
+  description?: (() => string) | undefined;
   note?: string | undefined;
   links: Destination[];
 }
@@ -95,11 +96,11 @@ export function Chrome({
       title={
         title && description && !shownText ? (
           <Tooltip
-            content={
+            content={() => (
               <div className="panel-info-content markdown-html">
-                <RenderUserContentAsHTML content={description} />
+                <RenderUserContentAsHTML content={description()} />
               </div>
-            }
+            )}
           >
             <span>{title}</span>
           </Tooltip>

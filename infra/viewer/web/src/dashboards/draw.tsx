@@ -4,9 +4,9 @@ import { loaded } from '../loaded';
 import type { Drawing } from './panels/drawing';
 import { BarGaugePanel, GaugePanel, StatPanel } from './panels/single';
 import { TimeSeriesPanel } from './panels/timeseries';
-import { isQueried, type Queried } from './model';
+import { isQueried, type Panel, type Queried } from './model';
 
-const TYPES: Record<Queried, ComponentType<Drawing>> = {
+const TYPES: Record<Queried, ComponentType<Drawing> & { load?: () => Promise<void> }> = {
   timeseries: TimeSeriesPanel,
   stat: StatPanel,
   bargauge: BarGaugePanel,
@@ -19,6 +19,12 @@ const TYPES: Record<Queried, ComponentType<Drawing>> = {
 
 export function drawerOf(type: string): ComponentType<Drawing> | undefined {
   return isQueried(type) ? TYPES[type] : undefined;
+}
+
+/** Starts to load what draws these panels, before their answers are there. */
+export function loadDrawers(panels: Panel[]): void {
+  for (const type of new Set(panels.map((panel) => panel.type)))
+    if (isQueried(type)) TYPES[type].load?.().catch(() => undefined); // the panel says what is wrong
 }
 
 /** Those that also draw what they have when there is no series: a table without rows is an answer. */

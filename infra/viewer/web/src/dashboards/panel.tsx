@@ -54,7 +54,7 @@ export function PanelView({ placed, boards, width, height, first }: Props) {
           lacking={missing(panel, unknownSources, targets.length > 0)}
           without={leftOut(panel, unknownSources)}
           inView={inView}
-          description={renderMarkdown(text(panel.description))}
+          description={panel.description ? () => renderMarkdown(text(panel.description)) : undefined}
           note={panel.timeFrom && !panel.hideTimeOverride ? `Last ${panel.timeFrom}` : undefined}
         />
       )}
