@@ -25,7 +25,7 @@ export function spanIn(address: URLSearchParams, { time }: Dashboard): Span {
 
 export const timeZoneOf = ({ timezone }: Dashboard) => timezone || 'browser';
 
-/** Ends when the panels were asked, and not when they were answered. Never raises. */
+/** Ends when the panels were asked, and not when they were answered. */
 export async function askedEarly(dashboard: Dashboard, search: string): Promise<First> {
   const address = new URLSearchParams(search);
   const range = rangeOf(spanIn(address, dashboard), timeZoneOf(dashboard));
@@ -34,6 +34,8 @@ export async function askedEarly(dashboard: Dashboard, search: string): Promise<
   const late = new Promise<undefined>((resolve) => setTimeout(resolve, PATIENCE, undefined));
   const variables = await Promise.race([resolving, late]);
   if (!variables) return { range };
+  // A panel on its own is asked when it is drawn.
+  if (address.has('viewPanel')) return { range, variables };
   const lookup = firstOf(lookupIn(variables), own);
   const width = document.documentElement.clientWidth - 2 * GAP;
   for (const { placed, top, width: wide } of boxesOf(place(dashboard.panels ?? [], variables, new Set()), width)) {

@@ -32,7 +32,8 @@ let prepared: { uid: string; loaded: Loaded } | undefined;
 /** Loads the first dashboard before anything can draw it, and asks what it shows. */
 export async function prepare(uid: string, askedEarly: (dashboard: Dashboard) => Promise<First>): Promise<void> {
   const loaded = await load(uid);
-  const first = loaded.dashboard && (await askedEarly(loaded.dashboard));
+  // What is wrong with a dashboard is told where it is drawn.
+  const first = loaded.dashboard && (await askedEarly(loaded.dashboard).catch(() => undefined));
   prepared = { uid, loaded: { ...loaded, ...(first && { first }) } };
 }
 
