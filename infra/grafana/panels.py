@@ -185,6 +185,8 @@ class Lines(Panel):
     """Values over time. A series whose legend ends in "limit" is a dashed red line. The axis begins at `low`."""
 
     low: float | None = 0
+    decimals: int | None = None
+    """Where the axis would write neighbouring values alike: a million and a few hundred more."""
     stacked: bool = False
 
     def _panel(self) -> timeseries.Panel:
@@ -202,7 +204,7 @@ class Lines(Panel):
             panel.stacking(common.StackingConfig().mode(options.StackingMode.NORMAL).group("A"))
         if any(query.legend.endswith(LIMIT) for query in self.queries):
             panel.override_by_regexp(f"/{LIMIT}$/", _LIMIT)
-        return panel
+        return panel if self.decimals is None else panel.decimals(self.decimals)
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,7 @@ def build() -> str:
             "What the book is worth, against its best and the last open.",
             width=12,
             low=None,
+            decimals=4,
         ),
         Lines(
             "Drawdown",

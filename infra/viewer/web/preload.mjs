@@ -1,19 +1,17 @@
-// Which chunks every page needs: a browser may fetch them before it has read the script that asks for them.
+// Which chunks a browser fetches before it has read the script that asks for them.
 
-/** The names of the chunks that are behind each page of src/page.tsx, the largest first. */
-export function neededByAll(metafile, folder) {
+// The frame of every page, and the first page that people see.
+const FIRST = ['src/page.tsx', 'src/dashboards/early.ts', 'src/dashboards/page.tsx'];
+
+/** The names of the chunks that the dashboards need, the largest first. The other pages need all but the smallest, too. */
+export function neededFirst(metafile, folder) {
   const { outputs } = metafile;
-  const output = (source) => Object.keys(outputs).find((name) => outputs[name].entryPoint === source);
-  const behind = (name, seen = new Set()) => {
-    if (seen.has(name)) return seen;
+  const behind = (name, seen) => {
+    if (seen.has(name)) return;
     seen.add(name);
     for (const { path, kind } of outputs[name].imports) if (kind === 'import-statement') behind(path, seen);
-    return seen;
   };
-  const pages = outputs[output('src/page.tsx')].imports.filter(({ kind }) => kind === 'dynamic-import');
-  const needed = [...pages.map(({ path }) => behind(path)), behind(output('src/page.tsx'))];
-  const shared = [...needed[0]].filter((name) => needed.every((names) => names.has(name)));
-  return [...new Set([...behind(output('src/page.tsx')), ...shared])]
-    .sort((a, b) => outputs[b].bytes - outputs[a].bytes)
-    .map((name) => name.replace(`${folder}/`, ''));
+  const needed = new Set();
+  for (const [name, { entryPoint }] of Object.entries(outputs)) if (FIRST.includes(entryPoint)) behind(name, needed);
+  return [...needed].sort((a, b) => outputs[b].bytes - outputs[a].bytes).map((name) => name.replace(`${folder}/`, ''));
 }

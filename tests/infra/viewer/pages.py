@@ -34,7 +34,8 @@ def panel(page: Page, title: str) -> Locator:
 async def drawn(page: Page, board: str, seconds: float = 20) -> None:
     """Waits until the page has every panel of the dashboard, and those in its window are drawn."""
     everything = f"count => document.querySelectorAll('main section').length === count && ({_UNDRAWN})().length === 0"
-    await page.wait_for_function(everything, arg=len(titles(board)), timeout=seconds * 1000)
+    # Not at each frame: to look costs the page its own time.
+    await page.wait_for_function(everything, arg=len(titles(board)), timeout=seconds * 1000, polling=50)
 
 
 async def numbers(page: Page, title: str) -> list[tuple[float, float]]:

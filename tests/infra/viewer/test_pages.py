@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs
+
 import httpx
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Request, expect
 
 from tests.browser import Visits
 from tests.infra.grafana.boards import DASHBOARDS, TARGETS
@@ -59,6 +61,31 @@ async def test_the_first_page_shows_a_dashboard(visits: Visits, viewer: str) -> 
     page = await visits.open(viewer)
 
     await expect(panel(page, "Circuit breaker")).to_have_text("OPEN", timeout=10_000)
+
+
+async def test_what_the_first_window_shows_is_asked_before_anything_is_drawn_and_once(
+    visits: Visits, viewer: str
+) -> None:
+    page = await visits.open(f"{viewer}/d/trading-overview?refresh=")
+    await drawn(page, "trading-overview")
+    asked: list[tuple[str, str, str]] = []
+
+    def note(request: Request) -> None:
+        if "/api/v1/query" in request.url:
+            form = parse_qs(request.post_data or "")
+            asked.append((request.url, form["query"][0], form.get("step", ["instant"])[0]))
+
+    page.on("request", note)
+    await page.reload()
+    await drawn(page, "trading-overview")
+
+    first, painted = await page.evaluate(
+        "[performance.getEntriesByType('resource').find(each => each.name.includes('/api/v1/query')).startTime,"
+        " performance.getEntriesByName('first-paint')[0].startTime]"
+    )
+    assert first < painted
+    assert len(asked) > 10
+    assert sorted(asked) == sorted(set(asked))
 
 
 @pytest.mark.parametrize(

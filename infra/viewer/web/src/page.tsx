@@ -2,16 +2,17 @@
 import { injectGlobal } from '@emotion/css';
 import { createTheme, type GrafanaTheme2, ThemeContext } from '@grafana/data';
 import { GlobalStyles } from '@grafana/ui';
-import { lazy, StrictMode, Suspense, useEffect, useState } from 'react';
+import { StrictMode, useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Route, Switch } from 'wouter';
+import { loaded } from './loaded';
 import { Navigation } from './navigation';
 import { chosenMode, onModeChange } from './mode';
 
-const Dashboards = lazy(() => import('./dashboards/page'));
-const Alerts = lazy(() => import('./alerts/page'));
-const Runbooks = lazy(() => import('./runbooks/page'));
-const Explore = lazy(() => import('./explore/page'));
+const Dashboards = loaded(() => import('./dashboards/page'));
+const Alerts = loaded(() => import('./alerts/page'));
+const Runbooks = loaded(() => import('./runbooks/page'));
+const Explore = loaded(() => import('./explore/page'));
 
 injectGlobal({ body: { margin: 0, overflowX: 'hidden' }, '#root': { minHeight: '100vh' } });
 
@@ -23,19 +24,20 @@ function Page() {
       <GlobalStyles />
       <Navigation />
       <main>
-        <Suspense fallback={null}>
-          <Switch>
-            <Route path="/alerts" component={Alerts} />
-            <Route path="/runbooks" component={Runbooks} />
-            <Route path="/explore" component={Explore} />
-            <Route path="/d/:uid" component={Dashboards} />
-            <Route component={Dashboards} />
-          </Switch>
-        </Suspense>
+        <Switch>
+          <Route path="/alerts" component={Alerts} />
+          <Route path="/runbooks" component={Runbooks} />
+          <Route path="/explore" component={Explore} />
+          <Route path="/d/:uid" component={Dashboards} />
+          <Route component={Dashboards} />
+        </Switch>
       </main>
     </ThemeContext.Provider>
   );
 }
+
+/** Loads the dashboards' page, so that it is drawn with the frame and not after it. */
+export const loadDashboards = Dashboards.load;
 
 export function draw(element: HTMLElement): void {
   createRoot(element).render(

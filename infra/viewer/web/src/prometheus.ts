@@ -47,7 +47,33 @@ export class Unavailable extends QueryError {}
 // Prometheus takes these as forms, which may be longer than an address.
 const FORMS = new Set(['query', 'query_range', 'series']);
 
+/** What is asked: an endpoint of Prometheus and its parameters. */
+export interface Request {
+  path: string;
+  parameters: Record<string, string>;
+}
+
+const ahead = new Map<string, Promise<unknown>>();
+
+/** Asks now what will be asked again in the same words: the first who does gets this answer. */
+export function askAhead({ path, parameters }: Request): void {
+  const key = JSON.stringify([path, parameters]);
+  if (ahead.has(key)) return;
+  const answer = asked(path, parameters);
+  answer.catch(() => undefined); // it is told to whoever asks again
+  ahead.set(key, answer);
+}
+
 async function get<T>(path: string, parameters: Record<string, string>, signal?: AbortSignal): Promise<T> {
+  const key = JSON.stringify([path, parameters]);
+  const early = ahead.get(key);
+  ahead.delete(key);
+  const data = await (early ?? asked(path, parameters, signal));
+  signal?.throwIfAborted();
+  return data as T;
+}
+
+async function asked(path: string, parameters: Record<string, string>, signal?: AbortSignal): Promise<unknown> {
   const url = `/api/prometheus/api/v1/${path}`;
   const form = new URLSearchParams(parameters);
   let answer: Response;
@@ -65,12 +91,22 @@ async function get<T>(path: string, parameters: Record<string, string>, signal?:
   if (!body || body.errorType === 'unavailable') throw unavailable(text);
   answered();
   if (body.status !== 'success') throw new QueryError(text);
-  return body.data as T;
+  return body.data;
 }
 
 function unavailable(text: string): Unavailable {
   unanswered(text);
   return new Unavailable(text);
+}
+
+/** An expression between two times, in seconds. */
+export function rangeRequest(query: string, from: number, to: number, step: number): Request {
+  return { path: 'query_range', parameters: { query, start: String(from), end: String(to), step: String(step) } };
+}
+
+/** An expression at a time, in seconds. */
+export function instantRequest(query: string, time: number): Request {
+  return { path: 'query', parameters: { query, time: String(time) } };
 }
 
 /** The series of an expression between two times, in seconds. */
@@ -81,8 +117,8 @@ export async function queryRange(
   step: number,
   signal?: AbortSignal,
 ): Promise<Series[]> {
-  const parameters = { query, start: String(from), end: String(to), step: String(step) };
-  const { result } = await get<{ result: Series[] }>('query_range', parameters, signal);
+  const { path, parameters } = rangeRequest(query, from, to, step);
+  const { result } = await get<{ result: Series[] }>(path, parameters, signal);
   return result.map((each) => ({ ...each, values: each.values ?? [] }));
 }
 
@@ -92,7 +128,8 @@ export async function queryInstant(query: string, time: number, signal?: AbortSi
     | { resultType: 'vector'; result: { metric: Labels; value?: Sample; histogram?: unknown }[] }
     | { resultType: 'matrix'; result: Series[] }
     | { resultType: 'scalar' | 'string'; result: Sample };
-  const answer = await get<Answer>('query', { query, time: String(time) }, signal);
+  const { path, parameters } = instantRequest(query, time);
+  const answer = await get<Answer>(path, parameters, signal);
   if (answer.resultType === 'vector')
     return answer.result.map(({ metric, value, histogram }) => ({
       metric,

@@ -1,5 +1,4 @@
 // What must stand before any component of Grafana's is loaded.
-import { initPluginTranslations } from '@grafana/i18n';
 
 declare global {
   interface Window {
@@ -10,5 +9,4 @@ declare global {
 // Where icons and fonts are: without it they are looked for beside the page that is open.
 window.__grafana_public_path__ = '/public/';
 
-/** Components raise when they are drawn before this has ended. */
-export const started: Promise<unknown> = initPluginTranslations('viewer', []);
+export {};

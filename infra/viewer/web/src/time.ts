@@ -1,5 +1,6 @@
 // The time range that a page shows: what its address says, and the same as times.
-import { dateMath, type DateTime, dateTime, type RawTimeRange, type TimeRange, type TimeZone } from '@grafana/data';
+import type { DateTime, RawTimeRange, TimeRange, TimeZone } from '@grafana/data';
+import { dateMath, dateTime } from './datetime';
 
 export interface Span {
   from: string;

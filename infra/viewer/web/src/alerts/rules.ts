@@ -65,6 +65,12 @@ function byUrgency(a: Row, b: Row): number {
   return severityRank(a.severity) - severityRank(b.severity) || newest(b) - newest(a);
 }
 
+/** The worst of these, of which the oldest: what came after it may have come from it. */
+export function gravest(all: Row[]): Row | undefined {
+  const began = ({ alerts }: Row) => Math.min(...alerts.map(since));
+  return all.toSorted((a, b) => severityRank(a.severity) - severityRank(b.severity) || began(a) - began(b))[0];
+}
+
 /** Since when an alert is active, in milliseconds. */
 export function since(alert: Alert): number {
   return Date.parse(alert.activeAt);

@@ -43,6 +43,22 @@ test.each([
   expect(verdict({ ...known, rows: [row('inactive')], ...changes })).toMatchObject({ level, title });
 });
 
+test('what to do first is told of the gravest, and among equals of the oldest', () => {
+  const since = (name: string, severity: string, minute: number): Row => {
+    const activeAt = `2020-03-09T14:0${minute}:00Z`;
+    return {
+      ...row('firing', severity),
+      key: name,
+      alerts: [{ state: 'firing', activeAt, value: '1', labels: {}, annotations: {} }],
+    };
+  };
+  const symptom = since('symptom', 'critical', 5);
+  const cause = since('cause', 'critical', 4);
+  const older = since('older', 'warning', 1);
+
+  expect(verdict({ ...known, rows: [symptom, cause, older] }).first).toBe(cause);
+});
+
 test('what fired when Prometheus last answered is told as old', () => {
   expect(verdict({ ...known, rulesOld: true, rows: [row('firing')] })).toMatchObject({
     level: 'unknown',

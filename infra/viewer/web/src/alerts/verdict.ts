@@ -1,6 +1,6 @@
 // Answers in one sentence whether anything is wrong.
 import type { Watchdog } from '../pager';
-import { countBy, type Row, severitiesOf } from './rules';
+import { countBy, gravest, type Row, severitiesOf } from './rules';
 
 export interface Verdict {
   level: 'good' | 'warning' | 'bad' | 'unknown';
@@ -31,7 +31,7 @@ export function verdict({ rows, rulesOld, watchdog, watchdogOld }: Known): Verdi
       level: 'unknown',
       title: 'Unknown whether anything is wrong: Prometheus does not answer.',
       detail: `When it last answered, ${firing.length === 0 ? 'no alert fired' : fire(firing, true)}.`,
-      first: firing[0],
+      first: gravest(firing),
     };
   const silent = watchdog && !watchdogOld && !watchdog.beating;
   if (firing.length > 0)
@@ -39,7 +39,7 @@ export function verdict({ rows, rulesOld, watchdog, watchdogOld }: Known): Verdi
       level: silent || firing.some((row) => row.severity === 'critical') ? 'bad' : 'warning',
       title: `${capital(fire(firing, false))}.`,
       detail: silent ? 'And no new alert would arrive: the Watchdog does not beat.' : undefined,
-      first: firing[0],
+      first: gravest(firing),
     };
   const alerting = rows.filter((row) => row.rule.type === 'alerting');
   if (alerting.length === 0) return { level: 'bad', title: 'Nothing would fire: Prometheus has no alert rules.' };
@@ -63,7 +63,7 @@ export function verdict({ rows, rulesOld, watchdog, watchdogOld }: Known): Verdi
     return {
       level: 'warning',
       title: `No alert fires; ${count(pending.length, 'alert')} may soon.`,
-      first: pending[0],
+      first: gravest(pending),
     };
   const waiting = of('waiting');
   if (waiting.length > 0)

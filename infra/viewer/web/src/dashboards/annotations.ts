@@ -1,9 +1,9 @@
 // The alerts that fired during the time that is shown, as the annotation queries of a dashboard ask for them.
 import type { TimeRange } from '@grafana/data';
-import { type Labels, queryRange, type Series } from '../prometheus';
-import { legendOf } from './frames';
+import { type Labels, queryRange, rangeRequest, type Request, type Series } from '../prometheus';
 import { asPromQL, firstOf, interpolate, type Lookup } from './interpolation';
 import { aligned, intervalOf } from './interval';
+import { legendOf } from './legend';
 import type { AnnotationDefinition } from './model';
 
 /** A time during which something was so, in milliseconds. */
@@ -69,6 +69,20 @@ export function drawn(definitions: AnnotationDefinition[] = []): AnnotationDefin
 // As many as Grafana asks for at most.
 const POINTS = 300;
 
+function prepared(definition: AnnotationDefinition, range: TimeRange, lookup: Lookup) {
+  const { step, variables } = intervalOf(range, POINTS, undefined, definition.step || '60s');
+  const expr = interpolate(expression(definition), firstOf(variables, lookup), asPromQL);
+  return { expr, step, ...aligned(range, step) };
+}
+
+/** All that is asked for the annotations. */
+export function annotationRequests(definitions: AnnotationDefinition[], range: TimeRange, lookup: Lookup): Request[] {
+  return definitions.map((definition) => {
+    const { expr, step, start, end } = prepared(definition, range, lookup);
+    return rangeRequest(expr, start, end, step);
+  });
+}
+
 export async function askAnnotations(
   definitions: AnnotationDefinition[],
   range: TimeRange,
@@ -76,11 +90,9 @@ export async function askAnnotations(
   signal: AbortSignal,
 ): Promise<AlertRegion[]> {
   const asked = definitions.map(async (definition) => {
-    const interval = intervalOf(range, POINTS, undefined, definition.step || '60s');
-    const expr = interpolate(expression(definition), firstOf(interval.variables, lookup), asPromQL);
-    const { start, end } = aligned(range, interval.step);
-    const answer = await queryRange(expr, start, end, interval.step, signal);
-    return answer.flatMap((each) => regions(definition, each, { step: interval.step, start, end }));
+    const { expr, step, start, end } = prepared(definition, range, lookup);
+    const answer = await queryRange(expr, start, end, step, signal);
+    return answer.flatMap((each) => regions(definition, each, { step, start, end }));
   });
   return (await Promise.all(asked)).flat();
 }

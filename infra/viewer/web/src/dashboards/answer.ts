@@ -6,7 +6,8 @@ import { Asking } from './asking';
 import { useShown } from './context';
 import type { Lookup } from './interpolation';
 import type { Panel } from './model';
-import { asked, ask } from './queries';
+import { ask } from './ask';
+import { asked, pointsOf } from './queries';
 import { transformed } from './transformations';
 
 export interface PanelAnswer {
@@ -18,16 +19,13 @@ export interface PanelAnswer {
   loading: boolean;
 }
 
-/** Round to this many points, so that a window that is drawn wider does not ask anew at each pixel. */
-const POINTS_STEP = 50;
-
 export function useAnswer(panel: Panel, lookup: Lookup, own: string, inView: boolean, width: number): PanelAnswer {
   const { dashboard, range, span, round, selection } = useShown();
   const [answer, setAnswer] = useState<PanelAnswer>({ errors: [], stale: false, loading: true });
   const [asking] = useState(() => new Asking());
   const shown = useRef<{ question: string; round: number }>(undefined);
   const targets = useMemo(() => asked(panel, dashboard, lookup).targets, [panel, dashboard, lookup]);
-  const points = Math.max(POINTS_STEP, Math.round(width / POINTS_STEP) * POINTS_STEP);
+  const points = pointsOf(width);
   const question = JSON.stringify([span, selection, own, points]);
   // Not a reason to ask, but what is asked with.
   const latest = useRef({ panel, lookup, range, targets, points });

@@ -17,7 +17,7 @@ import { moved, spanOf, zoomedOut } from '../time';
 import { useShown } from './context';
 import { destinations } from './links';
 import type { Listed } from './model';
-import { followed } from './panel';
+import { followed } from './panel_links';
 import { chosenValues } from './choices';
 import { ALL, type Variable } from './variables';
 

@@ -1,6 +1,6 @@
 import { createTheme, formattedValueToString, getFieldDisplayName } from '@grafana/data';
 import { expect, test } from 'vitest';
-import { configured, unknownMatchers } from './fields';
+import { configured, dataLinks, unknownMatchers } from './fields';
 import { seriesFrames } from './frames';
 import { lookupOf } from './interpolation';
 import type { Panel } from './model';
@@ -84,4 +84,24 @@ test('an override that nobody knows is named', () => {
     { matcher: { id: 'byName', options: 'x' }, properties: [] },
   ];
   expect(unknownMatchers(panel({ defaults: {}, overrides }))).toEqual(['byMoon']);
+});
+
+test('the links of a value name its series and itself, and none may run a script', () => {
+  const links = [
+    { title: 'Job ${__field.labels.job}', url: '/d/slo?var-job=${__field.labels.job}&at=${__value.raw}' },
+    { title: 'bad', url: 'javascript:alert(1)' },
+    { title: 'elsewhere', url: 'https://a.example/${unit}', targetBlank: true },
+  ];
+  const [frame] = configured(frames, panel({ defaults: { links } }), lookupOf({ unit: 'm/s' }), theme, 'utc');
+  const went: string[] = [];
+
+  const found = dataLinks(frame!.fields[1]!, frame!, 0, lookupOf({ unit: 'm/s' }), (address) => went.push(address));
+  found[0]!.onClick!({});
+
+  expect(found.map(({ title, href, target }) => [title, href, target])).toEqual([
+    ['Job loss', '/d/slo?var-job=loss&at=0.05', '_self'],
+    ['bad', '#', '_blank'],
+    ['elsewhere', 'https://a.example/m%2Fs', '_blank'],
+  ]);
+  expect(went).toEqual(['/d/slo?var-job=loss&at=0.05']);
 });

@@ -11,11 +11,13 @@ import {
   getFieldDisplayName,
   getFrameDisplayName,
   type GrafanaTheme2,
+  type LinkModel,
   type ScopedVars,
   type ThresholdsConfig,
   formattedValueToString,
 } from '@grafana/data';
 import { firstOf, interpolate, lookupOf, type Lookup, asAddress } from './interpolation';
+import { resolved } from './links';
 import type { Panel } from './model';
 
 const asIs = (value: unknown) => value;
@@ -169,6 +171,29 @@ export function replacer(lookup: Lookup) {
     const plain = (text ?? '').replace(/\$\{__data\.fields\["?([^"\]}]+)"?\]\}/g, '${__data.fields.$1}');
     return interpolate(plain, firstOf(context && ofField(context), own, lookup), format ? asAddress : undefined);
   };
+}
+
+/** The links of a value: they may refer to it, to its series and to variables. */
+export function dataLinks(
+  field: Field,
+  frame: DataFrame,
+  rowIndex: number,
+  lookup: Lookup,
+  goTo: (address: string) => void,
+): LinkModel<Field>[] {
+  const put = replacer(lookup);
+  const scope = { __dataContext: { value: { field, frame, data: [frame], rowIndex } } };
+  return (field.config.links ?? []).map(({ title, url = '', targetBlank }) => {
+    const { href, internal } = resolved(put(url, scope, 'uriencode'));
+    const here = internal && !targetBlank;
+    return {
+      title: put(title, scope) || href,
+      href,
+      target: here ? '_self' : '_blank',
+      origin: field,
+      ...(here && { onClick: () => goTo(href) }),
+    };
+  });
 }
 
 /** The frames with each field's configuration, and with what turns its values into text and colour. */

@@ -1,7 +1,8 @@
 import { getFieldDisplayName } from '@grafana/data';
 import { expect, test } from 'vitest';
 import type { Series } from '../prometheus';
-import { bucketFrames, legendOf, nameOf, seriesFrames, tableFrame } from './frames';
+import { bucketFrames, seriesFrames, tableFrame } from './frames';
+import { legendOf, nameOf } from './legend';
 
 const target = { refId: 'A', legendFormat: '{{job}}' };
 

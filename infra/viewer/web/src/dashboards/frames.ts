@@ -1,23 +1,10 @@
 // What Prometheus answered, as data frames: the shape in which Grafana's components take data.
 import { createDataFrame, type DataFrame, type Field, FieldType } from '@grafana/data';
 import type { Labels, Sample, Series } from '../prometheus';
+import { legendOf } from './legend';
 import type { Target } from './model';
 
 const number = (text: string): number => (text === '+Inf' ? Infinity : text === '-Inf' ? -Infinity : Number(text));
-
-/** A series by its labels: `name{a="b"}`. */
-export function nameOf(labels: Labels): string {
-  const { __name__: name = '', ...rest } = labels;
-  const pairs = Object.entries(rest).map(([key, value]) => `${key}="${value}"`);
-  return pairs.length > 0 ? `${name}{${pairs.join(', ')}}` : name;
-}
-
-/** What a series is called, or undefined where its labels decide: those that tell it from the others. */
-export function legendOf(format: string | undefined, labels: Labels, expr: string): string | undefined {
-  if (format === '__auto') return Object.keys(labels).length > 0 ? undefined : expr;
-  if (format) return format.replace(/\{\{\s*(.+?)\s*\}\}/g, (_, label: string) => labels[label] ?? '');
-  return nameOf(labels) || expr;
-}
 
 /** A frame for each series. `step` in seconds: two points that are further apart have a gap between them. */
 export function seriesFrames(target: Target, expr: string, answer: Series[], step?: number): DataFrame[] {

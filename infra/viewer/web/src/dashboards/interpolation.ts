@@ -1,5 +1,6 @@
 // Puts the values of variables into queries, titles and links: $x, ${x}, ${x:regex}, ${x.path} and [[x]].
-import { dateTimeFormat, type TimeRange } from '@grafana/data';
+import type { TimeRange } from '@grafana/data';
+import { dateTimeFormat } from '../datetime';
 
 export interface Value {
   value: string | string[];

@@ -1,5 +1,6 @@
 // How far apart the points of a query are, and the variables that tell queries so.
-import { rangeUtil, type TimeRange } from '@grafana/data';
+import type { TimeRange } from '@grafana/data';
+import { rangeUtil } from '../datetime';
 import { lookupOf, type Lookup } from './interpolation';
 
 /** `timeInterval` in infra/grafana/datasources: how often the services are scraped. */

@@ -124,6 +124,9 @@ const NARROW = 769;
 
 const rowsHigh = (rows: number) => rows * (ROW + GAP) - GAP;
 
+/** Whether a panel is in a window that shows the top of the dashboard. */
+export const isFirst = (top: number) => top < window.innerHeight;
+
 export interface Box {
   placed: Placed;
   left: number;

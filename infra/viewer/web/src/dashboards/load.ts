@@ -1,10 +1,13 @@
 // The files of the dashboards, and their list. It is light: the first file is asked for while the components load.
+import type { First } from './early';
 import type { Dashboard, Listed } from './model';
 
 export interface Loaded {
   dashboard?: Dashboard;
   boards: Listed[];
   problem?: string;
+  /** What was asked before it could be drawn. */
+  first?: First;
 }
 
 /** The uid in an address, '' for the first dashboard, or undefined if it is another page. */
@@ -24,21 +27,24 @@ async function ask(uid: string): Promise<Loaded> {
   return { boards: await list, dashboard: { ...dashboard, uid: dashboard.uid || wanted } };
 }
 
-let first: { uid: string; loaded: Promise<Loaded> } | undefined;
+let prepared: { uid: string; loaded: Loaded } | undefined;
 
-/** Asks for the first dashboard before anything can draw it. */
-export function prepare(path: string): void {
-  const uid = uidIn(path);
-  if (uid === undefined) return;
-  first = { uid, loaded: load(uid) };
+/** Loads the first dashboard before anything can draw it, and asks what it shows. */
+export async function prepare(uid: string, askedEarly: (dashboard: Dashboard) => Promise<First>): Promise<void> {
+  const loaded = await load(uid);
+  // What is wrong with a dashboard is told where it is drawn.
+  const first = loaded.dashboard && (await askedEarly(loaded.dashboard).catch(() => undefined));
+  prepared = { uid, loaded: { ...loaded, ...(first && { first }) } };
+}
+
+/** The dashboard that was prepared, once: what was asked for it is old soon. */
+export function takePrepared(uid: string): Loaded | undefined {
+  const taken = prepared?.uid === uid ? prepared.loaded : undefined;
+  prepared = undefined;
+  return taken;
 }
 
 /** A dashboard and the list of all. Never raises: what went wrong is in a sentence. */
 export function load(uid: string): Promise<Loaded> {
-  if (first?.uid === uid) {
-    const { loaded } = first;
-    first = undefined;
-    return loaded;
-  }
   return ask(uid).catch(() => ({ boards: [], problem: "The viewer's server does not answer. Is `make up` running?" }));
 }

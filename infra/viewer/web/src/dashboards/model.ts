@@ -72,6 +72,23 @@ export interface Panel {
   panels?: Panel[];
 }
 
+/** The types of panels that show answers of Prometheus. Texts and rows are drawn as well. */
+export const QUERIED = [
+  'timeseries',
+  'stat',
+  'bargauge',
+  'gauge',
+  'state-timeline',
+  'status-history',
+  'heatmap',
+  'table',
+] as const;
+export type Queried = (typeof QUERIED)[number];
+
+export function isQueried(type: string): type is Queried {
+  return (QUERIED as readonly string[]).includes(type);
+}
+
 export interface VariableOption {
   text: string | string[];
   value: string | string[];

@@ -2,21 +2,25 @@
 import { LoadingPlaceholder } from '@grafana/ui';
 import { useEffect, useState } from 'react';
 import { useParams } from 'wouter';
-import { load, type Loaded } from './load';
+import { load, takePrepared } from './load';
 import { Message } from './panels/message';
 import { DashboardView } from './view';
 
 export default function Dashboards() {
   const { uid = '' } = useParams<{ uid?: string }>();
-  const [loaded, setLoaded] = useState<Loaded>();
+  const [loaded, setLoaded] = useState(() => ({ uid, found: takePrepared(uid) }));
   useEffect(() => {
+    if (loaded.found && loaded.uid === uid) return;
     let current = true;
-    void load(uid).then((found) => current && setLoaded(found));
+    void load(uid).then((found) => current && setLoaded({ uid, found }));
     return () => {
       current = false;
     };
   }, [uid]);
-  if (!loaded) return <LoadingPlaceholder text="Loading" />;
-  if (!loaded.dashboard) return <Message bad>{loaded.problem}</Message>;
-  return <DashboardView key={loaded.dashboard.uid} dashboard={loaded.dashboard} boards={loaded.boards} />;
+  const { found } = loaded;
+  if (!found) return <LoadingPlaceholder text="Loading" />;
+  if (!found.dashboard) return <Message bad>{found.problem}</Message>;
+  return (
+    <DashboardView key={found.dashboard.uid} dashboard={found.dashboard} boards={found.boards} first={found.first} />
+  );
 }

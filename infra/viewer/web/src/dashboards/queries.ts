@@ -1,18 +1,10 @@
-// Asks what a panel shows, and says what of it this viewer cannot ask.
-import type { DataFrame, TimeRange } from '@grafana/data';
-import { rangeUtil, dateTime } from '@grafana/data';
-import { queryInstant, queryRange } from '../prometheus';
+// The queries of a panel as they are asked, and those that this viewer cannot ask.
+import type { TimeRange } from '@grafana/data';
+import { dateTime, rangeUtil } from '../datetime';
+import { instantRequest, rangeRequest, type Request } from '../prometheus';
 import { asPromQL, firstOf, interpolate, type Lookup } from './interpolation';
 import { aligned, intervalOf } from './interval';
-import { bucketFrames, seriesFrames, tableFrame } from './frames';
 import type { Dashboard, Panel, Source, Target } from './model';
-
-export interface Answer {
-  frames: DataFrame[];
-  /** What went wrong in some of the queries, in words. */
-  errors: string[];
-  range: TimeRange;
-}
 
 /** The type of the source that a panel or a query names, or undefined where it is the default one: Prometheus. */
 export function sourceType(source: Source, dashboard: Dashboard, lookup: Lookup): string | undefined {
@@ -89,47 +81,33 @@ export function prepared(panel: Panel, target: Target, range: TimeRange, points:
   };
 }
 
-/**
- * Asks all queries of a panel at once. One that fails leaves the others; if all fail because nobody answers, or because
- * it was aborted, the first failure is raised.
- */
-export async function ask(
+/** Files of old say neither, and mean a range. */
+export const kindsOf = ({ range, instant }: Target) => ({
+  range: Boolean(range || !instant),
+  instant: Boolean(instant),
+});
+
+/** All that is asked for a panel. */
+export function requestsOf(
   panel: Panel,
   targets: Target[],
   range: TimeRange,
   points: number,
   lookup: Lookup,
-  signal: AbortSignal,
-): Promise<Answer> {
+): Request[] {
   const own = rangeFor(panel, range);
-  const tables = targets.filter(({ format }) => format === 'table').length;
-  const answers = await Promise.allSettled(
-    targets.map(async (target) => {
-      const { expr, step, start, end } = prepared(panel, target, own, points, lookup);
-      const frames: DataFrame[] = [];
-      let native = false;
-      const framesOf = async (instant: boolean) => {
-        const answer = instant
-          ? await queryInstant(expr, own.to.valueOf() / 1000, signal)
-          : await queryRange(expr, start, end, step, signal);
-        native ||= answer.some(({ histograms }) => histograms);
-        const between = instant ? undefined : step;
-        if (target.format === 'table') frames.push(tableFrame(target, answer, tables === 1));
-        else if (target.format === 'heatmap') frames.push(...bucketFrames(target, expr, answer, between));
-        else frames.push(...seriesFrames(target, expr, answer, between));
-      };
-      // Files of old say neither, and mean a range.
-      const range = target.range || !target.instant;
-      await Promise.all([...(range ? [framesOf(false)] : []), ...(target.instant ? [framesOf(true)] : [])]);
-      if (native) throw new Error('This viewer does not draw native histograms.');
-      return frames;
-    }),
-  );
-  const failed = answers.filter((each) => each.status === 'rejected');
-  if (failed.length > 0 && (signal.aborted || failed.length === answers.length)) throw failed[0]!.reason;
-  return {
-    frames: answers.flatMap((each) => (each.status === 'fulfilled' ? each.value : [])),
-    errors: [...new Set(failed.map(({ reason }) => (reason instanceof Error ? reason.message : String(reason))))],
-    range: own,
-  };
+  return targets.flatMap((target) => {
+    const { expr, step, start, end } = prepared(panel, target, own, points, lookup);
+    const kinds = kindsOf(target);
+    return [
+      ...(kinds.range ? [rangeRequest(expr, start, end, step)] : []),
+      ...(kinds.instant ? [instantRequest(expr, own.to.valueOf() / 1000)] : []),
+    ];
+  });
 }
+
+/** Rounded to this many points, so that a window that is drawn wider does not ask anew at each pixel. */
+const POINTS_STEP = 50;
+
+/** How many points a panel of a width asks for. */
+export const pointsOf = (width: number) => Math.max(POINTS_STEP, Math.round(width / POINTS_STEP) * POINTS_STEP);

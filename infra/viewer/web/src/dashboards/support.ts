@@ -1,24 +1,7 @@
 // What this viewer has and what it does not, so that nothing is left out without a word.
 import { unknownMatchers } from './fields';
-import type { Panel } from './model';
+import { isQueried, type Panel } from './model';
 import { unknownTransformations } from './transformations';
-
-/** The types of panels that show answers of Prometheus. Texts and rows are drawn as well. */
-export const QUERIED = [
-  'timeseries',
-  'stat',
-  'bargauge',
-  'gauge',
-  'state-timeline',
-  'status-history',
-  'heatmap',
-  'table',
-] as const;
-export type Queried = (typeof QUERIED)[number];
-
-export function isQueried(type: string): type is Queried {
-  return (QUERIED as readonly string[]).includes(type);
-}
 
 const isDrawn = (type: string) => isQueried(type) || type === 'text' || type === 'row';
 

@@ -1,5 +1,6 @@
 // The variables of a dashboard: what can be selected, and what is.
-import { rangeUtil, stringToJsRegex, type TimeRange } from '@grafana/data';
+import type { TimeRange } from '@grafana/data';
+import { rangeUtil, stringToJsRegex } from '../datetime';
 import { labelNames, labelValues, queryInstant, series } from '../prometheus';
 import { asPromQL, firstOf, interpolate, type Lookup, references, type Value } from './interpolation';
 import type { VariableDefinition } from './model';
@@ -92,12 +93,11 @@ function matched(value: string, regex: string): Option[] {
 /** In the order of the variable's `sort`: 0 as they came, then by letters, by number, without case, naturally. */
 export function sorted(options: Option[], sort = 0): Option[] {
   const number = ({ text }: Option) => Number(text.match(/.*?(\d+).*/)?.[1] ?? -1);
-  const natural = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
   const orders: ((a: Option, b: Option) => number)[] = [
     (a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : 0),
     (a, b) => number(a) - number(b),
     (a, b) => a.text.toLowerCase().localeCompare(b.text.toLowerCase(), 'en'),
-    (a, b) => natural.compare(a.text, b.text),
+    (a, b) => a.text.localeCompare(b.text, 'en', { numeric: true, sensitivity: 'base' }),
   ];
   const order = orders[Math.ceil(sort / 2) - 1];
   if (!order) return options;

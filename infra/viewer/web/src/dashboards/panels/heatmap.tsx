@@ -6,17 +6,15 @@ import {
   type GrafanaTheme2,
   type ValueFormatter,
 } from '@grafana/data';
-import { AxisPlacement, ScaleDirection, ScaleOrientation } from '@grafana/schema';
-import { TooltipPlugin2, UPlotChart, VizLayout, VizTooltipColorIndicator, useTheme2 } from '@grafana/ui';
+import { VizTooltipColorIndicator, useTheme2 } from '@grafana/ui';
 import * as schemes from 'd3-scale-chromatic';
 import { useMemo, useRef } from 'react';
-import uPlot, { type AlignedData } from 'uplot';
-import { between as spanBetween } from '../../time';
-import { CROSSHAIR, useShown } from '../context';
+import uPlot from 'uplot';
+import { useShown } from '../context';
 import { between, type Cells, cellsOf, colourIndex } from './buckets';
 import type { Drawing } from './drawing';
 import { Message } from './message';
-import { timeConfig } from './time_axis';
+import { RowPlot, rowConfig, rowData } from './row_plot';
 import { Tooltip } from './tooltip';
 
 interface ColourOptions {
@@ -55,7 +53,7 @@ export function palette(options: ColourOptions, theme: GrafanaTheme2): string[] 
 }
 
 export default function Heatmap({ panel, frames, structure, range, timeZone, width, height }: Drawing) {
-  const { setSpan, dashboard } = useShown();
+  const { dashboard } = useShown();
   const theme = useTheme2();
   const options = panel.options ?? {};
   const hidden = options.filterValues?.le ?? 1e-9;
@@ -68,93 +66,67 @@ export default function Heatmap({ panel, frames, structure, range, timeZone, wid
   const latest = useRef({ cells, range, colours });
   latest.current = { cells, range, colours };
   const config = useMemo(() => {
-    const builder = timeConfig(theme, timeZone, () => latest.current.range, dashboard.graphTooltip);
     const { buckets } = latest.current.cells;
     const ordered = buckets.every(({ limit }) => !Number.isNaN(limit));
-    builder.addScale({
-      scaleKey: 'y',
-      orientation: ScaleOrientation.Vertical,
-      direction: options.yAxis?.reverse ? ScaleDirection.Down : ScaleDirection.Up,
-      range: () => [0, Math.max(1, latest.current.cells.buckets.length)],
-    });
     // A limit stands where its bucket ends, a name in the middle of its row.
     const every = Math.max(1, Math.ceil((buckets.length * 18) / Math.max(40, height - 40)));
     const shown = buckets.map((bucket, index) => ({ bucket, index })).filter(({ index }) => (index + 1) % every === 0);
-    builder.addAxis({
-      scaleKey: 'y',
+    return rowConfig({
       theme,
-      placement: options.yAxis?.axisPlacement === 'hidden' ? AxisPlacement.Hidden : AxisPlacement.Left,
-      grid: { show: false },
-      ticks: { show: false },
-      splits: shown.map(({ index }) => (ordered ? index + 1 : index + 0.5)),
-      values: shown.map(({ bucket }) => (ordered ? written(bucket.limit) : bucket.name)),
+      timeZone,
+      range: () => latest.current.range,
+      count: () => latest.current.cells.buckets.length,
+      downwards: Boolean(options.yAxis?.reverse),
+      labels: {
+        at: shown.map(({ index }) => (ordered ? index + 1 : index + 0.5)),
+        texts: shown.map(({ bucket }) => (ordered ? written(bucket.limit) : bucket.name)),
+        hidden: options.yAxis?.axisPlacement === 'hidden',
+      },
+      sync: dashboard.graphTooltip,
+      paint: (u) => paint(u, latest.current.cells, latest.current.colours, options),
     });
-    for (const _ of buckets)
-      builder.addSeries({
-        scaleKey: 'y',
-        theme,
-        pathBuilder: () => null,
-        pointsBuilder: () => undefined,
-        showPoints: 'never' as never,
-      });
-    builder.addHook('draw', (u) => paint(u, latest.current.cells, latest.current.colours, options));
-    return builder;
   }, [structure, theme, timeZone, panel, cells.buckets.length, Math.round(height / 50), dashboard.graphTooltip]);
-  const data = useMemo(
-    (): AlignedData => [cells.times, ...cells.buckets.map(() => cells.times.map(() => 1))] as AlignedData,
-    [cells],
-  );
+  const data = useMemo(() => rowData(cells.times, cells.buckets.length), [cells]);
   const amount = getValueFormat(options.cellValues?.unit ?? 'short');
   if (options.calculate)
     return <Message>This viewer does not calculate heatmaps from values: it draws histograms.</Message>;
   if (cells.most === 0) return <Message>Nothing was observed during this time.</Message>;
   return (
-    <VizLayout
+    <RowPlot
+      config={config}
+      data={data}
       width={width}
       height={height}
       legend={
-        options.legend?.show !== false && cells.most > 0 ? (
-          <VizLayout.Legend placement="bottom" maxHeight="20%">
-            <Scale cells={cells} colours={colours} written={(value) => formattedValueToString(amount(value))} />
-          </VizLayout.Legend>
+        options.legend?.show !== false ? (
+          <Scale cells={cells} colours={colours} written={(value) => formattedValueToString(amount(value))} />
         ) : null
       }
-    >
-      {(plotWidth, plotHeight) => (
-        <UPlotChart config={config} data={data} width={plotWidth} height={plotHeight}>
-          <TooltipPlugin2
-            config={config}
-            hoverMode={1}
-            queryZoom={({ from, to }) => setSpan(spanBetween(from, to))}
-            syncMode={dashboard.graphTooltip ?? 0}
-            syncScope={CROSSHAIR}
-            render={(u, _indices, _nearest, _pinned, _dismiss, _range, viaSync) => {
-              const { cells, colours } = latest.current;
-              const time = u.posToVal(u.cursor.left ?? 0, 'x');
-              const index = cells.times.findIndex((each) => time > each - cells.step && time <= each);
-              const row = Math.floor(u.posToVal(u.cursor.top ?? 0, 'y'));
-              if (index < 0 || viaSync || !cells.buckets[row]) return null;
-              const value = cells.values[row]![index] ?? null;
-              const color = value === null ? undefined : colours[colourOf(value, cells, colours, options.color)];
-              return (
-                <Tooltip
-                  time={cells.times[index]!}
-                  timeZone={timeZone}
-                  items={[
-                    {
-                      label: between(cells.buckets, row, written),
-                      value: value === null ? 'none' : formattedValueToString(amount(value)),
-                      colorIndicator: VizTooltipColorIndicator.value,
-                      ...(color && { color }),
-                    },
-                  ]}
-                />
-              );
-            }}
+      legendHeight="20%"
+      told={(u, elsewhere) => {
+        const { cells, colours } = latest.current;
+        const time = u.posToVal(u.cursor.left ?? 0, 'x');
+        const index = cells.times.findIndex((each) => time > each - cells.step && time <= each);
+        const row = Math.floor(u.posToVal(u.cursor.top ?? 0, 'y'));
+        if (index < 0 || elsewhere || !cells.buckets[row]) return null;
+        const value = cells.values[row]![index] ?? null;
+        const color = value === null ? undefined : colours[colourOf(value, cells, colours, options.color)];
+        return (
+          <Tooltip
+            time={cells.times[index]!}
+            timeZone={timeZone}
+            items={[
+              {
+                label: between(cells.buckets, row, written),
+                value: value === null ? 'none' : formattedValueToString(amount(value)),
+                colorIndicator: VizTooltipColorIndicator.value,
+                ...(color && { color }),
+              },
+            ]}
           />
-        </UPlotChart>
-      )}
-    </VizLayout>
+        );
+      }}
+    />
   );
 }
 

@@ -18,7 +18,7 @@ import {
   useTheme2,
   VizRepeater,
 } from '@grafana/ui';
-import { useMemo } from 'react';
+import { type ComponentProps, useMemo } from 'react';
 import { configOf, replacer } from '../fields';
 import type { Drawing } from './drawing';
 import { Dial } from './dial';
@@ -52,6 +52,25 @@ const orientationOf = (written: unknown): VizOrientation =>
 const nothing = ({ frames, panel }: Drawing) =>
   panel.fieldConfig?.defaults?.noValue === undefined && !frames.some(({ length }) => length > 0);
 
+type Repeater = ComponentProps<typeof VizRepeater<FieldDisplay, DisplayValueAlignmentFactors>>;
+type Layout = Pick<Repeater, 'itemSpacing' | 'orientation' | 'renderValue'> & Partial<Repeater>;
+
+/** The values beside or below each other, as it fits. */
+function Each({ drawing, values, ...layout }: { drawing: Drawing; values: FieldDisplay[] } & Layout) {
+  if (nothing(drawing)) return <Message>No data</Message>;
+  return (
+    <VizRepeater<FieldDisplay, DisplayValueAlignmentFactors>
+      getValues={() => values}
+      getAlignmentFactors={getDisplayValueAlignmentFactors}
+      source={values}
+      renderCounter={0}
+      width={drawing.width}
+      height={drawing.height}
+      {...layout}
+    />
+  );
+}
+
 const [LOW, MARGIN] = [40, 7];
 const LOWERED = css({ marginTop: -MARGIN });
 
@@ -60,18 +79,12 @@ export function StatPanel(drawing: Drawing) {
   const options = drawing.panel.options ?? {};
   const graph = (options.graphMode ?? BigValueGraphMode.Area) as BigValueGraphMode;
   const values = useValues(drawing, graph !== BigValueGraphMode.None);
-  const { width, height } = drawing;
-  if (nothing(drawing)) return <Message>No data</Message>;
   // The component keeps a margin that would leave no height for the letters of the lowest panels.
-  const margin = height < LOW && !String(options.colorMode).startsWith('background') ? MARGIN : 0;
+  const margin = drawing.height < LOW && !String(options.colorMode).startsWith('background') ? MARGIN : 0;
   return (
-    <VizRepeater<FieldDisplay, DisplayValueAlignmentFactors>
-      getValues={() => values}
-      getAlignmentFactors={(all) => getDisplayValueAlignmentFactors(all)}
-      source={values}
-      renderCounter={0}
-      width={width}
-      height={height}
+    <Each
+      drawing={drawing}
+      values={values}
       itemSpacing={3}
       orientation={orientationOf(options.orientation)}
       autoGrid
@@ -108,20 +121,15 @@ export function BarGaugePanel(drawing: Drawing) {
   const options = drawing.panel.options ?? {};
   const values = useValues(drawing);
   const { width, height } = drawing;
-  if (nothing(drawing)) return <Message>No data</Message>;
   const orientation = orientationOf(options.orientation);
   const upright = orientation === VizOrientation.Vertical || (orientation === VizOrientation.Auto && width > height);
   const least = options.minVizHeight ?? 16;
   // Rather closer to each other than half a bar at the end that nobody sees without scrolling.
   const spacing = upright || values.length * (least + SPACING) <= height ? SPACING : LEAST_SPACING;
   return (
-    <VizRepeater<FieldDisplay, DisplayValueAlignmentFactors>
-      getValues={() => values}
-      getAlignmentFactors={(all) => getDisplayValueAlignmentFactors(all)}
-      source={values}
-      renderCounter={0}
-      width={width}
-      height={height}
+    <Each
+      drawing={drawing}
+      values={values}
       itemSpacing={spacing}
       minVizWidth={options.minVizWidth ?? 8}
       minVizHeight={least}
@@ -151,15 +159,10 @@ export function BarGaugePanel(drawing: Drawing) {
 export function GaugePanel(drawing: Drawing) {
   const options = drawing.panel.options ?? {};
   const values = useValues(drawing);
-  const { width, height } = drawing;
-  if (nothing(drawing)) return <Message>No data</Message>;
   return (
-    <VizRepeater<FieldDisplay>
-      getValues={() => values}
-      source={values}
-      renderCounter={0}
-      width={width}
-      height={height}
+    <Each
+      drawing={drawing}
+      values={values}
       itemSpacing={SPACING}
       orientation={orientationOf(options.orientation)}
       autoGrid

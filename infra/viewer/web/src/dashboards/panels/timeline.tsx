@@ -8,24 +8,20 @@ import {
   getFieldDisplayName,
   type GrafanaTheme2,
 } from '@grafana/data';
-import { AxisPlacement, LegendDisplayMode, ScaleDirection, ScaleOrientation } from '@grafana/schema';
+import { LegendDisplayMode } from '@grafana/schema';
 import {
   getTextColorForAlphaBackground,
   measureText,
-  TooltipPlugin2,
-  UPlotChart,
-  VizLayout,
   VizLegend,
   VizTooltipColorIndicator,
   useTheme2,
 } from '@grafana/ui';
 import { useMemo, useRef } from 'react';
-import uPlot, { type AlignedData } from 'uplot';
-import { between } from '../../time';
-import { CROSSHAIR, useShown } from '../context';
+import uPlot from 'uplot';
+import { useShown } from '../context';
 import type { Drawing } from './drawing';
 import { intervalAt, type StateInterval, stateIntervals } from './intervals';
-import { timeConfig } from './time_axis';
+import { RowPlot, rowConfig, rowData } from './row_plot';
 import { Tooltip } from './tooltip';
 
 interface Row {
@@ -60,102 +56,75 @@ const textOf = (field: Field, value: unknown) =>
   field.display ? formattedValueToString(field.display(value)) : String(value);
 
 export default function Timeline({ panel, frames, structure, range, timeZone, width, height }: Drawing) {
-  const { setSpan, dashboard } = useShown();
+  const { dashboard } = useShown();
   const theme = useTheme2();
   const merge = panel.type === 'state-timeline' && panel.options?.mergeValues !== false;
   const rows = useMemo(() => rowsOf(frames, range.to.valueOf(), merge), [frames, range, merge]);
   const latest = useRef({ rows, range, theme });
   latest.current = { rows, range, theme };
   const config = useMemo(() => {
-    const getRange = () => latest.current.range;
-    const builder = timeConfig(theme, timeZone, getRange, dashboard.graphTooltip);
     const names = rows.map(({ name }) => name);
     const room = Math.min(NAMES, width * 0.3);
-    const shortened = names.map((name) => cut(name, room));
-    builder.addScale({
-      scaleKey: 'y',
-      orientation: ScaleOrientation.Vertical,
-      direction: ScaleDirection.Up,
-      range: () => [0, Math.max(1, latest.current.rows.length)],
-    });
-    builder.addAxis({
-      scaleKey: 'y',
+    const texts = names.map((name) => cut(name, room));
+    return rowConfig({
       theme,
-      placement: AxisPlacement.Left,
-      size: Math.ceil(Math.max(20, ...shortened.map((name) => measureText(name, FONT).width))) + 12,
-      grid: { show: false },
-      ticks: { show: false },
-      splits: names.map((_, index) => names.length - index - 0.5),
-      values: shortened,
+      timeZone,
+      range: () => latest.current.range,
+      count: () => latest.current.rows.length,
+      labels: {
+        at: names.map((_, index) => names.length - index - 0.5),
+        texts,
+        size: Math.ceil(Math.max(20, ...texts.map((text) => measureText(text, FONT).width))) + 12,
+      },
+      sync: dashboard.graphTooltip,
+      paint: (u) => paint(u, latest.current.rows, panel.options ?? {}, latest.current.theme),
     });
-    for (const _ of names)
-      builder.addSeries({
-        scaleKey: 'y',
-        theme,
-        pathBuilder: () => null,
-        pointsBuilder: () => undefined,
-        showPoints: 'never' as never,
-      });
-    builder.addHook('draw', (u) => paint(u, latest.current.rows, panel.options ?? {}, latest.current.theme));
-    return builder;
     // The names of the rows are part of the structure.
   }, [structure, theme, timeZone, panel, rows.length, Math.round(width / 50), dashboard.graphTooltip]);
 
-  // Only for the pointer: its rows have to have values at the times that are shown.
-  const data = useMemo((): AlignedData => {
-    const times = [...new Set(rows.flatMap(({ intervals }) => intervals.flatMap(({ from, to }) => [from, to])))].sort(
-      (a, b) => a - b,
+  const data = useMemo(() => {
+    const ends = rows.flatMap(({ intervals }) => intervals.flatMap(({ from, to }) => [from, to]));
+    return rowData(
+      [...new Set(ends)].sort((a, b) => a - b),
+      rows.length,
     );
-    return [times, ...rows.map(() => times.map(() => 1))] as AlignedData;
   }, [rows]);
 
-  const legend = panel.options?.legend ?? {};
-  const items = legend.showLegend === false ? [] : statesOf(rows);
+  const items = panel.options?.legend?.showLegend === false ? [] : statesOf(rows);
   return (
-    <VizLayout
+    <RowPlot
+      config={config}
+      data={data}
       width={width}
       height={height}
       legend={
         items.length > 0 ? (
-          <VizLayout.Legend placement="bottom" maxHeight="35%">
-            <VizLegend placement="bottom" displayMode={LegendDisplayMode.List} items={items} readonly />
-          </VizLayout.Legend>
+          <VizLegend placement="bottom" displayMode={LegendDisplayMode.List} items={items} readonly />
         ) : null
       }
-    >
-      {(plotWidth, plotHeight) => (
-        <UPlotChart config={config} data={data} width={plotWidth} height={plotHeight}>
-          <TooltipPlugin2
-            config={config}
-            hoverMode={1}
-            queryZoom={({ from, to }) => setSpan(between(from, to))}
-            syncMode={dashboard.graphTooltip ?? 0}
-            syncScope={CROSSHAIR}
-            render={(u) => {
-              const time = u.posToVal(u.cursor.left ?? 0, 'x');
-              return (
-                <Tooltip
-                  time={Math.round(time / 1000) * 1000}
-                  timeZone={timeZone}
-                  items={latest.current.rows.map(({ name, field, intervals }) => {
-                    const state = intervalAt(intervals, time);
-                    const shown = state && field.display?.(state.value);
-                    return {
-                      label: name,
-                      value: state
-                        ? `${textOf(field, state.value)}${lasting(state, latest.current.range.from.valueOf())}`
-                        : 'No data',
-                      ...(shown?.color && { color: shown.color }),
-                      colorIndicator: VizTooltipColorIndicator.value,
-                    };
-                  })}
-                />
-              );
-            }}
+      legendHeight="35%"
+      told={(u) => {
+        const time = u.posToVal(u.cursor.left ?? 0, 'x');
+        return (
+          <Tooltip
+            time={Math.round(time / 1000) * 1000}
+            timeZone={timeZone}
+            items={latest.current.rows.map(({ name, field, intervals }) => {
+              const state = intervalAt(intervals, time);
+              const shown = state && field.display?.(state.value);
+              return {
+                label: name,
+                value: state
+                  ? `${textOf(field, state.value)}${lasting(state, latest.current.range.from.valueOf())}`
+                  : 'No data',
+                ...(shown?.color && { color: shown.color }),
+                colorIndicator: VizTooltipColorIndicator.value,
+              };
+            })}
           />
-        </UPlotChart>
-      )}
-    </VizLayout>
+        );
+      }}
+    />
   );
 }
 

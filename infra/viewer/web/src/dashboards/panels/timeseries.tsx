@@ -6,6 +6,7 @@ import { FieldType } from '@grafana/data';
 import { useMemo } from 'react';
 import { between } from '../../time';
 import { CROSSHAIR, useShown } from '../context';
+import { dataLinks } from '../fields';
 import { AlertMarks } from './alert_marks';
 import type { Drawing } from './drawing';
 import { SeriesTooltip } from './tooltip';
@@ -26,8 +27,8 @@ export function withGaps(frames: DataFrame[]): DataFrame[] {
   }));
 }
 
-export function TimeSeriesPanel({ panel, frames, structure, range, timeZone, width, height }: Drawing) {
-  const { setSpan, dashboard } = useShown();
+export function TimeSeriesPanel({ panel, frames, structure, range, timeZone, lookup, width, height }: Drawing) {
+  const { setSpan, dashboard, goTo } = useShown();
   const drawn = useMemo(() => withGaps(frames), [frames]);
   const { legend, tooltip } = panel.options ?? {};
   const legendOptions = useMemo(
@@ -64,13 +65,14 @@ export function TimeSeriesPanel({ panel, frames, structure, range, timeZone, wid
               queryZoom={({ from, to }) => setSpan(between(from, to))}
               syncMode={sync ?? DashboardCursorSync.Off}
               syncScope={CROSSHAIR}
-              render={(_, indices, nearest) => (
+              render={(_, indices, nearest, pinned) => (
                 <SeriesTooltip
                   frame={aligned}
                   indices={indices}
                   nearest={nearest}
                   options={tooltip}
                   timeZone={timeZone}
+                  linksOf={pinned ? (field, row) => dataLinks(field, aligned, row, lookup, goTo) : undefined}
                 />
               )}
             />

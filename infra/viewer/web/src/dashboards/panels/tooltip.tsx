@@ -1,9 +1,10 @@
 // The time under the pointer, and what each series was then.
-import { type DataFrame, dateTimeFormat, type Field, FieldType } from '@grafana/data';
+import { type DataFrame, dateTimeFormat, type Field, FieldType, type LinkModel } from '@grafana/data';
 import { SortOrder, TooltipDisplayMode } from '@grafana/schema';
 import {
   getFieldDisplayItems,
   VizTooltipContent,
+  VizTooltipFooter,
   VizTooltipHeader,
   type VizTooltipItem,
   VizTooltipWrapper,
@@ -14,11 +15,19 @@ export function timeText(time: number, timeZone: string): string {
   return dateTimeFormat(time, { timeZone, format: time % 1000 ? 'YYYY-MM-DD HH:mm:ss.SSS' : 'YYYY-MM-DD HH:mm:ss' });
 }
 
-export function Tooltip({ time, items, timeZone }: { time: number; items: VizTooltipItem[]; timeZone: string }) {
+interface Props {
+  time: number;
+  items: VizTooltipItem[];
+  timeZone: string;
+  links?: LinkModel<Field>[];
+}
+
+export function Tooltip({ time, items, timeZone, links = [] }: Props) {
   return (
     <VizTooltipWrapper>
       <VizTooltipHeader item={{ label: '', value: timeText(time, timeZone) }} />
       <VizTooltipContent items={items} scrollable maxHeight={400} />
+      {links.length > 0 && <VizTooltipFooter dataLinks={links} />}
     </VizTooltipWrapper>
   );
 }
@@ -30,9 +39,11 @@ interface Series {
   nearest: number | null;
   options: { mode?: string; sort?: string } | undefined;
   timeZone: string;
+  /** Of a value of a series: shown once the tooltip stays, so that they can be reached. */
+  linksOf?: ((field: Field, row: number) => LinkModel<Field>[]) | undefined;
 }
 
-export function SeriesTooltip({ frame, indices, nearest, options, timeZone }: Series) {
+export function SeriesTooltip({ frame, indices, nearest, options, timeZone, linksOf }: Series) {
   const [xField] = frame.fields;
   const index = indices.slice(1).find((each) => each !== null && each !== undefined) ?? indices[0];
   if (!xField || index === null || index === undefined) return null;
@@ -50,5 +61,8 @@ export function SeriesTooltip({ frame, indices, nearest, options, timeZone }: Se
     shown,
   );
   const time = (single && nearest !== null ? indices[nearest] : index) ?? index;
-  return <Tooltip time={xField.values[time]} items={items} timeZone={timeZone} />;
+  const field = nearest === null ? undefined : frame.fields[nearest];
+  const row = nearest === null ? undefined : indices[nearest];
+  const links = linksOf && field && typeof row === 'number' ? linksOf(field, row) : [];
+  return <Tooltip time={xField.values[time]} items={items} timeZone={timeZone} links={links} />;
 }
