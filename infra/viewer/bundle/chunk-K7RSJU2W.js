@@ -1,0 +1,1 @@
+import{j as n,r as t}from"./chunk-CLL46KMZ.js";import{f as e}from"./chunk-U6GHCFHH.js";e();var r=n(void 0);function p(){let o=t(r);if(!o)throw new Error("a panel is drawn outside of a dashboard");return o}var s="__global_";export{r as a,p as b,s as c};

@@ -1,0 +1,1 @@
+import{f as r}from"./chunk-U6GHCFHH.js";r();

@@ -1,1 +1,0 @@
-import{a as t}from"./chunk-6GXRPTOY.js";import{e as n}from"./chunk-4L5RI3VG.js";var o=n(t(),1),r=(0,o.createContext)(void 0);function a(){let e=(0,o.useContext)(r);if(!e)throw new Error("a panel is drawn outside of a dashboard");return e}var i="__global_";export{r as a,a as b,i as c};
