@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from telemetry import runtime
 from telemetry.attributes import text_of
 from telemetry.callbacks import Caller
-from telemetry.collection import collect, exposed, failed, taken
+from telemetry.collection import Collected, collect, exposed, failed, taken
 from telemetry.drops import Dropped, Reason, dropped, said, warn
-from telemetry.families import Family
+from telemetry.families import derived
 from telemetry.instrument import Instrument
 from telemetry.made import written
+from telemetry.names import unit_word
 from telemetry.provider import Provider, the_provider
 from telemetry.registry import declared
-from telemetry.samples import head
+from telemetry.samples import END, head, with_float_bounds
 from telemetry.store import Cell
 
 if TYPE_CHECKING:
@@ -30,38 +31,63 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
 
-def render(*registries: CollectorRegistry, provider: Provider = the_provider) -> bytes:
-    """The whole answer: declared metrics, what was made through the API, and the registries. Each name once."""
+def render(
+    *registries: CollectorRegistry,
+    provider: Provider = the_provider,
+    openmetrics: bool = False,
+    names: Collection[str] = (),
+) -> bytes:
+    """The whole answer: declared metrics, what was made through the API, and the registries. Each name once.
+
+    `names` are those that are asked for; without any, all are. `openmetrics` chooses that format.
+    """
     asked = [
         _callers.setdefault(registry, Caller(partial(_collected, weakref.ref(registry)))) for registry in registries
     ]
     calls = [caller.start() for caller in asked]
     collected = collect(exposed(), list(provider.instruments.values()))
-    texts = [part for metric, cells in collected.declared for part in parts(metric, list(cells.values()))]
-    texts += [_written(family) for family in collected.families]
-    names = taken(collected)
+    texts = list(write(collected, openmetrics=openmetrics, names=names))
+    seen = taken(collected)
     for caller, call in zip(asked, calls, strict=True):
         try:
             foreign = caller.ask(call)
         except Dropped as problem:
             warn(("", "collect"), f"metrics of other libraries cannot be collected: {problem}")
         else:
-            texts.append(_others(foreign, names))
+            texts += _others(foreign, seen, openmetrics, names)
     return b"".join(texts)
 
 
-_callers: weakref.WeakKeyDictionary[CollectorRegistry, Caller[list[Metric]]] = weakref.WeakKeyDictionary()
-"""What asks each registry, so that one that hangs is not asked again. It must not keep the registry alive."""
+def write(collected: Collected, *, openmetrics: bool = False, names: Collection[str] = ()) -> Iterator[bytes]:
+    """The lines of what was collected, in parts. Between two of them other threads may run, as that of the event loop.
+
+    A metric that cannot be written costs only itself.
+    """
+    for metric, cells in collected.declared:
+        if cells and _is_asked({metric.name, *derived(metric.name, metric.kind)}, names):
+            yield from parts(metric, list(cells.values()), openmetrics=openmetrics)
+    for family in collected.families:
+        if _is_asked(family.names, names):
+            try:
+                yield family.write(openmetrics=openmetrics).encode()
+            except BaseException as error:
+                dropped(family.name, Dropped(Reason.NOT_RENDERED, said(error)))
 
 
-def parts(metric: Instrument[Any], cells: list[Cell]) -> list[bytes]:
-    """The lines of a metric, in parts. Between two of them other threads may run, such as that of the event loop."""
-    if not cells:
-        return []
+def _is_asked(having: Collection[str], names: Collection[str]) -> bool:
+    return not names or not set(names).isdisjoint(having)
+
+
+def parts(metric: Instrument[Any], cells: list[Cell], *, openmetrics: bool = False) -> list[bytes]:
+    """The lines of a metric, or none if it cannot be written."""
     try:
-        lines = [head(metric.name, metric.description, metric.kind).encode()]
+        unit = unit_word(metric.unit)
+        lines = [head(metric.name, metric.description, metric.kind, unit, openmetrics=openmetrics).encode()]
         for begin in range(0, len(cells), metric.at_once):
-            lines.append(metric.write(cells[begin : begin + metric.at_once]).encode())
+            text = metric.write(cells[begin : begin + metric.at_once])
+            if openmetrics and metric.kind == "histogram":
+                text = with_float_bounds(text)
+            lines.append(text.encode())
             time.sleep(0)
     except BaseException as error:
         failed(metric, error)
@@ -69,18 +95,15 @@ def parts(metric: Instrument[Any], cells: list[Cell]) -> list[bytes]:
     return lines
 
 
-def target_info(attributes: Mapping[str, Any]) -> bytes:
+_callers: weakref.WeakKeyDictionary[CollectorRegistry, Caller[list[Metric]]] = weakref.WeakKeyDictionary()
+"""What asks each registry, so that one that hangs is not asked again. It must not keep the registry alive."""
+
+
+def target_info(attributes: Mapping[str, Any], *, openmetrics: bool = False) -> bytes:
     """The attributes of the resource, as the OpenTelemetry specification has them in Prometheus."""
     labels = written({name: text_of(value) for name, value in attributes.items()})
-    return f"{head('target_info', 'Target metadata', 'gauge')}target_info{labels} 1\n".encode()
-
-
-def _written(family: Family) -> bytes:
-    try:
-        return family.write().encode()
-    except BaseException as error:
-        dropped(family.name, Dropped(Reason.NOT_RENDERED, said(error)))
-        return b""
+    name, kind = ("target", "info") if openmetrics else ("target_info", "gauge")
+    return f"{head(name, 'Target metadata', kind)}target_info{labels} 1\n".encode()
 
 
 def _collected(registry: weakref.ref[CollectorRegistry]) -> list[Metric]:
@@ -98,27 +121,29 @@ def _collected(registry: weakref.ref[CollectorRegistry]) -> list[Metric]:
     return families
 
 
-def _others(families: Iterable[Metric], seen: set[str]) -> bytes:
+def _others(families: Iterable[Metric], seen: set[str], openmetrics: bool, names: Collection[str]) -> Iterator[bytes]:
     """The metrics of other libraries, without those that have the name of a declared metric, or were written before.
 
     A metric that cannot be written is left out and logged. A bad label in another library must not fail the scrape.
     """
     from prometheus_client import generate_latest
+    from prometheus_client.openmetrics import exposition as in_openmetrics
 
-    texts: list[bytes] = []
+    generate: Callable[[Any], bytes] = in_openmetrics.generate_latest if openmetrics else generate_latest
     for family in families:
         name = f"{family.name}{_SUFFIXES.get(family.type, '')}"
-        names = {name, *(sample.name for sample in family.samples)}
-        if not names.isdisjoint(seen):
+        having = {name, *(sample.name for sample in family.samples)}
+        if not having.isdisjoint(seen):
             if name in declared and name not in runtime.REPLACED:
                 warn((name, "taken"), f"{name} was also recorded by another library; that one is left out")
             continue
-        seen |= names
+        seen |= having
+        if not _is_asked(having, names):
+            continue
         try:
-            texts.append(generate_latest(_Single(family)))
+            yield generate(_Single(family)).removesuffix(END)
         except Exception as error:
             warn((name, "written"), f"{name} of another library cannot be written: {type(error).__name__}")
-    return b"".join(texts)
 
 
 _SUFFIXES = {"counter": "_total", "info": "_info"}

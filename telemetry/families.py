@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from telemetry.drops import Dropped, Reason, dropped, warn
 from telemetry.instrument import Instrument
 from telemetry.made import Made, Scope
-from telemetry.samples import head, labels_text, number_text
+from telemetry.names import unit_word
+from telemetry.samples import head, labels_text, number_text, with_float_bounds
 from telemetry.store import Cell, Cells
 
 SCOPE = "otel_scope_name"
@@ -85,11 +86,15 @@ class Family:
         """The name, and those of its series."""
         return {self.name, *derived(self.name, self.kind)}
 
-    def write(self) -> str:
+    def write(self, *, openmetrics: bool = False) -> str:
         """The lines of the family, as Prometheus reads them."""
         write = self._distribution if self.kind == "histogram" else self._number
         lines = "".join([write(labels, row) for labels, row in self.rows.items()])
-        return head(self.name, self.description, self.kind) + lines.replace(".0\n", "\n")
+        lines = lines.replace(".0\n", "\n")
+        if openmetrics and self.kind == "histogram":
+            lines = with_float_bounds(lines)
+        unit = unit_word(self.first.unit)
+        return head(self.name, self.description, self.kind, unit, openmetrics=openmetrics) + lines
 
     def _number(self, labels: str, row: Row) -> str:
         return f"{self.name}{labels} {row.numbers[0]!r}\n"

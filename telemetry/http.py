@@ -15,9 +15,11 @@ import re
 import threading
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from telemetry import asgi, environment, event_loop
+from telemetry.answers import Asked, Render, answer
 from telemetry.asgi import LeftOut, Scope
 from telemetry.extras import Missing, is_installed, load
 from telemetry.spans import untraced
@@ -27,9 +29,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 HEALTH = "/health"
 """It is asked for every few seconds: that is measured, and makes no span."""
 VERSIONS = ("1.0", "1.1", "2", "3")
@@ -76,14 +78,19 @@ def _class_of(kind: type, name: str) -> Any:
     return next((one for one in kind.__mro__ if one.__name__ == name and one.__module__ in modules), None)
 
 
-def serve_metrics(app: Starlette, render: Callable[[], bytes]) -> None:
+def serve_metrics(app: Starlette, render: Render) -> None:
     """Adds GET and HEAD /metrics before every other route. A scrape never waits for the application's thread pool."""
     from starlette.responses import Response
     from starlette.routing import Route
 
-    async def metrics(_: Request) -> Response:
+    async def metrics(request: Request) -> Response:
         event_loop.measure()  # its server may not have told the application that it starts
-        return Response(await in_own_thread(render), media_type=CONTENT_TYPE)
+        headers = request.headers
+        asked = Asked(
+            headers.get("accept", ""), headers.get("accept-encoding", ""), request.query_params.getlist("name[]")
+        )
+        body, about = await in_own_thread(lambda: answer(render, asked))
+        return Response(body, headers=about)
 
     app.router.routes.insert(0, Route("/metrics", metrics, methods=["GET", "HEAD"], include_in_schema=False))
 
@@ -99,27 +106,27 @@ def when_it_starts(app: Starlette, work: Callable[[], None]) -> None:
     app.router.lifespan_context = worked
 
 
-async def in_own_thread(work: Callable[[], bytes]) -> bytes:
+async def in_own_thread(work: Callable[[], T]) -> T:
     """Does the work in a thread that nothing else uses, so that neither waits for the other."""
     import asyncio  # only here, because importing it takes as long as half of this library
 
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[bytes] = loop.create_future()
+    done: asyncio.Future[T] = loop.create_future()
 
-    def answer(result: bytes | None, error: BaseException | None) -> None:
+    def end(*result: T, error: BaseException | None = None) -> None:
         if not done.done():  # the client may have gone
-            if error is None and result is not None:
-                done.set_result(result)
+            if error is None:
+                done.set_result(*result)
             else:
-                done.set_exception(error or RuntimeError("no answer"))
+                done.set_exception(error)
 
     def run() -> None:
         try:
-            result, problem = work(), None
+            ended = partial(end, work())
         except BaseException as error:
-            result, problem = None, RuntimeError(f"{type(error).__name__}: {error}")
+            ended = partial(end, error=RuntimeError(f"{type(error).__name__}: {error}"))
         try:
-            loop.call_soon_threadsafe(answer, result, problem)
+            loop.call_soon_threadsafe(ended)
         except RuntimeError:  # the loop has ended
             logger.debug("an answer of /metrics came after the end of its server")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 from telemetry import environment
-from telemetry.http import CONTENT_TYPE
+from telemetry.answers import Asked, Render, answer
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class _Server6(_Server):
     address_family = socket.AF_INET6
 
 
-def serve_metrics_alone(render: Callable[[], bytes]) -> None:
+def serve_metrics_alone(render: Render) -> None:
     """Serves /metrics on `OTEL_EXPORTER_PROMETHEUS_HOST` (localhost) and `_PORT` (9464), in a daemon thread.
 
     Logs a sentence if the port is wrong or taken: then there are no metrics.
@@ -40,11 +40,17 @@ def serve_metrics_alone(render: Callable[[], bytes]) -> None:
             self._answer(with_body=False)
 
         def _answer(self, *, with_body: bool) -> None:
-            known = self.path.partition("?")[0] == "/metrics"
-            body = render() if known else b"metrics are at /metrics\n"
+            address = urlsplit(self.path)
+            known = address.path == "/metrics"
+            body, headers = b"metrics are at /metrics\n", {"content-type": "text/plain; charset=utf-8"}
+            if known:
+                names = parse_qs(address.query).get("name[]", [])
+                accept, encoding = self.headers.get("accept", ""), self.headers.get("accept-encoding", "")
+                body, headers = answer(render, Asked(accept, encoding, names))
             self.send_response(200 if known else 404)
-            self.send_header("Content-Type", CONTENT_TYPE)
-            self.send_header("Content-Length", str(len(body)))
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(body)))
             self.end_headers()
             if with_body:
                 self.wfile.write(body)

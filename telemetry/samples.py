@@ -1,17 +1,33 @@
 """How metrics, labels and numbers are written for Prometheus.
 
-Prometheus text format 0.0.4, https://prometheus.io/docs/instrumenting/exposition_formats/
+Its text format 0.0.4, https://prometheus.io/docs/instrumenting/exposition_formats/, and OpenMetrics 1.0,
+https://prometheus.io/docs/specs/om/open_metrics_spec/
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
+END = b"# EOF\n"
+"""What an answer in OpenMetrics ends with."""
+_WHOLE_BOUND = re.compile(r'(?<=[{,])le="(-?\d+)"}')
 
-def head(name: str, description: str, kind: str) -> str:
-    """The two lines before the series of a metric."""
+
+def head(name: str, description: str, kind: str, unit: str = "", *, openmetrics: bool = False) -> str:
+    """The lines before the series of a metric. `unit` is the word for its unit."""
     text = description.replace("\\", "\\\\").replace("\n", "\\n")
-    return f"# HELP {name} {text}\n# TYPE {name} {kind}\n"
+    if not openmetrics:
+        return f"# HELP {name} {text}\n# TYPE {name} {kind}\n"
+    text = text.replace('"', '\\"')
+    name = name.removesuffix("_total") if kind == "counter" else name
+    unit_line = f"# UNIT {name} {unit}\n" if unit and name.endswith(f"_{unit}") else ""
+    return f"# HELP {name} {text}\n# TYPE {name} {kind}\n{unit_line}"
+
+
+def with_float_bounds(lines: str) -> str:
+    """Lines of histograms whose bounds are floats, as OpenMetrics has them: `le="1.0"`."""
+    return _WHOLE_BOUND.sub(r'le="\1.0"}', lines)
 
 
 def labels_text(labels: Iterable[tuple[str, str]]) -> str:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from telemetry.exposition import render, target_info
 from telemetry.extras import Missing, is_installed, load
 from telemetry.provider import the_provider
 from telemetry.registry import process
+from telemetry.samples import END
 
 if TYPE_CHECKING:
     from opentelemetry.exporter.prometheus import PrometheusMetricReader
@@ -42,8 +43,8 @@ _MEASURED = {
 
 _ready = False
 """Whether the metrics were set up."""
-_target = b""
-"""The resource, as target_info."""
+_resource_shown: Mapping[str, Any] = {}
+"""The attributes of the resource, which are shown as target_info."""
 _registry: CollectorRegistry | None = None
 """What the MeterProvider has that was there before."""
 _endings: list[Ending] = []
@@ -197,16 +198,23 @@ def _serve_alone() -> None:
     serve_metrics_alone(_render)
 
 
-def _render() -> bytes:
-    if process.disabled:
-        return b""
-    if not _pulled:
-        return b"# The metrics are sent over OTLP (OTEL_METRICS_EXPORTER).\n"
+def _render(*, openmetrics: bool = False, names: Sequence[str] = ()) -> bytes:
+    body = b""
+    if not process.disabled and not _pulled:
+        body = b"" if openmetrics else b"# The metrics are sent over OTLP (OTEL_METRICS_EXPORTER).\n"
+    elif not process.disabled:
+        body = render(*_registries(), openmetrics=openmetrics, names=names)
+        if _resource_shown and (not names or "target_info" in names):
+            body += target_info(_resource_shown, openmetrics=openmetrics)
+    return body + END if openmetrics else body
+
+
+def _registries() -> list[CollectorRegistry]:
     if not _ready:
-        return render()
+        return []
     from prometheus_client import REGISTRY
 
-    return render(*filter(None, [_registry]), REGISTRY) + _target
+    return [*filter(None, [_registry]), REGISTRY]
 
 
 def _resource(service_name: str) -> Resource:
@@ -218,7 +226,7 @@ def _resource(service_name: str) -> Resource:
 
 
 def _set_up_metrics(service_name: str, exporters: set[str]) -> None:
-    global _ready, _target
+    global _ready, _resource_shown
     from opentelemetry import metrics
 
     heartbeat_timestamp_seconds.watch(time.time)
@@ -231,7 +239,7 @@ def _set_up_metrics(service_name: str, exporters: set[str]) -> None:
         present = the_provider
     if present is the_provider:
         _set_up["metrics"] = "ours and those of the OpenTelemetry API"
-        _target = target_info(_resource(service_name).attributes)
+        _resource_shown = _resource(service_name).attributes
     elif callable(add := getattr(present, "add_metric_reader", None)):
         if "prometheus" in exporters:
             add(_prometheus_reader())

@@ -17,9 +17,9 @@ from opentelemetry.sdk.metrics.export import MetricExportResult
 from opentelemetry.sdk.resources import Resource
 
 from telemetry import Counter, Gauge, Histogram, Open, UpDownCounter
+from telemetry.answers import Asked, answer
 from telemetry.collection import collect
 from telemetry.exposition import render
-from telemetry.http import CONTENT_TYPE
 from telemetry.otlp import together
 from telemetry.registry import declared
 from tests.telemetry.labels import labels
@@ -64,9 +64,11 @@ def pipeline() -> Iterator[Pipeline]:
 
     class Metrics(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = render()
+            asked = Asked(self.headers.get("accept", ""), self.headers.get("accept-encoding", ""))
+            body, headers = answer(render, asked)
             self.send_response(200)
-            self.send_header("Content-Type", CONTENT_TYPE)
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
