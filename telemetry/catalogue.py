@@ -91,7 +91,7 @@ class DropLabels(TypedDict):
 
 
 class SeriesLabels(TypedDict):
-    """The metric whose series are counted."""
+    """The metric whose series or labels are counted."""
 
     metric: Annotated[str, METRIC]
 
@@ -217,6 +217,12 @@ telemetry_dropped_total = Counter(
 )
 telemetry_series = Gauge(
     "telemetry_series", "Series that this process holds, by metric.", SeriesLabels, unit="{series}"
+)
+telemetry_full_labels = Gauge(
+    "telemetry_full_labels",
+    "Labels for whose later values a metric has no room, so that it counts them together as __other__, by metric.",
+    SeriesLabels,
+    unit="{label}",
 )
 
 drops.count_with(lambda metric, reason: telemetry_dropped_total.add(1, {"metric": metric, "reason": reason}))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from telemetry import runtime
-from telemetry.catalogue import METRIC, telemetry_series
+from telemetry.catalogue import METRIC, telemetry_full_labels, telemetry_series
 from telemetry.drops import Dropped, Reason, dropped, said
 from telemetry.instrument import Instrument
 from telemetry.registry import declared
@@ -24,13 +24,15 @@ def exposed() -> list[Instrument[Any]]:
 
 
 def collect(metrics: list[Instrument[Any]]) -> Collected:
-    """The samples of these metrics. The number of series comes last, because it counts the others."""
+    """The samples of these metrics. Those that count series and labels come last, because they count the others'."""
     runtime.refresh()
     for one in metrics:
         _prepare(one)
-    collected = [(one, _samples(one)) for one in metrics if one is not telemetry_series]
+    counting: list[Instrument[Any]] = [telemetry_series, telemetry_full_labels]
+    collected = [(one, _samples(one)) for one in metrics if one not in counting]
     telemetry_series.replace({one.name: _series(samples) for one, samples in collected})
-    return [*collected, (telemetry_series, _samples(telemetry_series))]
+    telemetry_full_labels.replace({one.name: full for one, _ in collected if (full := one.full_labels())})
+    return [*collected, *((one, _samples(one)) for one in counting)]
 
 
 def _prepare(metric: Instrument[Any]) -> None:

@@ -207,6 +207,10 @@ class Instrument(Generic[L], metaclass=Declaring):
                 if not values[text]:
                     del values[text]
 
+    def full_labels(self) -> int:
+        """How many labels have values that are shown as `__other__`."""
+        return sum(OTHER in values for values in self._met)
+
     def _pairs(self, key: Key) -> list[tuple[str, str]]:
         return list(zip(self.label_names, key, strict=True))
 
