@@ -31,7 +31,7 @@ HTTP_SERVER = {
     "http_server_active_requests": {"http_request_method", "url_scheme"},
 }
 """What FastAPI or OpenTelemetry measures (docs/http-requests.md), and so is not declared."""
-ALERTS = {"alertname", "alertstate", "severity", "service", "team"}
+ALERTS = {"alertname", "alertstate", "severity", "service", "team", "symbol", "duty", "dependency"}
 
 _KEYWORDS = {"and", "or", "unless", "bool", "offset", "inf", "nan", "by", "without", "on", "ignoring"}
 _GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)")
