@@ -171,6 +171,11 @@ http_client_request_duration_seconds = Histogram(
 heartbeat_timestamp_seconds = Gauge(
     "heartbeat_timestamp_seconds", "The time of the scrape; it shows that this process is alive.", unit="s"
 )
+workers_expected = Gauge(
+    "workers_expected",
+    "How many processes of this service should send metrics; no series if that is not known, or if it is scraped.",
+    unit="{process}",
+)
 build_info = Gauge(
     "build_info",
     "Always 1; the labels are the versions of the service, of Python and of the telemetry library.",

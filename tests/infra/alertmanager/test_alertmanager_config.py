@@ -103,7 +103,7 @@ def test_money_alerts_are_never_muted() -> None:
         *("DependencyNotWritable", "DatabasePoolExhausted"),
         *("MarketDataStale", "MarketDataMissing", "MarketStateNotPublished", "SignalsStale", "SignalGenerationFailing"),
         *("OrchestrationStalled", "OrchestrationFailing", "NoOrdersPlaced"),
-        *("EventLoopBlocked", "MemoryHigh", "FileDescriptorsHigh", "ClockSkew"),
+        *("EventLoopBlocked", "MemoryHigh", "FileDescriptorsHigh", "ClockSkew", "ServiceWorkersMissing"),
     }
 
 

@@ -72,6 +72,7 @@ EXPECTED = [
     "ServiceDown",
     "ServiceRestarting",
     "ServiceUnreachable",
+    "ServiceWorkersMissing",
     "SignalGenerationFailing",
     "SignalsStale",
     "SlippageHigh",
@@ -274,7 +275,7 @@ def test_up_is_read_by_job_because_the_job_metadata_has_the_same_instances() -> 
     for each in rule_files.RULES:
         queries = re.findall(r'query "(.+?)" ', " ".join(each.get("annotations", {}).values()))
         for expression in [each["expr"], *queries]:
-            by_job = re.sub(r"up\{job[^}]+\}|on \(job, instance\) \(up == 0\)|job:up:max", "", expression)
+            by_job = re.sub(r"up\{job[^}]+\}|on \(job, instance\) (?:up\b|\(up == 0\))|job:up:max", "", expression)
             assert re.findall(r"\bup\b", by_job) == [], expression
 
 
