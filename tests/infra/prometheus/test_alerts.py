@@ -41,6 +41,7 @@ EXPECTED = [
     "DayOrderOutlived",
     "DependencyNotWritable",
     "DeskDutyLate",
+    "DiskFilling",
     "DrawdownExceeded",
     "EventLoopBlocked",
     "ExposureLimitExceeded",
