@@ -66,7 +66,13 @@ def test_each_alert_goes_where_its_severity_says_and_each_pair_mutes(tmp_path: P
             "expect": receivers[rule["labels"]["severity"]],
         }
         for number, rule in enumerate(RULES)
+        if rule["alert"] != "NotificationsFailing"
     ]
+    other = {"pagerduty": ["slack"], "slack": ["pagerduty"], "webhook": ["pagerduty", "slack"]}
+    for integration, expected in other.items():
+        severity = "warning" if integration == "slack" else "critical"
+        labels = {"alertname": "NotificationsFailing", "severity": severity, "integration": integration}
+        ways.append({"name": f"{integration} fails", "labels": {**labels, "team": "platform"}, "expect": expected})
     muted = []
     for number, pair in enumerate(pairs()):
         cause, symptom = examples(pair, number)
