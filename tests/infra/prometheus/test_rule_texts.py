@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests import queries
+from tests import promql, queries
 from tests.infra.prometheus import rule_files
 from tests.infra.prometheus.rule_files import RULES
 
@@ -32,8 +32,7 @@ def test_a_rule_and_its_texts_ask_for_names_labels_and_values_that_are_there(rul
 
     assert len(queried) == sum(len(re.findall(r"\bquery\b", text)) for text in texts(rule))
     for expression in [rule["expr"], *queried]:
-        assert queries.names(expression) or "{" in expression or expression.startswith("vector(")
-        assert queries.strangers(expression, {}) == set(), expression
+        assert queries.strangers(expression) == set(), expression
 
 
 @pytest.mark.parametrize("rule", rule_files.ALERTS, ids=id_of)
@@ -68,9 +67,12 @@ def test_a_rule_has_its_reason_above_it_or_beside_its_number() -> None:
 def test_a_test_of_rules_names_alerts_and_series_that_are_there(test: dict[str, Any]) -> None:
     alerts = {rule["alert"] for rule in rule_files.ALERTS}
     series = [each["series"] for each in test.get("input_series", [])]
+    asked = [each["expr"] for each in test.get("promql_expr_test", [])]
 
     assert {check["alertname"] for check in test.get("alert_rule_test", [])} <= alerts
     for one in series:
-        [name] = queries.names(one)
+        [name] = promql.names(one)
         assert name in queries.series(), one
-        assert queries.strangers(one, {}) == set(), one
+        assert queries.strangers(one) == set(), one
+    for query in asked:
+        assert queries.strangers(query) == set(), query
