@@ -57,8 +57,9 @@ SHOWN = {
         "Watchdog", "Pipeline", "Queue in use", "Rules", "Notifications", "Collector queue", "Samples sent and failed",
         "Samples taken in and refused", "Scrapes", "Duration of scrapes", "Samples of a scrape",
         "Age of the newest sample", "Clocks of the services", "Rule evaluation", "Rules that fail",
-        "Alerts to Alertmanager", "Free space of the disk", "Notifications by channel", "Notifications that failed", "Series of the services",
+        "Alerts to Alertmanager", "Notifications by channel", "Notifications that failed", "Series of the services",
         "Series in Prometheus", "Dropped records", "Alerts that fire", "Memory of the pipeline", "Samples stored",
+        "Free space of the disk",
     },
     "slo": {
         "Objectives", "Budget left", "Objectives in figures", "Budget left over time", "Placement fails",
