@@ -130,7 +130,7 @@ def test_an_alert_has_a_test_in_which_it_must_stay_silent_and_one_just_below(nam
 def test_an_alert_says_how_bad_it_is_whose_it_is_and_what_to_do(rule: dict[str, Any]) -> None:
     labels, annotations = rule.get("labels", {}), rule.get("annotations", {})
     assert {"severity", "team", "service"} - labels.keys() == set(), "labels that are missing"
-    assert {"summary", "description", "runbook_url", "dashboard_url"} - annotations.keys() == set(), (
+    assert {"summary", "value", "description", "runbook_url", "dashboard_url"} - annotations.keys() == set(), (
         "annotations that are missing"
     )
     assert labels["severity"] in ({"none"} if rule["alert"] in ALWAYS_FIRING else {"critical", "warning"})

@@ -46,6 +46,19 @@ def test_a_text_names_labels_that_the_alert_or_its_query_has(rule: dict[str, Any
     assert {name for text in texts(rule) for name in re.findall(r"(?<!\$l)\.Labels\.(\w+)", text)} <= of_queries
 
 
+@pytest.mark.parametrize("rule", rule_files.ALERTS, ids=id_of)
+def test_an_alert_has_its_value_as_its_summary_says_it_or_with_words_of_its_own(rule: dict[str, Any]) -> None:
+    """What tells people adds the value to a summary that does not say it."""
+    value, summary = rule["annotations"]["value"], rule["annotations"]["summary"]
+    formats = re.findall(r"{{ \$value \| (?:humanize\w*|printf \"%[+.\d]*f\") }}", value)
+
+    assert len(formats) == 1
+    if "$value" in summary:
+        assert value in summary
+    else:
+        assert re.search(r"[a-z]{2}", value.replace(formats[0], "")), "a number without a word says nothing"
+
+
 def test_a_rule_has_its_reason_above_it_or_beside_its_number() -> None:
     """Several rules of one alert may share it. Watchdog has no number."""
     explained, comment, name = {"Watchdog"}, False, ""
