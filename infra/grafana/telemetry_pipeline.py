@@ -277,7 +277,7 @@ def build() -> str:
             [
                 Query(
                     'max by (device) (system_filesystem_usage_bytes{state="free"})'
-                    " / sum by (device) (max by (device, state) (system_filesystem_usage_bytes))",
+                    ' / sum by (device) (max by (device, state) (system_filesystem_usage_bytes{state=~"free|used"}))',
                     "{{device}}",
                 )
             ],
