@@ -91,7 +91,7 @@ class DropLabels(TypedDict):
 
 
 class SeriesLabels(TypedDict):
-    """The metric whose series are counted."""
+    """The metric whose series or labels are counted."""
 
     metric: Annotated[str, METRIC]
 
@@ -171,6 +171,11 @@ http_client_request_duration_seconds = Histogram(
 heartbeat_timestamp_seconds = Gauge(
     "heartbeat_timestamp_seconds", "The time of the scrape; it shows that this process is alive.", unit="s"
 )
+workers_expected = Gauge(
+    "workers_expected",
+    "How many processes of this service should send metrics; no series if that is not known, or if it is scraped.",
+    unit="{process}",
+)
 build_info = Gauge(
     "build_info",
     "Always 1; the labels are the versions of the service, of Python and of the telemetry library.",
@@ -217,6 +222,12 @@ telemetry_dropped_total = Counter(
 )
 telemetry_series = Gauge(
     "telemetry_series", "Series that this process holds, by metric.", SeriesLabels, unit="{series}"
+)
+telemetry_full_labels = Gauge(
+    "telemetry_full_labels",
+    "Labels for whose later values a metric has no room, so that it counts them together as __other__, by metric.",
+    SeriesLabels,
+    unit="{label}",
 )
 
 drops.count_with(lambda metric, reason: telemetry_dropped_total.add(1, {"metric": metric, "reason": reason}))

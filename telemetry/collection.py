@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from telemetry import runtime
-from telemetry.catalogue import METRIC, telemetry_series
+from telemetry.catalogue import METRIC, telemetry_full_labels, telemetry_series
 from telemetry.drops import Dropped, Reason, dropped, said
 from telemetry.families import Family, derived, families
 from telemetry.instrument import Instrument
@@ -32,7 +32,7 @@ def exposed() -> list[Instrument[Any]]:
 def collect(metrics: Sequence[Instrument[Any]], made: Sequence[Made] = ()) -> Collected:
     """The series of declared metrics, and of what was made through the API.
 
-    The number of series comes last of the declared ones, because it counts the others.
+    Those that count series and labels come last of the declared ones, because they count the others'.
     """
     runtime.refresh()
     everything: list[Instrument[Any] | Made] = [*metrics, *made]
@@ -40,14 +40,18 @@ def collect(metrics: Sequence[Instrument[Any]], made: Sequence[Made] = ()) -> Co
         _prepare(each)
     others = [(one, _cells(one)) for one in made]
     found = families(others, {name for one in metrics for name in derived(one.name, one.kind)})
+    counting: list[Instrument[Any]] = [telemetry_series, telemetry_full_labels]
     shown = []
     for one in metrics:
-        if one is not telemetry_series:
+        if one not in counting:
             same = found.pop(one.name, None)
             shown.append((one, _snapshot(one) if same is None else same.join(one, _snapshot(one))))
     counts = {one.name: len(cells) for one, cells in shown}
     telemetry_series.replace(counts | {family.name: len(family.rows) for family in found.values()})
-    shown.append((telemetry_series, _snapshot(telemetry_series)))
+    full = {one.name: one.store.full_labels() for one, _ in shown}
+    full |= {name: int(family.is_full) for name, family in found.items()}
+    telemetry_full_labels.replace({name: number for name, number in full.items() if number})
+    shown += [(one, _snapshot(one)) for one in counting]
     return Collected(shown, list(found.values()))
 
 

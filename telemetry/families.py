@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from telemetry.drops import Dropped, Reason, dropped, warn
 from telemetry.instrument import Instrument
-from telemetry.made import Made, Scope
+from telemetry.made import OVERFLOW, Made, Scope
 from telemetry.names import unit_word
 from telemetry.samples import head, labels_text, number_text, with_float_bounds
 from telemetry.store import Cell, Cells
@@ -80,6 +80,11 @@ class Family:
                 *numbers, text = joined[key]
                 joined[key] = [*(one + other for one, other in zip(numbers, row.numbers, strict=True)), text]
         return joined
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for a further series."""
+        return OVERFLOW.text in self.rows
 
     @property
     def names(self) -> set[str]:

@@ -7,7 +7,6 @@ import importlib
 import logging
 import os
 import platform
-import sys
 import threading
 import time
 import weakref
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import telemetry
 from telemetry import environment, event_loop, http, runtime, traces
+from telemetry import workers as web_server
 from telemetry.catalogue import build_info, heartbeat_timestamp_seconds
 from telemetry.closing import Closing, Ending
 from telemetry.exposition import render, target_info
@@ -59,7 +59,7 @@ _set_up: dict[str, str] = {}
 """What took effect, by subject, for the report at the start."""
 
 
-def init(service_name: str, app: object = None) -> None:
+def init(service_name: str, app: object = None, *, workers: int | None = None) -> None:
     """Sets up telemetry for this process, and for the application when one is given.
 
     `service_name` is the name that metrics give as their `owner`, such as `execution_gateway`. The resource attribute
@@ -68,6 +68,10 @@ def init(service_name: str, app: object = None) -> None:
     `app` is a FastAPI or Starlette application, or one with middleware around it. It gets GET /metrics and request
     metrics. Without an application, all that start later get request metrics, and /metrics is served on
     `OTEL_EXPORTER_PROMETHEUS_HOST` (default `localhost`) and `OTEL_EXPORTER_PROMETHEUS_PORT` (default 9464).
+
+    `workers` is how many processes of the service should run. Without it, and with an application, it is what uvicorn
+    and gunicorn read: `--workers` or `WEB_CONCURRENCY`. A process that sends its metrics over OTLP shows the number as
+    `workers_expected`. If it is not known, there is no such series.
 
     Other variables: `OTEL_SDK_DISABLED=true` turns everything off. `OTEL_METRICS_EXPORTER` is `prometheus` (the
     default), `otlp`, both with a comma, or `none`. With `otlp`, metrics are sent every `OTEL_METRIC_EXPORT_INTERVAL`
@@ -88,12 +92,12 @@ def init(service_name: str, app: object = None) -> None:
     """
     try:
         with _lock:
-            _init(service_name, app)
+            _init(service_name, app, workers)
     except Exception:
         logger.exception("telemetry could not be set up for %s; the service runs without", service_name)
 
 
-def _init(service_name: str, app: object) -> None:
+def _init(service_name: str, app: object, number: int | None) -> None:
     global _process_id
     if process.service is None:
         process.service = service_name
@@ -108,12 +112,13 @@ def _init(service_name: str, app: object) -> None:
             if not process.disabled:
                 _attempt("runtime", runtime.start)
                 _attempt("metrics", lambda: _set_up_metrics(service_name, exporters))
+                _attempt("workers", lambda: web_server.expect(exporters, number, serves=app is not None))
                 _measure_libraries()
             _attempt("traces", lambda: _set_up_traces(service_name))
         if app is None:
             _set_up_alone(exporters)
         logger.info("telemetry of %s: %s", service_name, _report(disabled))
-        _warn_of_workers(exporters)
+        web_server.warn(exporters)
     elif process.service != service_name:
         logger.warning(
             "init(%r) after init(%r): a process is one service, and the first name stays",
@@ -172,24 +177,6 @@ def _set_up_alone(exporters: set[str]) -> None:
         _attempt("/metrics", _serve_alone)
     if not environment.is_disabled():
         _attempt("HTTP", http.instrument_apps_to_come)
-
-
-def _warn_of_workers(exporters: set[str]) -> None:
-    """Several processes behind one port: each scrape sees another one."""
-    if "prometheus" not in exporters:
-        return
-    arguments = sys.argv
-    counts = [environment.read("WEB_CONCURRENCY")]
-    for at, argument in enumerate(arguments):
-        if argument in ("--workers", "-w"):
-            counts.append(arguments[at + 1] if at + 1 < len(arguments) else "")
-        elif argument.startswith("--workers="):
-            counts.append(argument.partition("=")[2])
-    if any(count.isdecimal() and int(count) > 1 for count in counts):
-        logger.warning(
-            "several workers share one port, so each scrape of /metrics sees another one of them: "
-            "set OTEL_METRICS_EXPORTER=otlp, so that each sends its own metrics, or run one worker a port"
-        )
 
 
 def _serve_alone() -> None:

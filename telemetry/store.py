@@ -57,10 +57,7 @@ class Store:
 
     def _shown(self, key: Key, takes: Callable[[Room, str], bool]) -> Key:
         return tuple(
-            [
-                text if room is None or text == OTHER or takes(room, text) else OTHER
-                for room, text in zip(self._rooms, key, strict=True)
-            ]
+            [text if room is None or takes(room, text) else OTHER for room, text in zip(self._rooms, key, strict=True)]
         )
 
     def remove(self, key: Key) -> None:
@@ -97,6 +94,10 @@ class Store:
             if room is not None:
                 room.announced()
 
+    def full_labels(self) -> int:
+        """How many labels have values that are shown as `__other__`."""
+        return sum(room is not None and room.others > 0 for room in self._rooms)
+
     def _leave(self, key: Key) -> None:
         for room, text in zip(self._rooms, key, strict=True):
             if room is not None:
@@ -106,19 +107,24 @@ class Store:
 class Room:
     """In how many series each value of an open label is that nobody announced, up to the label's limit of values."""
 
-    __slots__ = ("_held", "_open", "_used")
+    __slots__ = ("_held", "_open", "_used", "others")
 
     def __init__(self, opened: Open) -> None:
         self._open = opened
         self._held: dict[str, int] = {}
         self._used = 0
+        self.others = 0
+        """In how many series `__other__` is."""
 
     def takes(self, text: str) -> bool:
         """Whether there is room for a series with this value."""
-        return text in self._open.known_texts or text in self._held or self._used < self._open.room
+        return text in self._open.known_texts or text in self._held or self._used < self._open.room or text == OTHER
 
     def take(self, text: str) -> bool:
         """Makes room for a series with this value. Returns False if there is none. At once: see above."""
+        if text == OTHER:
+            self.others += 1
+            return True
         if text in self._open.known_texts:
             return True
         if text in self._held:
@@ -128,11 +134,14 @@ class Room:
             self._used += 1
             self._held[text] = 1
             return True
+        self.others += 1
         return False
 
     def leave(self, text: str) -> None:
         """Frees the room of a series with this value. At once: see above."""
-        if text in self._held:
+        if text == OTHER:
+            self.others -= 1
+        elif text in self._held:
             self._held[text] -= 1
             if not self._held[text]:
                 del self._held[text]

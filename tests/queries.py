@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
-
-import yaml
 
 import apps.catalogue
 import telemetry
 import telemetry.catalogue
+from infra import rules
 from infra.grafana.queries import FOREIGN
-from infra.setup.installation import BIN, ROOT
 from telemetry.instrument import Instrument
 from telemetry.samples import number_text
+from tests.promql import Reading, names, selectors, values
 
 TARGET = {"job", "instance"}
+JOBS = {"orchestrator", "execution-gateway", "signal-service", "market-data"}
+"""The services that the collector scrapes. The others tell Prometheus of themselves, or are a job for metadata."""
+OTHER_JOBS = {"otel-collector", "prometheus", "alertmanager", "metadata"}
 HTTP_SERVER = {
     "http_server_request_duration_seconds": {
         "http_request_method",
@@ -31,16 +32,7 @@ HTTP_SERVER = {
     "http_server_active_requests": {"http_request_method", "url_scheme"},
 }
 """What FastAPI or OpenTelemetry measures (docs/http-requests.md), and so is not declared."""
-ALERTS = {"alertname", "alertstate", "severity", "service", "team"}
-
-_KEYWORDS = {"and", "or", "unless", "bool", "offset", "inf", "nan", "by", "without", "on", "ignoring"}
-_GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)")
-_SELECTOR = re.compile(r"{([^}]*)}")
-_NAMELESS = re.compile(r"(?:^|[^\w:])\s*{[^}]*}")
-_BY = re.compile(r"\bby\s*\(([^)]*)\)")
-_ABSENT = re.compile(r"\babsent\(\w+{([^}]*)}\)")
-_MADE = re.compile(r"label_replace\(.*?,\s*\"(\w+)\",\s*\"\$1\"", re.DOTALL)
-_AGGREGATION = re.compile(r"(?<![\w:])(?:sum|max|min|avg|count|topk|histogram_quantile|absent)\s*(?:\(|by\b)")
+_PARTS = re.compile(r"_(bucket|count|sum)$")
 
 
 def declared_metrics() -> list[Instrument[Any]]:
@@ -55,29 +47,24 @@ def metrics() -> dict[str, set[str]]:
 
 
 @cache
-def rules() -> list[dict[str, Any]]:
-    """Every rule that records or alerts."""
-    files = sorted((ROOT / "infra" / "prometheus").rglob("*.yml"))
-    contents = [yaml.safe_load(file.read_text()) for file in files if "targets" not in file.parent.name]
-    return [rule for content in contents for group in content.get("groups", []) for rule in group["rules"]]
-
-
-@cache
 def series() -> Mapping[str, set[str]]:
     """The labels of every series by its name: a histogram has three. A record has what is left of its rule."""
     known = _measured()
-    records = [rule for rule in rules() if "record" in rule]
+    records = [rule for group in rules.groups() for rule in group["rules"] if "record" in rule]
     while left := [rule for rule in records if names(rule["expr"]) <= known.keys()]:
         for rule in left:
-            labels_of_it = {*left_of(rule["expr"], known), *rule.get("labels", {})}
-            known[rule["record"]] = known.get(rule["record"], set()) | labels_of_it
+            labels = Reading(rule["expr"], known).labels | set(rule.get("labels", {}))
+            known[rule["record"]] = known.get(rule["record"], set()) | labels
         records = [rule for rule in records if rule not in left]
+    known["ALERTS"] = {"alertname", "alertstate"}.union(
+        *(Reading(rule["expr"], known).labels | set(rule["labels"]) for rule in rules.alerts())
+    )
     return known
 
 
 def _measured() -> dict[str, set[str]]:
     """Those that programs have: ours, which are declared, and others."""
-    known: dict[str, set[str]] = {"up": TARGET, "ALERTS": ALERTS | TARGET}
+    known: dict[str, set[str]] = {"up": TARGET}
     histograms = {metric.name for metric in declared_metrics() if metric.kind == "histogram"}
     histograms.add("http_server_request_duration_seconds")
     for name, labels in metrics().items():
@@ -86,68 +73,44 @@ def _measured() -> dict[str, set[str]]:
     for name, foreign in FOREIGN.items():
         if not foreign.histogram and ":" not in name:
             known.setdefault(name, {*foreign.labels} | TARGET)
+    known["ALERTS"] |= {label for labels in metrics().values() for label in labels}  # until all rules are read
     return known
 
 
-def left_of(query: str, known: Mapping[str, set[str]] | None = None) -> set[str]:
+def left_of(query: str) -> set[str]:
     """The labels that the result of a query can have."""
-    known = series() if known is None else known
-    first = re.split(r"\b(?:unless|and)\b", query, maxsplit=1)[0]
-    left = {label for group in _BY.findall(query) for label in re.findall(r"\w+", group)} | {*_MADE.findall(query)}
-    left |= {label for selector in _ABSENT.findall(query) for label in re.findall(r"(\w+)=", selector)}
-    if not _AGGREGATION.search(first):
-        left |= set[str]().union(*(known.get(name, set()) for name in names(first)))
-    return left
+    return Reading(query, series()).labels
 
 
-def names(query: str) -> set[str]:
-    """The series that the query asks for."""
-    bare = re.sub(r"\"[^\"]*\"|'[^']*'|\[[^\]]*\]|\boffset -?\w+", " ", query)
-    bare = _SELECTOR.sub(" ", _GROUPING.sub(" ", bare))
-    words = re.findall(r"(?<![\w.:])([a-zA-Z_][\w:]*)\b(?!\s*\()", bare)
-    return {word for word in words if word.lower() not in _KEYWORDS}
+def strangers(query: str, examples: Mapping[str, set[str]] | None = None) -> set[str]:
+    """The names, labels and values of the query that nothing has.
+
+    `examples` are the labels of further metrics by their names. Raises ValueError for what is no PromQL.
+    """
+    known = {**{name: labels | TARGET for name, labels in (examples or {}).items()}, **series()}
+    return Reading(query, known).strangers | set(_values_of_nobody(query))
 
 
-def labels(query: str) -> set[str]:
-    """The labels that the query names."""
-    groups = [*_GROUPING.findall(query), *(re.sub(r"\"[^\"]*\"|'[^']*'", "", one) for one in _SELECTOR.findall(query))]
-    return {label for group in groups for label in re.findall(r"[a-z_]\w*", group)}
-
-
-def strangers(query: str, examples: Mapping[str, set[str]]) -> set[str]:
-    """The names and labels of the query that nothing has. `examples` are the labels of other metrics by their names."""
-    known = {**{name: labels | TARGET for name, labels in examples.items()}, **series()}
-    asked = names(query)
-    nameless = _NAMELESS.search(_quoteless(query)) is not None
-    possible = set[str]().union(*(known.get(name, set()) for name in (known if nameless else asked)), {"__name__"})
-    return {name for name in asked if name not in known} | (labels(query) - possible) | _values_of_nobody(query)
-
-
-def _quoteless(query: str) -> str:
-    return re.sub(r"\"[^\"]*\"|'[^']*'", '""', query)
-
-
-def _values_of_nobody(query: str) -> set[str]:
+def _values_of_nobody(query: str) -> Iterator[str]:
     """The values in the query's selectors that the label never has. A value that is left out is `...`."""
-    metrics = {metric.name: metric for metric in declared_metrics()}
-    found = set()
-    for name, selector in re.findall(r"(\w+){([^}]*)}", query):
-        metric = metrics.get(re.sub(r"_(bucket|count|sum)$", "", name)) or metrics.get(name)
-        takes = {label.name: label.values for label in metric.labels if label.open is None} if metric else {}
-        if isinstance(metric, telemetry.Histogram):
-            takes["le"] = (*map(number_text, metric.buckets), "+Inf")
-        for label, text in re.findall(r"(\w+)!?=[\"']([^\"']*)[\"']", selector):
-            if label in takes and text not in (*takes[label], "..."):
-                found.add(f"{label}={text}")
-    return found
+    for selector in selectors(query):
+        takes = _takes(selector.name or "")
+        for matcher in selector.matchers.matchers:
+            for text in values(matcher):
+                if matcher.name in takes and text not in (*takes[matcher.name], "..."):
+                    yield f"{matcher.name}={text}"
 
 
-def unreadable(query: str) -> str:
-    """What promtool says against the query; empty if it can be read."""
-    done = subprocess.run(
-        [BIN / "promtool", "--experimental", "promql", "format", "--", query],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return "" if done.returncode == 0 else f"{query}: {done.stderr}"
+def _takes(name: str) -> dict[str, tuple[str, ...]]:
+    """The values of the labels that have no others."""
+    by_name = {metric.name: metric for metric in declared_metrics()}
+    metric = by_name.get(_PARTS.sub("", name)) or by_name.get(name)
+    takes = {label.name: label.values for label in metric.labels if label.open is None} if metric else {}
+    if isinstance(metric, telemetry.Histogram):
+        takes["le"] = (*map(number_text, metric.buckets), "+Inf")
+    if name == "ALERTS":
+        takes["alertname"] = tuple({rule["alert"] for rule in rules.alerts()})
+        takes["alertstate"] = ("firing", "pending")
+    if name in series():
+        takes["job"] = (*JOBS, *OTHER_JOBS)
+    return takes

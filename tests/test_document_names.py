@@ -6,14 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
+from infra import rules
 from tests import queries
 from tests.documents import DOCUMENTS, ROOT, blocks, name, prose, spans
 from tests.documents import queries as queries_of
 
 # The changelog names what is gone, and what is not there yet.
-GONE = {"CHANGELOG.md": {"redis_client_errors_total", "workers_expected"}}
+GONE = {"CHANGELOG.md": {"redis_client_errors_total"}}
 # Tables and columns of PostgreSQL, and a data set.
 FOREIGN = {"pg_db_role_setting", "sp500_dataset", "wait_event_type", "xact_start"}
 # What only a metric's name ends in, but for a few labels and values of them.
@@ -78,39 +78,13 @@ def test_a_query_asks_for_series_and_labels_that_are_there(query: str) -> None:
     assert queries.strangers(query, examples()) == set()
 
 
-@pytest.mark.server
-@pytest.mark.parametrize("query", QUERIES)
-def test_prometheus_can_read_the_query(query: str) -> None:
-    assert queries.unreadable(query) == ""
-
-
 @each_document
 def test_an_alert_that_is_named_is_a_rule(document: Path) -> None:
-    rules = {
-        rule.get("alert")
-        for file in (ROOT / "infra" / "prometheus").rglob("*.yml")
-        for content in [yaml.safe_load(file.read_text())]
-        if isinstance(content, dict)
-        for group in content.get("groups", [])
-        for rule in group["rules"]
-    }
     named = set(re.findall(r"(?<!\*)\*([A-Z][a-z]+(?:[A-Z][a-z]+)+)\*(?!\*)", prose(document)))
 
-    assert named - rules - rules_of(blocks(document, "yaml")) == set()
+    assert named - {rule["alert"] for rule in rules.alerts()} - rules_of(blocks(document, "yaml")) == set()
 
 
 def rules_of(texts: list[str]) -> set[str]:
     """The alerts that the document's own examples define."""
     return {alert for text in texts for alert in re.findall(r"- alert: (\w+)", text)}
-
-
-def test_these_checks_find_what_is_wrong() -> None:
-    assert queries.strangers("sum by (status) (rate(orders_total[1m]))", {}) == set()
-    assert queries.strangers("rate(order_total[1m])", {}) == {"order_total"}
-    assert queries.strangers('orders_total{state="success"}', {}) == {"state"}
-    assert queries.strangers("sum by (strategy) (orders_total)", {}) == {"strategy"}
-    assert queries.strangers("order_slippage_bps > 3", {}) == {"order_slippage_bps"}
-    assert queries.strangers('orders_total{status="ok"}', {}) == {"status=ok"}
-    assert queries.strangers('order_slippage_bps_bucket{le="4",side!="buy"}', {}) == {"le=4"}
-    assert queries.strangers("max(time() - last_tick_timestamp_seconds offset 5m) > 1e3", {}) == set()
-    assert queries.strangers("up{job='x'} unless on (job) (max by (le) (order_slippage_bps_bucket))", {}) == set()

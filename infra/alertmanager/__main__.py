@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from infra import rules
 from infra.alertmanager import inhibitions
 from infra.alertmanager.inhibitions import Pair
 
@@ -23,7 +24,7 @@ A muted alert still fires: Prometheus and the dashboards show it. It is told whe
 def document() -> str:
     """The text of the document."""
     outlasts: dict[str, int] = {}
-    for rule in inhibitions.rules():
+    for rule in rules.alerts():
         outlasts[rule["alert"]] = seconds(rule.get("keep_firing_for", "0s"))
     rows: dict[tuple[str, tuple[str, ...], tuple[str, ...], str], list[Pair]] = {}
     for pair in inhibitions.pairs():

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 FOLDER = Path(__file__).parent
 CONFIG = FOLDER / "config.yml"
-PROMETHEUS = FOLDER.parent / "prometheus"
 _MATCHER = re.compile(r'^(\w+)(=~|!=|=)"(.*)"$')
 
 
@@ -47,13 +44,6 @@ def pairs(config: Path = CONFIG) -> list[Pair]:
         equal = tuple(rule.get("equal", ()))
         found += [Pair(cause, symptom, only, equal, reason) for cause in causes for symptom in symptoms]
     return found
-
-
-def rules(folder: Path = PROMETHEUS) -> Iterator[Mapping[str, Any]]:
-    """Every alerting rule of Prometheus."""
-    for file in [folder / "alerts.yml", *sorted((folder / "rules").glob("*.yml"))]:
-        for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]:
-            yield from (rule for rule in group["rules"] if "alert" in rule)
 
 
 def _split(matchers: list[str]) -> tuple[list[str], list[str]]:

@@ -52,6 +52,9 @@ FOREIGN: Mapping[str, Foreign] = {
     "otelcol_exporter_enqueue_failed_metric_points": Foreign("Samples that the queue did not take.", ("exporter",)),
     "otelcol_receiver_accepted_metric_points": Foreign("Samples that came in.", ("receiver", "transport")),
     "otelcol_receiver_refused_metric_points": Foreign("Samples that were refused.", ("receiver", "transport")),
+    "system_filesystem_usage_bytes": Foreign(
+        "What of the disk is used, and what is free.", ("device", "mode", "mountpoint", "state", "type")
+    ),
     "otelcol_process_memory_rss": Foreign("Memory of the collector that is in RAM."),
     # Prometheus.
     "prometheus_rule_group_last_duration_seconds": Foreign(

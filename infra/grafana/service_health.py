@@ -95,7 +95,7 @@ def build() -> str:
             width=12,
             height=5,
             states=UP,
-            alerts=["ServiceDown"],
+            alerts=["ServiceDown", "ServiceWorkersMissing"],
         ),
     ]
     http = [

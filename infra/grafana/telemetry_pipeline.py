@@ -251,7 +251,7 @@ def build() -> str:
             "Alerts that fire",
             NONE,
             [Query(ALERTS)],
-            width=12,
+            width=9,
             columns={"alertname": "alert", "severity": "severity", "service": "service"},
         ),
         Lines(
@@ -262,14 +262,28 @@ def build() -> str:
                 Query('max by (job) (process_resident_memory_bytes{job=~"prometheus|alertmanager"})', "{{job}}"),
             ],
             "Memory of the collector, Prometheus and Alertmanager.",
-            width=6,
+            width=5,
         ),
         Lines(
             "Samples stored",
             PER_SECOND,
             [Query("sum(rate(prometheus_tsdb_head_samples_appended_total[$__rate_interval]))", "stored")],
             "Samples a second.",
-            width=6,
+            width=5,
+        ),
+        Lines(
+            "Free space of the disk",
+            RATIO,
+            [
+                Query(
+                    'max by (device) (system_filesystem_usage_bytes{state="free"})'
+                    ' / sum by (device) (max by (device, state) (system_filesystem_usage_bytes{state=~"free|used"}))',
+                    "{{device}}",
+                )
+            ],
+            "Of the disk with the data of Prometheus and PostgreSQL, and the collector's queue.",
+            width=5,
+            alerts=["DiskFilling"],
         ),
     ]
     return board(

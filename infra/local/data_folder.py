@@ -53,6 +53,12 @@ class DataFolder:
     def postgres_sockets(self) -> Path:
         return self.sockets / "postgres"
 
+    @property
+    def mount_point(self) -> Path:
+        """Where the disk is mounted on which the folder is, or will be."""
+        root = self.root.resolve()
+        return next(place for place in (root, *root.parents) if place.is_mount())
+
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 

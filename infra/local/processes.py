@@ -57,7 +57,7 @@ def processes(addresses: Addresses, data: DataFolder, settings: Mapping[str, str
         _pager(addresses, data.part("pager")),
         _prometheus(addresses, data.run / "prometheus" / "prometheus.yml", data.part("prometheus")),
         _alertmanager(addresses, data.run / "alertmanager" / "config.yml", data.part("alertmanager")),
-        _collector(addresses, data.part("collector-queue")),
+        _collector(addresses, data.part("collector-queue"), data.mount_point),
         _viewer(addresses, os.environ.get("DASHBOARDS", "")),
     ]
 
@@ -128,7 +128,7 @@ def _alertmanager(addresses: Addresses, configuration: Path, data: Path) -> Proc
     )
 
 
-def _collector(addresses: Addresses, queue: Path) -> Process:
+def _collector(addresses: Addresses, queue: Path, disk: Path) -> Process:
     return Process(
         "collector",
         [str(BIN / "otelcol"), f"--config={ROOT / 'collector' / 'config.yaml'}"],
@@ -143,6 +143,7 @@ def _collector(addresses: Addresses, queue: Path) -> Process:
             "COLLECTOR_METRICS_PORT": str(addresses.ports["collector"]),
             "COLLECTOR_HEALTH_ENDPOINT": addresses.target("collector_health"),
             "COLLECTOR_QUEUE_DIR": str(queue),
+            "COLLECTOR_DISK": str(disk),
             "OTLP_GRPC_ENDPOINT": addresses.target("otlp_grpc"),
             "OTLP_HTTP_ENDPOINT": addresses.target("otlp_http"),
         },

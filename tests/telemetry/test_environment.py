@@ -189,29 +189,3 @@ def test_a_library_that_is_named_is_left_alone(value: str, instrumented: bool, m
     monkeypatch.setenv("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", value)
 
     assert environment.is_instrumented("redis") == instrumented
-
-
-@pytest.mark.parametrize(
-    ("arguments", "web_concurrency", "said"),
-    [
-        ("--workers 4", "", True),
-        ("--workers=2", "", True),
-        ("-w 3", "", True),
-        ("--workers 1", "", False),
-        ("--workers", "", False),
-        ("", "4", True),
-        ("", "1", False),
-        ("--reload", "", False),
-    ],
-)
-def test_several_workers_on_one_port_are_warned_of(
-    arguments: str, web_concurrency: str, said: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr("sys.argv", ["uvicorn", *arguments.split()])
-    monkeypatch.setenv("WEB_CONCURRENCY", web_concurrency)
-
-    telemetry.sdk._warn_of_workers({"otlp"})
-    assert caplog.text == ""
-    telemetry.sdk._warn_of_workers({"prometheus"})
-
-    assert ("set OTEL_METRICS_EXPORTER=otlp, so that each sends its own" in caplog.text) is said

@@ -9,6 +9,8 @@ import pytest
 
 from telemetry import Counter, Gauge, Histogram, Open
 from telemetry.attributes import OTHER
+from telemetry.catalogue import telemetry_full_labels
+from telemetry.collection import collect
 from tests.telemetry.conftest import Drops
 from tests.telemetry.labels import Side, labels
 
@@ -103,3 +105,28 @@ def test_removing_a_series_that_is_not_there_makes_no_room() -> None:
     gauge.set(2, {"symbol": "B", "side": "buy"})
 
     assert gauge.values() == {("A", "buy"): 1, (OTHER, "buy"): 2}
+
+
+def test_a_metric_says_for_how_many_labels_it_has_no_room() -> None:
+    both = labels(symbol=Annotated[str, Open(limit=1)], route=Annotated[str, Open(limit=1)], side=Side)
+    counter = Counter("things_total", "Things.", both, unit="{thing}")
+    histogram = Histogram("things_seconds", "Things.", labels(any_label=Annotated[str, Open(limit=1)]), unit="s")
+    gauge = Gauge("things_current", "Things.", labels(symbol=Annotated[str, Open(limit=1)]), unit="{thing}")
+
+    def full() -> dict[tuple[str, ...], int | float]:
+        collect([counter, histogram, gauge])
+        return telemetry_full_labels.values()
+
+    counter.add(1, {"symbol": "A", "route": "/a", "side": Side.BUY})
+    histogram.record(1, {"any_label": "A"})
+    gauge.replace({"A": 1})
+    assert full() == {}
+
+    counter.add(1, {"symbol": "B", "route": "/a", "side": Side.BUY})
+    histogram.record(1, {"any_label": "B"})
+    gauge.replace({"A": 1, "B": 1})
+    assert full() == {("things_total",): 1, ("things_seconds",): 1, ("things_current",): 1}
+
+    counter.add(1, {"symbol": "C", "route": "/c", "side": Side.SELL})
+    gauge.replace({"B": 1})
+    assert full() == {("things_total",): 2, ("things_seconds",): 1}, "the gauge has room again"

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import os
 import re
+import signal
 import socket
 import sys
 import textwrap
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from opentelemetry import metrics
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -29,6 +31,7 @@ from telemetry import Counter, Gauge, Histogram
 from telemetry.collection import collect
 from telemetry.otlp import INSTANCE, together
 from telemetry.provider import Provider
+from tests.infra.prometheus.rule_files import rule
 from tests.servers import program_running
 from tests.services import free_port
 from tests.telemetry.apart import apart
@@ -436,6 +439,45 @@ def test_several_workers_that_send_add_up_exactly(pipeline: Pipeline, tmp_path: 
         wait_until(lambda: value(requests) == [60], 20, "the sum of the requests is exact", every=0.5)
 
     assert "run one worker a port" not in log.read_text()
+
+
+def missing_workers() -> str:
+    """The expression of ServiceWorkersMissing, for a service that sends twice a second."""
+    age = "instance:heartbeat_age_seconds:sent"
+    fresh = rule(age)["expr"].replace("< 90", "< 4")
+    return str(rule("ServiceWorkersMissing")["expr"].replace(age, f"({fresh})"))
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(120)
+def test_a_worker_that_was_killed_and_is_not_replaced_is_missed(pipeline: Pipeline, tmp_path: Path) -> None:
+    (tmp_path / "office.py").write_text(textwrap.dedent(WORKER).replace("market_data", "post_office"))
+    environment = {
+        "PYTHONPATH": ":".join([str(tmp_path), *sys.path]),
+        "OTEL_METRICS_EXPORTER": "otlp",
+        "OTEL_METRIC_EXPORT_INTERVAL": "500",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": pipeline.otlp,
+        "WEB_CONCURRENCY": "2",
+    }
+    uvicorn = [sys.executable, "-m", "uvicorn", "office:app", "--port", str(free_port())]
+
+    def value(expression: str) -> list[float]:
+        found = query(pipeline.prometheus, expression)
+        return [float(one["value"][1]) for one in found if one["metric"].get("job") == "post-office"]
+
+    with program_running(uvicorn, tmp_path / "workers.log", environment) as web_server:
+        wait_until(lambda: value("workers_expected") == [2, 2], 40, "both workers send", every=0.5)
+        wait_until(lambda: value(missing_workers()) == [], 20, "none is missing", every=0.5)
+        web_server.send_signal(signal.SIGSTOP)  # it would start another one
+        try:
+            worker = next(
+                child for child in psutil.Process(web_server.pid).children() if "spawn_main" in str(child.cmdline())
+            )
+            worker.kill()
+            wait_until(lambda: value(missing_workers()) == [1], 20, "one is missing", every=0.5)
+        finally:
+            web_server.send_signal(signal.SIGCONT)
+        wait_until(lambda: value(missing_workers()) == [], 40, "another one was started", every=0.5)
 
 
 def a_process_that_ends_by_itself() -> None:

@@ -107,6 +107,39 @@ def test_a_text_that_looks_like_another_alert_or_like_markup_is_a_text(alerting:
     assert "<!" not in attachment["text"]
 
 
+@pytest.mark.parametrize(
+    ("summary", "value", "said"),
+    [
+        ("Redis is unreachable, in 10 s.", "status 0", "Redis is unreachable, in 10 s. (status 0)"),
+        ("The loss is 6.12% today.", "6.12%", "The loss is 6.12% today."),
+        ("The clock differs by +2.5 s.", "+2.5 s", "The clock differs by +2.5 s."),
+        ("Nobody knows.", "[^(*<&\\\\", None),
+        ("Nobody says one.", "", "Nobody says one."),
+    ],
+)
+def test_a_summary_without_its_value_is_followed_by_it(
+    alerting: Alerting, summary: str, value: str, said: str | None
+) -> None:
+    fired = alert("ExposureLimitExceeded", job=f"job {value}")
+    fired["annotations"] |= {"summary": summary, "value": value}
+    since = time.time()
+    alerting.fire(fired)
+    wait_until(lambda: len(told(alerting, "ExposureLimitExceeded", since)) == 2, 15, "both are told")
+    by_channel = {page["channel"]: page for page in alerting.pages(since)}
+    alerting.resolve(fired)
+    wait_until(lambda: len(alerting.pages(since)) == 4, 15, "both are told that it is over")
+
+    payload = by_channel["pagerduty"]["body"]["payload"]
+    slack = by_channel["slack"]["alerts"][0]["annotations"]["summary"]
+    if said is None:  # Slack has no star
+        assert payload["summary"] == f"ExposureLimitExceeded: {summary} ({value})"
+        assert slack == f"{summary} ({value})".replace("*", "\u2217")
+    else:
+        assert payload["summary"] == f"ExposureLimitExceeded: {said}"
+        assert payload["custom_details"]["firing"].startswith(f"`ExposureLimitExceeded` {said} One line")
+        assert slack == said
+
+
 def test_a_warning_is_told_to_slack_only(alerting: Alerting) -> None:
     since = time.time()
     alerting.fire(alert("ServiceUnreachable", "warning", job="orchestrator"))

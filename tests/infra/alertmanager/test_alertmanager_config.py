@@ -55,6 +55,9 @@ def test_it_loads_without_its_secrets() -> None:
         (["alertname=ServiceUnreachable", "severity=warning"], "slack"),
         (["alertname=Watchdog", "severity=none"], "watchdog"),
         (["alertname=SomethingNew"], "slack"),
+        (["alertname=NotificationsFailing", "severity=critical", "integration=pagerduty"], "slack"),
+        (["alertname=NotificationsFailing", "severity=warning", "integration=slack"], "pagerduty"),
+        (["alertname=NotificationsFailing", "severity=critical", "integration=webhook"], "pagerduty,slack"),
     ],
 )
 def test_an_alert_goes_where_its_severity_says(labels: list[str], receivers: str) -> None:
@@ -103,7 +106,7 @@ def test_money_alerts_are_never_muted() -> None:
         *("DependencyNotWritable", "DatabasePoolExhausted"),
         *("MarketDataStale", "MarketDataMissing", "MarketStateNotPublished", "SignalsStale", "SignalGenerationFailing"),
         *("OrchestrationStalled", "OrchestrationFailing", "NoOrdersPlaced"),
-        *("EventLoopBlocked", "MemoryHigh", "FileDescriptorsHigh", "ClockSkew"),
+        *("EventLoopBlocked", "MemoryHigh", "FileDescriptorsHigh", "ClockSkew", "ServiceWorkersMissing"),
     }
 
 

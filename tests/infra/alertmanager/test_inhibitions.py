@@ -11,14 +11,14 @@ import httpx
 import pytest
 import yaml
 
-from infra.alertmanager import inhibitions
-from infra.alertmanager.inhibitions import CONFIG, Pair, pairs, rules
+from infra import rules
+from infra.alertmanager.inhibitions import CONFIG, Pair, pairs
 from tests.infra.alertmanager.alerting import Alerting
 from tests.infra.alertmanager.test_alertmanager_config import MONEY
 from tests.waiting import wait_until
 
 SETTINGS = yaml.safe_load(CONFIG.read_text())
-RULES = list(rules())
+RULES = rules.alerts()
 # What amlint would rather have, and why it is so here.
 ACCEPTED = {
     "inhibit-no-equal": "there is one collector, one Redis and one PostgreSQL for all",
@@ -50,8 +50,7 @@ def amlint(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_configuration_means_what_it_says() -> None:
-    files = [str(inhibitions.PROMETHEUS / "alerts.yml"), str(inhibitions.PROMETHEUS / "rules" / "*.yml")]
-    given = [word for file in files for word in ("--rules", file)]
+    given = [word for file in rules.files() for word in ("--rules", str(file))]
     done = amlint("check", "--strict", "--ignore", ",".join(ACCEPTED), *given, str(CONFIG))
 
     assert done.returncode == 0, done.stdout
@@ -66,7 +65,13 @@ def test_each_alert_goes_where_its_severity_says_and_each_pair_mutes(tmp_path: P
             "expect": receivers[rule["labels"]["severity"]],
         }
         for number, rule in enumerate(RULES)
+        if rule["alert"] != "NotificationsFailing"
     ]
+    other = {"pagerduty": ["slack"], "slack": ["pagerduty"], "webhook": ["pagerduty", "slack"]}
+    for integration, expected in other.items():
+        severity = "warning" if integration == "slack" else "critical"
+        labels = {"alertname": "NotificationsFailing", "severity": severity, "integration": integration}
+        ways.append({"name": f"{integration} fails", "labels": {**labels, "team": "platform"}, "expect": expected})
     muted = []
     for number, pair in enumerate(pairs()):
         cause, symptom = examples(pair, number)

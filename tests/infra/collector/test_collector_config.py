@@ -14,6 +14,7 @@ CONFIG = ROOT / "collector" / "config.yaml"
 OTELCOL = ROOT / ".local" / "bin" / "otelcol"
 SETTINGS: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
 DEFAULTS = {
+    "COLLECTOR_DISK": "/",
     "COLLECTOR_HEALTH_ENDPOINT": "127.0.0.1:13133",
     "COLLECTOR_METRICS_HOST": "127.0.0.1",
     "COLLECTOR_METRICS_PORT": "8888",
@@ -30,6 +31,7 @@ DEFAULTS = {
 }
 ELSEWHERE = {
     **dict.fromkeys(DEFAULTS, "collector.example:1234"),
+    "COLLECTOR_DISK": "/var/lib/otelcol",
     "COLLECTOR_METRICS_HOST": "collector.example",
     "COLLECTOR_METRICS_PORT": "1234",
     "COLLECTOR_QUEUE_DIR": "/tmp/queue",
@@ -85,5 +87,6 @@ def test_what_prometheus_cannot_take_yet_waits_on_disk_for_a_day_and_is_sent_aga
 def test_the_memory_limiter_is_the_first_processor() -> None:
     assert {name: pipeline["processors"][0] for name, pipeline in SETTINGS["service"]["pipelines"].items()} == {
         "metrics": "memory_limiter",
+        "metrics/disk": "memory_limiter",
         "traces": "memory_limiter",
     }

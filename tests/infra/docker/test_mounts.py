@@ -60,6 +60,7 @@ def test_the_collector_has_the_very_configuration_that_runs_natively() -> None:
 
 def test_what_must_outlive_a_container_is_in_a_volume() -> None:
     assert mounts("collector")["collector-queue"] == SERVICES["collector"]["environment"]["COLLECTOR_QUEUE_DIR"]
+    assert mounts("collector")["collector-queue"] == SERVICES["collector"]["environment"]["COLLECTOR_DISK"]
     assert mounts("pager")["pager-data"] == SERVICES["pager"]["environment"]["PAGER_DATA"]
     assert mounts("prometheus")["prometheus-data"] == flags(command("prometheus"))["--storage.tsdb.path"]
     assert mounts("alertmanager")["alertmanager-data"] == flags(command("alertmanager"))["--storage.path"]

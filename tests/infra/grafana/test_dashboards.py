@@ -59,6 +59,7 @@ SHOWN = {
         "Age of the newest sample", "Clocks of the services", "Rule evaluation", "Rules that fail",
         "Alerts to Alertmanager", "Notifications by channel", "Notifications that failed", "Series of the services",
         "Series in Prometheus", "Dropped records", "Alerts that fire", "Memory of the pipeline", "Samples stored",
+        "Free space of the disk",
     },
     "slo": {
         "Objectives", "Budget left", "Objectives in figures", "Budget left over time", "Placement fails",

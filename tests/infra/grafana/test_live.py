@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from infra.grafana.slo import OBJECTIVES
+from tests.documents import DOCUMENTS, name, queries
 from tests.infra.grafana.boards import TARGETS, Target
 from tests.infra.grafana.live import SETTINGS, Prometheus, trade
 from tests.stack import Stack
@@ -51,6 +53,18 @@ def test_every_query_of_every_panel_has_something_to_draw(prometheus: Prometheus
 )
 def test_a_query_that_may_be_empty_is_answered(prometheus: Prometheus, target: Target) -> None:
     prometheus.draw(target)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_every_query_of_a_document_is_answered(prometheus: Prometheus, document: Path) -> None:
+    for query in queries(document):
+        prometheus.ask("query", query=query)
+
+
+def test_a_query_that_prometheus_cannot_answer_is_an_error(prometheus: Prometheus) -> None:
+    """It can be read, and every name in it is there."""
+    with pytest.raises(AssertionError, match="many-to-many matching not allowed"):
+        prometheus.ask("query", query="up / ignoring (instance, job) scrape_duration_seconds")
 
 
 def test_a_legend_names_labels_that_the_series_have(prometheus: Prometheus) -> None:

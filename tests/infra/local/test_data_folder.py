@@ -65,3 +65,12 @@ def test_a_folder_is_free_again_when_its_run_is_over(tmp_path: Path) -> None:
 def test_a_path_that_supervisor_cannot_take_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Failure, match="has a % in it"):
         DataFolder(tmp_path / "100%").create()
+
+
+def test_the_mount_point_is_that_of_the_disk_on_which_the_folder_will_be(tmp_path: Path) -> None:
+    found = DataFolder(tmp_path / "not" / "there" / "yet").mount_point
+
+    assert found.is_mount()
+    assert tmp_path.is_relative_to(found)
+    assert found.stat().st_dev == tmp_path.stat().st_dev
+    assert DataFolder(Path("/nowhere")).mount_point == Path("/")

@@ -58,6 +58,7 @@ def test_the_collector_scrapes_and_feeds_the_ports_of_this_run(table: dict[str, 
     assert environment["MARKET_DATA_TARGET"] == "127.0.0.1:18004"
     assert environment["PROMETHEUS_OTLP_ENDPOINT"] == "http://127.0.0.1:19090/api/v1/otlp"
     assert environment["COLLECTOR_QUEUE_DIR"] == "/srv/data/collector-queue"
+    assert Path(environment["COLLECTOR_DISK"]).is_mount()
 
 
 def test_every_setting_of_the_collectors_configuration_is_given(table: dict[str, Process]) -> None:

@@ -7,15 +7,15 @@ from typing import Any
 
 import yaml
 
-from tests.documents import ROOT
+from infra import rules
 
-PROMETHEUS = ROOT / "infra" / "prometheus"
-FILES = [PROMETHEUS / name for name in yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["rule_files"]]
+PROMETHEUS = rules.FOLDER
+FILES = rules.files()
 TESTS = sorted((Path(__file__).parent / "rules").glob("*.yml"))
 
-GROUPS: list[dict[str, Any]] = [group for file in FILES for group in yaml.safe_load(file.read_text())["groups"]]
+GROUPS = rules.groups()
 RULES: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rules"]]
-ALERTS = [rule for rule in RULES if "alert" in rule]
+ALERTS = rules.alerts()
 RECORDED: dict[str, list[dict[str, Any]]] = {
     rule["record"]: [each for each in RULES if each.get("record") == rule["record"]]
     for rule in RULES

@@ -41,6 +41,7 @@ EXPECTED = [
     "DayOrderOutlived",
     "DependencyNotWritable",
     "DeskDutyLate",
+    "DiskFilling",
     "DrawdownExceeded",
     "EventLoopBlocked",
     "ExposureLimitExceeded",
@@ -72,6 +73,7 @@ EXPECTED = [
     "ServiceDown",
     "ServiceRestarting",
     "ServiceUnreachable",
+    "ServiceWorkersMissing",
     "SignalGenerationFailing",
     "SignalsStale",
     "SlippageHigh",
@@ -128,7 +130,7 @@ def test_an_alert_has_a_test_in_which_it_must_stay_silent_and_one_just_below(nam
 def test_an_alert_says_how_bad_it_is_whose_it_is_and_what_to_do(rule: dict[str, Any]) -> None:
     labels, annotations = rule.get("labels", {}), rule.get("annotations", {})
     assert {"severity", "team", "service"} - labels.keys() == set(), "labels that are missing"
-    assert {"summary", "description", "runbook_url", "dashboard_url"} - annotations.keys() == set(), (
+    assert {"summary", "value", "description", "runbook_url", "dashboard_url"} - annotations.keys() == set(), (
         "annotations that are missing"
     )
     assert labels["severity"] in ({"none"} if rule["alert"] in ALWAYS_FIRING else {"critical", "warning"})
@@ -274,7 +276,7 @@ def test_up_is_read_by_job_because_the_job_metadata_has_the_same_instances() -> 
     for each in rule_files.RULES:
         queries = re.findall(r'query "(.+?)" ', " ".join(each.get("annotations", {}).values()))
         for expression in [each["expr"], *queries]:
-            by_job = re.sub(r"up\{job[^}]+\}|on \(job, instance\) \(up == 0\)|job:up:max", "", expression)
+            by_job = re.sub(r"up\{job[^}]+\}|on \(job, instance\) (?:up\b|\(up == 0\))|job:up:max", "", expression)
             assert re.findall(r"\bup\b", by_job) == [], expression
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests import queries
+from tests import promql, queries
 from tests.infra.prometheus import rule_files
 from tests.infra.prometheus.rule_files import RULES
 
@@ -32,8 +32,7 @@ def test_a_rule_and_its_texts_ask_for_names_labels_and_values_that_are_there(rul
 
     assert len(queried) == sum(len(re.findall(r"\bquery\b", text)) for text in texts(rule))
     for expression in [rule["expr"], *queried]:
-        assert queries.names(expression) or "{" in expression or expression.startswith("vector(")
-        assert queries.strangers(expression, {}) == set(), expression
+        assert queries.strangers(expression) == set(), expression
 
 
 @pytest.mark.parametrize("rule", rule_files.ALERTS, ids=id_of)
@@ -45,6 +44,19 @@ def test_a_text_names_labels_that_the_alert_or_its_query_has(rule: dict[str, Any
         rule["expr"]
     )
     assert {name for text in texts(rule) for name in re.findall(r"(?<!\$l)\.Labels\.(\w+)", text)} <= of_queries
+
+
+@pytest.mark.parametrize("rule", rule_files.ALERTS, ids=id_of)
+def test_an_alert_has_its_value_as_its_summary_says_it_or_with_words_of_its_own(rule: dict[str, Any]) -> None:
+    """What tells people adds the value to a summary that does not say it."""
+    value, summary = rule["annotations"]["value"], rule["annotations"]["summary"]
+    formats = re.findall(r"{{ \$value \| (?:humanize\w*|printf \"%[+.\d]*f\") }}", value)
+
+    assert len(formats) == 1
+    if "$value" in summary:
+        assert value in summary
+    else:
+        assert re.search(r"[a-z]{2}", value.replace(formats[0], "")), "a number without a word says nothing"
 
 
 def test_a_rule_has_its_reason_above_it_or_beside_its_number() -> None:
@@ -68,9 +80,12 @@ def test_a_rule_has_its_reason_above_it_or_beside_its_number() -> None:
 def test_a_test_of_rules_names_alerts_and_series_that_are_there(test: dict[str, Any]) -> None:
     alerts = {rule["alert"] for rule in rule_files.ALERTS}
     series = [each["series"] for each in test.get("input_series", [])]
+    asked = [each["expr"] for each in test.get("promql_expr_test", [])]
 
     assert {check["alertname"] for check in test.get("alert_rule_test", [])} <= alerts
     for one in series:
-        [name] = queries.names(one)
+        [name] = promql.names(one)
         assert name in queries.series(), one
-        assert queries.strangers(one, {}) == set(), one
+        assert queries.strangers(one) == set(), one
+    for query in asked:
+        assert queries.strangers(query) == set(), query
