@@ -94,7 +94,7 @@ def everything() -> tuple[list[Any], Provider]:
 def text_of_everything(*, openmetrics: bool) -> bytes:
     metrics, provider = everything()
     collected = collect(metrics, list(provider.instruments.values()))
-    collected.declared.pop()  # telemetry_series
+    collected.declared[:] = [each for each in collected.declared if each[0] in metrics]  # not those that count series
     return b"".join(write(collected, openmetrics=openmetrics)) + (END if openmetrics else b"")
 
 

@@ -66,7 +66,9 @@ def test_every_address_comes_from_the_environment_with_the_native_one_as_its_def
 def test_the_four_services_are_scraped_every_5_s_with_2_s_to_answer() -> None:
     scraping = SETTINGS["receivers"]["prometheus"]["config"]
 
-    assert scraping["global"] == {"scrape_interval": "5s", "scrape_timeout": "2s"}
+    assert scraping["global"] == {
+        "scrape_interval": "5s", "scrape_timeout": "2s", "scrape_protocols": ["PrometheusText0.0.4"]
+    }  # fmt: skip
     assert {job["job_name"]: job["static_configs"] for job in scraping["scrape_configs"]} == {
         "orchestrator": [{"targets": ["${env:ORCHESTRATOR_TARGET:-127.0.0.1:8001}"]}],
         "execution-gateway": [{"targets": ["${env:EXECUTION_GATEWAY_TARGET:-127.0.0.1:8002}"]}],
