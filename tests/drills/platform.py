@@ -75,6 +75,10 @@ class Platform:
         """Name and status of every page since then."""
         return [(page.name, page.status) for page in self.pages(since)]
 
+    def names(self, since: float, channel: str = "pagerduty") -> set[str]:
+        """The alerts of the pages since then."""
+        return {page.name for page in self.pages(since, channel)}
+
     # --- Prometheus
 
     def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
