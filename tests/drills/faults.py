@@ -20,8 +20,6 @@ from tests.waiting import wait_until
 
 Fault = Callable[[Platform], AbstractContextManager[None]]
 
-SYMBOLS = "AAPL AMD BAC BBY CVX GE HD JNJ JPM KO LLY MRK MSFT PEP PFE PG RRC UNH WMT XOM"
-
 
 def killed(program: str) -> Fault:
     """The process is killed with -9, and stays down."""
@@ -178,7 +176,8 @@ def one_symbol_is_silent(platform: Platform) -> Iterator[None]:
 @contextmanager
 def all_symbols_are_silent(platform: Platform) -> Iterator[None]:
     """States of the market are published, and no symbol ticks."""
-    with _feed(platform, f"silent {SYMBOLS}"):
+    symbols = platform.get("market_data_service", "/api/v1/quotes")
+    with _feed(platform, f"silent {' '.join(symbols)}"):
         yield
 
 

@@ -79,8 +79,8 @@ class Platform:
         return [(page.name, page.status) for page in self.pages(since)]
 
     def names(self, since: float, channel: str = "pagerduty") -> set[str]:
-        """The alerts of the pages since then."""
-        return {page.name for page in self.pages(since, channel)}
+        """The alerts that were told as firing since then. A resolution alone is the end of what was before."""
+        return {page.name for page in self.pages(since, channel) if page.status == "firing"}
 
     # --- Prometheus
 
