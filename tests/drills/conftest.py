@@ -12,6 +12,9 @@ from tests.drills.figures import Report, Row, drill_name, table
 from tests.drills.platform import Platform
 from tests.stack import Stack
 
+LEFT_SECONDS = 400
+"""Until nothing is left of the drill before: orders that were refused count for five minutes (OrderRejectionsHigh)."""
+
 ROWS = pytest.StashKey[list[Row]]()
 
 
@@ -36,7 +39,7 @@ def running_platform() -> Iterator[Platform]:
 @pytest.fixture
 def platform(running_platform: Platform) -> Platform:
     """The stack, with everything well and nothing firing."""
-    running_platform.wait_until_well(60)
+    running_platform.wait_until_well(LEFT_SECONDS)
     return running_platform
 
 
@@ -49,7 +52,7 @@ def running_long_session() -> Iterator[Platform]:
 @pytest.fixture
 def long_session(running_long_session: Platform) -> Platform:
     """Another stack, whose market does not close meanwhile: a symbol may be silent for longer than 20 s."""
-    running_long_session.wait_until_well(60)
+    running_long_session.wait_until_well(LEFT_SECONDS)
     return running_long_session
 
 
