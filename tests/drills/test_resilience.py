@@ -55,7 +55,7 @@ class Trader:
         accepted = True
         for number in itertools.count():
             # Who is refused waits. Else, while the market is closed, so many are refused that an alert says so.
-            if self._stop.wait(0.1 if accepted else 2):
+            if self._stop.wait(0.1 if accepted else 5):
                 return
             accepted = False
             body = {
