@@ -15,7 +15,7 @@ PAGE_SECONDS = 10
 
 @pytest.mark.integration
 @pytest.mark.timeout(420)
-@pytest.mark.fires("DailyLossExceeded", "CircuitBreakerTripped", "DrawdownExceeded")
+@pytest.mark.fires("DailyLossExceeded", "CircuitBreakerTripped", "DrawdownExceeded", "DailyLossWarning")
 def test_from_6_to_13_march_2020_the_daily_loss_pages_on_the_9th_and_the_12th_only_and_the_drawdown_pages(
     report: Report,
 ) -> None:
