@@ -64,6 +64,7 @@ FOLDERS = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and not
 
 COLUMNS = 140
 GENERATED = {
+    "docs/drills.md": ("-m", "tests.drills"),
     "docs/metrics.md": ("-m", "telemetry", "catalogue", "--markdown"),
     "docs/one-cause-one-page.md": ("-m", "infra.alertmanager"),
 }

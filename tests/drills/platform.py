@@ -14,6 +14,9 @@ from tests.waiting import wait_until
 SERVICES = ("orchestrator", "execution_gateway", "signal_service", "market_data_service")
 JOBS = ("execution-gateway", "market-data", "orchestrator", "signal-service")
 
+REMEMBERED = "ServiceRestarting"
+"""A warning that is true for ten minutes after the third drill that killed the same service."""
+
 
 @dataclass(frozen=True)
 class Page:
@@ -75,6 +78,10 @@ class Platform:
         """Name and status of every page since then."""
         return [(page.name, page.status) for page in self.pages(since)]
 
+    def names(self, since: float, channel: str = "pagerduty") -> set[str]:
+        """The alerts that were told as firing since then. A resolution alone is the end of what was before."""
+        return {page.name for page in self.pages(since, channel) if page.status == "firing"}
+
     # --- Prometheus
 
     def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
@@ -89,9 +96,9 @@ class Platform:
         return [float(at) for at, _ in result[0]["values"]]
 
     def firing(self) -> set[str]:
-        """The alerts that are firing or pending in Prometheus, without Watchdog."""
+        """The alerts that fire or are pending in Prometheus, without Watchdog and what is left of other drills."""
         alerts = self.get("prometheus", "/api/v1/alerts")["data"]["alerts"]
-        return {alert["labels"]["alertname"] for alert in alerts} - {"Watchdog"}
+        return {alert["labels"]["alertname"] for alert in alerts} - {"Watchdog", REMEMBERED}
 
     # --- all is well
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from tests.drills import recomputation
-from tests.drills.platform import Platform
+from tests.drills.platform import Page, Platform
 from tests.stack import Stack
 from tests.waiting import wait_until
 
@@ -30,6 +30,12 @@ class Verdict:
     drawdown: Fraction
     drawdown_paged: bool
     other_pages: list[tuple[str, str]]
+    seconds_to_page: list[float]
+    """From the moment at which the gateway knows a loss over the limit, give or take half a second, to its page."""
+    told: list[str]
+    """The alerts of all pages."""
+    warned: list[str]
+    """The alerts of which Slack alone was told."""
     pnl: dict[str, str]
     recomputed: dict[str, str]
     traded_dates: int
@@ -55,12 +61,14 @@ def replay(file: str, start: str, end: str, day_seconds: int, say: Callable[[str
     began = time.time()
     with Stack(settings) as stack, Platform(stack) as platform:
         last_date = ""
+        known: dict[str, float] = {}
         deadline = time.monotonic() + day_seconds * len(dates) + 120
         while not (session := platform.session())["finished"]:
             assert time.monotonic() < deadline, f"the replay hangs at {session}"
             if session["trading_date"] != last_date:
                 last_date = session["trading_date"]
                 say(f"{last_date}  pages so far: {', '.join(_paged(platform, began)) or 'none'}")
+            _note_loss(platform, known)
             _reset_when_paged(platform, began)
             time.sleep(0.5)
         _wait_for_last_loss(platform, began)
@@ -75,6 +83,13 @@ def replay(file: str, start: str, end: str, day_seconds: int, say: Callable[[str
             drawdown=recomputation.worst_drawdown(losses),
             drawdown_paged=("DrawdownExceeded", "firing") in platform.said(began),
             other_pages=[page for page in platform.said(began) if page[0] not in EXPECTED],
+            seconds_to_page=[
+                page.received_at - known[page.annotations["trading_date"]]
+                for page in _loss_pages(platform, began)
+                if page.annotations["trading_date"] in known
+            ],
+            told=sorted(platform.names(began)),
+            warned=sorted(platform.names(began, "slack") - platform.names(began)),
             pnl={kind: answer[kind] for kind in ("realized", "unrealized", "total")},
             recomputed={kind: f"{float(round(getattr(recomputed, kind), 2)):.2f}" for kind in
                         ("realized", "unrealized", "total")},
@@ -84,11 +99,18 @@ def replay(file: str, start: str, end: str, day_seconds: int, say: Callable[[str
 
 def _paged(platform: Platform, since: float) -> list[str]:
     """The trading dates that the loss pages name, in order."""
-    return [
-        page.annotations["trading_date"]
-        for page in platform.pages(since)
-        if (page.name, page.status) == ("DailyLossExceeded", "firing")
-    ]
+    return [page.annotations["trading_date"] for page in _loss_pages(platform, since)]
+
+
+def _loss_pages(platform: Platform, since: float) -> list[Page]:
+    return [page for page in platform.pages(since) if (page.name, page.status) == ("DailyLossExceeded", "firing")]
+
+
+def _note_loss(platform: Platform, known: dict[str, float]) -> None:
+    """Notes when the gateway first says a loss over the limit, for each trading date."""
+    answer = platform.http.get(f"{platform.url('execution_gateway')}/api/v1/pnl")
+    if answer.status_code == 200 and Fraction(answer.json()["daily_loss_ratio"]) > LIMIT:
+        known.setdefault(answer.json()["trading_date"], time.time())
 
 
 def _reset_when_paged(platform: Platform, since: float) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
 
 import pytest
 
-from tests.drills.figures import say
+from tests.drills.figures import Report
 from tests.drills.platform import JOBS, Platform
 from tests.waiting import wait_until
 
@@ -30,9 +29,8 @@ def test_orders_are_filled_and_the_whole_book_is_in_prometheus(platform: Platfor
     wait_until(lambda: platform.query('pnl_dollars{type="total"}')[0][1] != before, 60, "total P&L moves")
 
 
-def test_a_breaker_trip_pages_within_ten_seconds_ten_times(
-    platform: Platform, record_property: Callable[[str, object], None]
-) -> None:
+@pytest.mark.fires("CircuitBreakerTripped")
+def test_a_breaker_trip_pages_within_ten_seconds_ten_times(platform: Platform, report: Report) -> None:
     to_page, to_resolution = [], []
     began = time.time()
     for number in range(10):
@@ -48,86 +46,28 @@ def test_a_breaker_trip_pages_within_ten_seconds_ten_times(
         page = platform.wait_for_page("CircuitBreakerTripped", "resolved", reset, 30)
         to_resolution.append(page.received_at - reset)
 
-    say(record_property, "breaker trip to page", to_page)
-    say(record_property, "breaker reset to resolution", to_resolution)
+    report.told(platform, "CircuitBreakerTripped", began, to_page, to_resolution)
     assert max(to_page) <= PAGE_SECONDS
     assert platform.said(began) == [("CircuitBreakerTripped", "firing"), ("CircuitBreakerTripped", "resolved")] * 10
 
 
-def test_a_killed_service_pages_after_a_minute_and_resolves_when_it_is_back(
-    platform: Platform, record_property: Callable[[str, object], None]
-) -> None:
-    killed = time.time()
-    platform.control.hold_down("execution_gateway")
-    page = platform.wait_for_page("ServiceDown", "firing", killed, 90)
-    say(record_property, "service killed to page", [page.received_at - killed])
-    released = time.time()
-    platform.control.release("execution_gateway")
-    resolution = platform.wait_for_page("ServiceDown", "resolved", released, 60)
-    say(record_property, "service back to resolution", [resolution.received_at - released])
-    platform.wait_until_well(60)
-
-    assert page.labels["job"] == "execution-gateway"
-    assert 60 <= page.received_at - killed <= 75
-    assert platform.said(killed) == [("ServiceDown", "firing"), ("ServiceDown", "resolved")]
-
-
-@pytest.mark.parametrize(
-    ("program", "alert"),
-    [
-        pytest.param("redis", "RedisConnectionLost", marks=pytest.mark.drill),
-        ("postgres", "DatabaseConnectionLost"),
-    ],
-)
-def test_a_lost_server_pages_once_for_all_services_within_25_seconds(
-    platform: Platform, program: str, alert: str, record_property: Callable[[str, object], None]
-) -> None:
-    killed = time.time()
-    platform.control.hold_down(program)
-    page = platform.wait_for_page(alert, "firing", killed, 60)
-    say(record_property, f"{program} killed to page", [page.received_at - killed])
-    released = time.time()
-    platform.control.release(program)
-    platform.wait_for_page(alert, "resolved", released, 90)
-    platform.wait_until_well(60)
-
-    assert page.received_at - killed <= 25
-    assert all(job in page.annotations["description"] for job in JOBS)
-    assert platform.said(killed) == [(alert, "firing"), (alert, "resolved")]
-
-
-def test_a_killed_collector_is_exactly_one_page(
-    platform: Platform, record_property: Callable[[str, object], None]
-) -> None:
-    killed = time.time()
-    platform.control.hold_down("collector")
-    page = platform.wait_for_page("CollectorDown", "firing", killed, 30)
-    say(record_property, "collector killed to page", [page.received_at - killed])
-    # Long enough for ServiceUnreachable and the alerts on age to fire, if they were not muted.
-    time.sleep(max(0.0, killed + 40 - time.time()))
-    released = time.time()
-    platform.control.release("collector")
-    platform.wait_for_page("CollectorDown", "resolved", released, 60)
-    platform.wait_until_well(60)
-
-    assert platform.said(killed) == [("CollectorDown", "firing"), ("CollectorDown", "resolved")]
-
-
 @pytest.mark.drill
+@pytest.mark.fires("DeadMansSwitch")
 def test_a_dead_prometheus_is_told_by_the_dead_mans_switch_and_loses_no_sample_though_the_collector_dies_too(
-    platform: Platform, record_property: Callable[[str, object], None]
+    platform: Platform, report: Report
 ) -> None:
     killed = time.time()
     platform.control.hold_down("prometheus")
     time.sleep(max(0.0, killed + 30 - time.time()))
     platform.control.kill("collector")
     switch = platform.wait_for_page("DeadMansSwitch", "firing", killed, 130, channel="deadman")
-    say(record_property, "Prometheus killed to DeadMansSwitch", [switch.received_at - killed])
     time.sleep(max(0.0, killed + 60 - time.time()))
     released = time.time()
     platform.control.release("prometheus")
-    platform.wait_for_page("DeadMansSwitch", "resolved", released, 60, channel="deadman")
+    back = platform.wait_for_page("DeadMansSwitch", "resolved", released, 60, channel="deadman")
     platform.wait_until_well(60)
+    to_page, to_resolve = [switch.received_at - killed], [back.received_at - released]
+    report.told(platform, "DeadMansSwitch", killed, to_page, to_resolve, "deadman")
 
     assert switch.received_at - killed <= 120
     assert platform.said(killed) == []

@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-import asyncpg
 import httpx
 import pytest
 
 from apps.database import CONNECTIONS
-from tests.drills.figures import say
+from tests.drills.faults import locked
+from tests.drills.figures import Report
 from tests.drills.platform import Platform
-from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.drill, pytest.mark.integration, pytest.mark.timeout(300)]
 
 WARNING_SECONDS = 40
 """3 s until the pool is full, up to 5 s to the next scrape and 4.2 s on its way, 15 s, and 5 s for Slack's group."""
 POOL = '{job="orchestrator", db_client_connection_pool_name="postgresql"'
-
-
-@contextmanager
-def locked(database_url: str, table: str) -> Iterator[None]:
-    """Nobody else can read the table."""
-    with asyncio.Runner() as runner:
-        connection = runner.run(asyncpg.connect(database_url))
-        runner.run(connection.execute(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
-        try:
-            yield
-        finally:
-            runner.run(connection.close())
 
 
 @contextmanager
@@ -55,13 +41,14 @@ def asking(url: str) -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.fires("DatabasePoolExhausted")
 def test_a_forgotten_lock_that_holds_all_connections_is_told_and_resolves_when_it_is_gone(
-    platform: Platform, record_property: Callable[[str, object], None]
+    platform: Platform, report: Report
 ) -> None:
     # The gateway cannot run out of connections: one task of it writes, and at most four requests read at once.
     url = f"{platform.url('orchestrator')}/api/v1/runs"
     with ExitStack() as callers:
-        with locked(str(platform.stack.addresses["database_url"]), "orchestrator.runs"):
+        with locked(platform, "orchestrator.runs"):
             began = time.time()
             for _ in range(2 * CONNECTIONS):
                 callers.enter_context(asking(url))
@@ -75,14 +62,14 @@ def test_a_forgotten_lock_that_holds_all_connections_is_told_and_resolves_when_i
             )
         released = time.time()
         gone = platform.wait_for_page("DatabasePoolExhausted", "resolved", released, 90, channel="slack")
-    say(record_property, "lock to warning", [told.received_at - began])
-    say(record_property, "lock released to resolution", [gone.received_at - released])
+
+    platform.wait_until_well(60)
+    to_page, to_resolve = [told.received_at - began], [gone.received_at - released]
+    report.told(platform, "DatabasePoolExhausted", began, to_page, to_resolve, "slack")
 
     assert [value for _, value in most] == [CONNECTIONS]
     assert [value for _, value in used] == [CONNECTIONS]
     assert timed_out[0][1] > CONNECTIONS
     assert "orchestrator" in told.annotations["summary"]
     assert told.received_at - began <= WARNING_SECONDS
-    wait_until(lambda: not platform.firing(), 60, "nothing fires")
-    platform.wait_until_well(60)
     assert platform.said(began) == []

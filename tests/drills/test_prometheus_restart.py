@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import httpx
 import pytest
 
-from tests.drills.figures import say
+from tests.drills.figures import Report
 from tests.drills.platform import Platform
 from tests.waiting import wait_until
 
@@ -25,7 +24,7 @@ ONCE = [("ServiceDown", "firing"), ("ServiceDown", "resolved")]
 
 
 def test_a_restart_of_prometheus_neither_resolves_nor_repeats_the_page_of_a_service_that_stays_down(
-    platform: Platform, record_property: Callable[[str, object], None]
+    platform: Platform, report: Report
 ) -> None:
     began = time.time()
     platform.control.hold_down(SERVICE)
@@ -35,7 +34,7 @@ def test_a_restart_of_prometheus_neither_resolves_nor_repeats_the_page_of_a_serv
         end("prometheus")
         wait_until(lambda: not _fires(platform), 10, "Prometheus no longer holds the alert for firing", every=0.02)
         wait_until(lambda: _fires(platform), 60, "Prometheus holds the alert for firing again")
-        say(record_property, f"{signal} for Prometheus to firing again", [time.time() - ended])
+        report.measured(f"{signal} for Prometheus to firing again", [time.time() - ended])
         time.sleep(max(0.0, ended + WATCHED_SECONDS - time.time()))
         assert platform.said(began) == ONCE[:1], signal
     released = time.time()
@@ -47,7 +46,7 @@ def test_a_restart_of_prometheus_neither_resolves_nor_repeats_the_page_of_a_serv
 
 
 def test_a_service_that_came_back_while_prometheus_was_away_pages_once_more_at_most_and_for_20_seconds_at_most(
-    platform: Platform, record_property: Callable[[str, object], None]
+    platform: Platform, report: Report
 ) -> None:
     began = time.time()
     platform.control.hold_down(SERVICE)
@@ -56,7 +55,7 @@ def test_a_service_that_came_back_while_prometheus_was_away_pages_once_more_at_m
     platform.control.hold_down("prometheus")
     platform.control.release(SERVICE)
     resolution = platform.wait_for_page("ServiceDown", "resolved", away, 90)
-    say(record_property, "Prometheus away to Alertmanager's own resolution", [resolution.received_at - away])
+    report.measured("Prometheus away to Alertmanager's own resolution", [resolution.received_at - away])
     time.sleep(max(0.0, away + AWAY_SECONDS - time.time()))
     back = time.time()
     platform.control.release("prometheus")
@@ -64,12 +63,12 @@ def test_a_service_that_came_back_while_prometheus_was_away_pages_once_more_at_m
 
     # When it starts, the last 0 that it stored counts until the first scrape has come.
     false_pages = [page for page in platform.pages(back) if page.status == "firing"]
-    record_property("pages about the service that is back", len(false_pages))
+    print(f"pages about the service that is back: {len(false_pages)}")
     for page in false_pages:
-        say(record_property, "Prometheus back to a page about the service that is back", [page.received_at - back])
+        report.measured("Prometheus back to a page about the service that is back", [page.received_at - back])
         resolution = platform.wait_for_page("ServiceDown", "resolved", page.received_at, 30)
         lasted = resolution.received_at - page.received_at
-        say(record_property, "this page to its resolution", [lasted])
+        report.measured("this page to its resolution", [lasted])
         assert lasted <= FALSE_PAGE_SECONDS
     assert platform.said(began) in (ONCE, ONCE * 2)
 

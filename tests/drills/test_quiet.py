@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import pytest
 
-from tests.drills.figures import say
+from tests.drills.figures import Report
 from tests.drills.platform import SERVICES, Platform
 from tests.stack import Stack
 from tests.waiting import wait_until
@@ -38,9 +37,7 @@ def test_ten_minutes_of_a_calm_market_with_their_start_tell_nobody_anything() ->
         assert orders[0][1] > 20
 
 
-def test_a_rolling_restart_of_the_four_services_tells_nobody_anything(
-    platform: Platform, record_property: Callable[[str, object], None]
-) -> None:
+def test_a_rolling_restart_of_the_four_services_tells_nobody_anything(platform: Platform, report: Report) -> None:
     began = time.time()
     back = []
     for name in SERVICES:
@@ -50,6 +47,6 @@ def test_a_rolling_restart_of_the_four_services_tells_nobody_anything(
         wait_until(lambda name=name, before=before: platform.control.pid(name) not in (0, before), 30, f"{name} is new")  # type: ignore[misc]
         platform.wait_until_well(60, stopped)
         back.append(time.time() - stopped)
-    say(record_property, "restart to all is well", back)
+    report.measured("restart to all is well", back)
 
     assert told(platform, began) == []

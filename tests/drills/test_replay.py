@@ -6,17 +6,27 @@ from fractions import Fraction
 
 import pytest
 
+from tests.drills.figures import Report, Row
 from tests.drills.recomputation import Fill, losses, pnl, worst_drawdown
 from tests.drills.replay import DRAWDOWN_LIMIT, replay
+
+PAGE_SECONDS = 10
 
 
 @pytest.mark.integration
 @pytest.mark.timeout(420)
-def test_from_6_to_13_march_2020_the_daily_loss_pages_on_the_9th_and_the_12th_only_and_the_drawdown_pages() -> None:
+@pytest.mark.fires("DailyLossExceeded", "CircuitBreakerTripped", "DrawdownExceeded", "DailyLossWarning")
+def test_from_6_to_13_march_2020_the_daily_loss_pages_on_the_9th_and_the_12th_only_and_the_drawdown_pages(
+    report: Report,
+) -> None:
     verdict = replay("crash-2020.csv", "2020-03-06", "2020-03-13", 20, print)
+    others = [name for name in verdict.told if name != "DailyLossExceeded"]
+    report.add(Row(report.drill, "DailyLossExceeded", "pagerduty", verdict.seconds_to_page, [], others, verdict.warned))
 
     assert verdict.expected == ["2020-03-09", "2020-03-12"]
     assert verdict.paged == verdict.expected
+    assert len(verdict.seconds_to_page) == 2
+    assert max(verdict.seconds_to_page) <= PAGE_SECONDS
     assert verdict.pnl == verdict.recomputed
     assert verdict.drawdown > DRAWDOWN_LIMIT
     assert verdict.drawdown_paged

@@ -52,9 +52,12 @@ class Trader:
         self._thread.join()
 
     def _trade(self) -> None:
+        accepted = True
         for number in itertools.count():
-            if self._stop.wait(0.1):
+            # Who is refused waits. Else, while the market is closed, so many are refused that an alert says so.
+            if self._stop.wait(0.1 if accepted else 5):
                 return
+            accepted = False
             body = {
                 "symbol": "KO",
                 "side": "buy" if number % 2 == 0 else "sell",
@@ -65,7 +68,8 @@ class Trader:
                 answer = httpx.post(self._url, json=body, timeout=10)
             except httpx.HTTPError:
                 continue  # not answered: not accepted
-            if answer.status_code == 201:
+            accepted = answer.status_code == 201
+            if accepted:
                 self.accepted.add(answer.json()["client_order_id"])
 
 
