@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.alertmanager.inhibitions import rules
+from infra import rules
 from tests.drills.figures import drill_name
 
 SWITCH = "DeadMansSwitch"
@@ -62,7 +62,7 @@ def fired() -> dict[str, list[str]]:
 def severities() -> dict[str, str]:
     """Each alert and how bad it is. Watchdog fires always; the pager's own alert is that it does not."""
     found: defaultdict[str, list[str]] = defaultdict(list, {SWITCH: ["critical"]})
-    for rule in rules():
+    for rule in rules.alerts():
         found[rule["alert"]].append(rule["labels"]["severity"])
     del found["Watchdog"]
     return {alert: " and ".join(sorted(set(each))) for alert, each in sorted(found.items())}

@@ -40,7 +40,6 @@ class Drill:
         counted: What the gateway's /metrics shows when the desk knows of it. From then on the page has 10 s.
         also: What Slack must hear besides.
         lasts: Seconds that the fault goes on, at least.
-        besides: Other pages that come, each of them one too many.
         resolves: Seconds from the fault's end to the resolution, at most.
         well: Seconds from then until nothing is left of it, in Slack either, at most.
         quick: Whether it is in `make test`, too.
@@ -55,7 +54,6 @@ class Drill:
     counted: str = ""
     also: Sequence[str] = ()
     lasts: float = 0
-    besides: Sequence[str] = ()
     resolves: float = 60
     well: float = 60
     quick: bool = False
@@ -149,9 +147,8 @@ FEED_DRILLS = [
         "feed that does not start",
         faults.a_feed_that_does_not_start,
         "MarketDataMissing",
-        120,
-        also=["FeedDisconnected", "OrchestrationStalled", "SignalsStale"],
-        besides=["MetricMissing", "PnlStale"],
+        60,
+        also=["FeedDisconnected"],
         lasts=EFFECTS,
     ),
     Drill("one symbol silent", faults.one_symbol_is_silent, "MarketDataStale", 45, says=["KO has not"], lasts=EFFECTS),
@@ -165,7 +162,7 @@ def parameters(drills: list[Drill]) -> list[object]:
             drill,
             id=drill.name.replace(" ", "-"),
             marks=[
-                pytest.mark.fires(drill.alert, *drill.also, *drill.besides),
+                pytest.mark.fires(drill.alert, *drill.also),
                 *([] if drill.quick else [pytest.mark.drill]),
             ],
         )
@@ -205,7 +202,7 @@ def check(platform: Platform, drill: Drill, report: Report) -> None:
     if counted is not None:
         report.measured("from the desk's own count to the page", [told.received_at - counted])
         assert told.received_at - counted <= PAGE_SECONDS
-    assert row.pages == sorted(drill.besides)
+    assert row.pages == []
     assert once(platform.pages(began, drill.channel), drill.alert)
     assert told.received_at - began <= drill.seconds
     assert resolved.received_at - over <= drill.resolves
