@@ -47,16 +47,32 @@ def test_a_text_names_labels_that_the_alert_or_its_query_has(rule: dict[str, Any
 
 
 @pytest.mark.parametrize("rule", rule_files.ALERTS, ids=id_of)
-def test_an_alert_has_its_value_as_its_summary_says_it_or_with_words_of_its_own(rule: dict[str, Any]) -> None:
-    """What tells people adds the value to a summary that does not say it."""
+def test_an_alert_has_its_value_as_its_summary_says_it_or_with_words_of_its_own_or_none(rule: dict[str, Any]) -> None:
+    """What tells people adds the value to a summary that does not say it. One that can only be 0 or 1 says nothing."""
     value, summary = rule["annotations"]["value"], rule["annotations"]["summary"]
-    formats = re.findall(r"{{ \$value \| (?:humanize\w*|printf \"%[+.\d]*f\") }}", value)
+    if not value:
+        assert "$value" not in summary
+        return
+    formats = re.findall(r"{{ \$value \| [^}]+ }}", value)
 
     assert len(formats) == 1
     if "$value" in summary:
         assert value in summary
     else:
-        assert re.search(r"[a-z]{2}", value.replace(formats[0], "")), "a number without a word says nothing"
+        words = value.replace(formats[0], "")
+        assert re.search(r"[a-z]{2}", words), "a number without a word says nothing"
+        assert not re.match(r"(state|status|up|vector)\b|.*\bmissing$", words.strip()), "its only value is no news"
+
+
+@pytest.mark.parametrize("rule", rule_files.ALERTS, ids=id_of)
+def test_a_text_has_percentages_with_two_decimals_at_most_and_dollars_with_separators(rule: dict[str, Any]) -> None:
+    actions = [action for text in texts(rule) for action in re.findall(r"{{.*?}}", text)]
+
+    for action in actions:
+        assert ("humanizePercentage" in action) == ('printf "%.4f" | humanizePercentage' in action), action
+        if "$%" in action:
+            assert action.count('reReplaceAll "(\\\\d)(\\\\d\\\\d\\\\d)') == 2, action
+    assert not any(re.search(r"\bdollars\b", text) for text in texts(rule) if "query" not in text)
 
 
 def test_a_rule_has_its_reason_above_it_or_beside_its_number() -> None:
