@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import redis
 
 from apps.database import UNAVAILABLE, Unavailable
@@ -20,7 +21,9 @@ from apps.database import UNAVAILABLE, Unavailable
 logger = logging.getLogger(__name__)
 
 AWAY = (Unavailable, *UNAVAILABLE, redis.RedisError)
-"""Errors that mean PostgreSQL or Redis is unavailable. All other errors are logged with their traceback."""
+"""Errors that mean PostgreSQL or Redis is unavailable."""
+_WITHOUT_TRACEBACK = (*AWAY, httpx.TransportError)
+"""Errors that mean another program is unavailable. All others are logged with their traceback."""
 STREAKS_A_MINUTE = 5
 REASONS = 20
 """How many different reasons are logged while a job keeps failing."""
@@ -88,7 +91,7 @@ class Duty:
         self._said.add(alike)
         before = f" ({self._not_logged} earlier times it failed and worked again)" if self._not_logged else ""
         self._not_logged = 0
-        if error is None or isinstance(error, AWAY):
+        if error is None or isinstance(error, _WITHOUT_TRACEBACK):
             self._logger.warning("%s fails: %s%s", self._name, reason, before)
         else:
             self._logger.error("%s fails: %s%s", self._name, reason, before, exc_info=error)
