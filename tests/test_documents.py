@@ -49,6 +49,7 @@ READ = {
     "README.md": {"python", "sh"},
     "docs/CONCEPTS/prometheus-metrics.md": {"promql"},
     "docs/IMPLEMENTATION_GUIDES/p1.3t1-monitoring-alerting.md": {"json", "python", "sh", "text", "yaml"},
+    "docs/RUNBOOKS/prometheus-alerts.md": {"sh"},
     "docs/adding-a-metric.md": {"python", "sh"},
     "docs/adding-an-alert.md": {"markdown", "sh", "yaml"},
     "docs/from-prometheus-client.md": {"python"},

@@ -9,6 +9,8 @@ from infra.pager.pages import Alert, Page
 
 RUNBOOKS = Path(__file__).parents[2] / "docs" / "RUNBOOKS" / "prometheus-alerts.md"
 SHOWN = 200
+WAS = "Over, it was: "
+"""Before what is over, as our template for Slack has it. PagerDuty's alerts are the ones that Prometheus sent."""
 STYLE = """
 body { font: 16px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1rem }
 body { color: #1b1b1b; background: #fff }
@@ -77,10 +79,12 @@ def _alert(alert: Alert) -> str:
         # Any other address could run a script.
         if (address := alert.annotations.get(name, "")).startswith(("https://", "http://", "/"))
     )
+    summary, description = alert.annotations.get("summary", ""), alert.annotations.get("description", "")
+    if alert.status == "resolved":
+        summary, description = WAS + summary.removeprefix(WAS), ""
     return (
         f'<section class="{alert.status}"><h3>{escape(alert.name)} <span class="labels">{escape(labels)}</span></h3>'
-        f"<p>{escape(alert.annotations.get('summary', ''))}</p>"
-        f"<p>{escape(alert.annotations.get('description', ''))}</p><p>{links}</p></section>"
+        f"<p>{escape(summary)}</p><p>{escape(description)}</p><p>{links}</p></section>"
     )
 
 

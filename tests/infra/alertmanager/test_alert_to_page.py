@@ -61,6 +61,11 @@ def test_a_critical_alert_is_told_to_pagerduty_and_slack_with_all_that_it_says_a
         {"href": "https://runbooks.example#circuitbreakertripped", "text": "Runbook"},
         {"href": "https://dashboards.example/d/service-health", "text": "Dashboard"},
     ]
+    [over] = [page["body"]["payload"] for page in by_pagerduty if page["status"] == "resolved"]
+    assert over["summary"] == "CircuitBreakerTripped: over, it was: CircuitBreakerTripped: yes & {{ no }}"
+    assert over["custom_details"]["resolved"].startswith(
+        "`CircuitBreakerTripped` over, it was: CircuitBreakerTripped: yes"
+    )
     assert len({page["body"]["dedup_key"] for page in by_pagerduty}) == 1
     assert [(page["receiver"], page["status"]) for page in by_slack] == [("slack", "firing"), ("slack", "resolved")]
     assert by_slack[0]["alerts"] == [
@@ -76,6 +81,12 @@ def test_a_critical_alert_is_told_to_pagerduty_and_slack_with_all_that_it_says_a
             },
         }
     ]
+    [was] = by_slack[1]["alerts"]
+    assert was["annotations"] == {
+        "summary": "Over, it was: CircuitBreakerTripped: yes & {{ no }}",
+        "runbook_url": "https://runbooks.example#circuitbreakertripped",
+        "dashboard_url": "https://dashboards.example/d/service-health",
+    }
 
 
 @pytest.mark.parametrize(
@@ -96,7 +107,8 @@ def test_a_text_that_looks_like_another_alert_or_like_markup_is_a_text(alerting:
     alerting.resolve(fired)
     wait_until(lambda: len(alerting.pages(since)) == 2, 15, "Slack is told that it is over")
 
-    [page, _] = alerting.pages(since)
+    [page, over] = alerting.pages(since)
+    assert [shown["status"] for shown in over["alerts"]] == ["resolved"]
     line = re.sub(r"\s+", " ", text).replace("*", "\u2217")
     [shown] = page["alerts"]
     assert (shown["name"], shown["annotations"]["summary"], shown["annotations"]["description"]) == (
@@ -110,7 +122,7 @@ def test_a_text_that_looks_like_another_alert_or_like_markup_is_a_text(alerting:
 @pytest.mark.parametrize(
     ("summary", "value", "said"),
     [
-        ("Redis is unreachable, in 10 s.", "status 0", "Redis is unreachable, in 10 s. (status 0)"),
+        ("The venue's book and ours do not agree.", "10 shares", "The venue's book and ours do not agree. (10 shares)"),
         ("The loss is 6.12% today.", "6.12%", "The loss is 6.12% today."),
         ("The clock differs by +2.5 s.", "+2.5 s", "The clock differs by +2.5 s."),
         ("Nobody knows.", "[^(*<&\\\\", None),

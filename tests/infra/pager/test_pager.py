@@ -152,6 +152,17 @@ async def test_the_page_for_people_escapes_what_arrived_and_shows_the_newest_fir
     assert '<meta http-equiv="refresh"' in html
 
 
+async def test_the_page_for_people_tells_what_is_over_as_what_was(client: httpx.AsyncClient) -> None:
+    over = payloads.webhook("resolved")
+    over["alerts"][0]["annotations"] = {"summary": "The book has lost 6%.", "description": "Orders are refused."}
+    await client.post("/webhook", json=over)
+
+    said, _, arrived = (await client.get("/")).text.partition("What arrived")
+    assert "<p>Over, it was: The book has lost 6%.</p>" in said
+    assert "Orders are refused." not in said
+    assert "Orders are refused." in arrived
+
+
 async def test_runbooks_have_the_anchors_that_alerts_lead_to(client: httpx.AsyncClient) -> None:
     html = (await client.get("/runbooks")).text
 
