@@ -188,6 +188,36 @@ async def test_the_pages_are_reached_by_keyboard_alone(visits: Visits, viewer: s
     await page.wait_for_url("**/alerts")
 
 
+@pytest.mark.parametrize(
+    ("opener", "opened"),
+    [
+        ("button[aria-label='Menu for panel Profit and loss']", "[role=menu]"),
+        ("section:has-text('PostgreSQL') button[aria-label$=' links']", "[role=menu]"),
+        ("button[aria-label^='Choose refresh time interval']", "[role=menu]"),
+        ("button[aria-label^='Time range selected: ']", "#TimePickerContent"),
+        ("input[aria-label=Dashboard]", "[role=listbox]"),
+        ("#var-symbol", "[role=listbox]"),
+    ],
+    ids=["panel", "links", "refresh", "time", "dashboard", "variable"],
+)
+async def test_what_opens_is_in_the_window_and_the_page_stays_where_it_is_scrolled_to(
+    visits: Visits, viewer: str, opener: str, opened: str
+) -> None:
+    page = await visits.open(f"{viewer}/d/trading-overview", height=600)
+    button = page.locator(opener).first
+    await drawn(page, "trading-overview")
+    await page.evaluate("scrollTo(0, 60)")
+    await button.scroll_into_view_if_needed()
+    await button.hover(force=True)
+    before = await page.evaluate("scrollY")
+
+    await button.click()
+
+    menu = page.locator(f"{opened}:visible").first
+    await expect(menu).to_be_in_viewport(ratio=0.9)
+    assert await page.evaluate("scrollY") == before
+
+
 @pytest.mark.parametrize(("colors", "least", "most"), [("dark", 0, 60), ("light", 200, 255)])
 async def test_it_is_as_dark_or_light_as_the_system(
     visits: Visits, viewer: str, colors: str, least: int, most: int
