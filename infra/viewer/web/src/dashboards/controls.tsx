@@ -14,6 +14,7 @@ import {
 } from '@grafana/ui';
 import { useState } from 'react';
 import { moved, spanOf, zoomedOut } from '../time';
+import { legendText } from './annotations';
 import { useShown } from './context';
 import { destinations } from './links';
 import type { Listed } from './model';
@@ -33,8 +34,9 @@ interface Props {
 
 export function Controls(props: Props) {
   const { boards, refresh, loading, onRefresh, onRefreshInterval, onTimeZone, onSelect } = props;
-  const { dashboard, span, range, timeZone, variables, lookup, setSpan, goTo } = useShown();
+  const { dashboard, span, range, timeZone, variables, lookup, annotations, setSpan, goTo } = useShown();
   const styles = useStyles2(getStyles);
+  const marks = legendText(annotations);
   const links = destinations(dashboard.links, boards, span, variables, lookup);
   return (
     <div className={styles.bar}>
@@ -95,6 +97,11 @@ export function Controls(props: Props) {
             </a>
           ))}
         </nav>
+      )}
+      {marks && (
+        <p className={styles.marks}>
+          <span className={styles.mark} aria-hidden /> where an alert began, tinted while it fired: {marks}
+        </p>
       )}
     </div>
   );
@@ -197,7 +204,16 @@ const getStyles = (theme: GrafanaTheme2) => ({
     whiteSpace: 'nowrap',
   }),
   times: css({ display: 'flex', flexWrap: 'wrap', gap: theme.spacing(1), marginLeft: 'auto', minWidth: 0 }),
-  links: css({ display: 'flex', flexWrap: 'wrap', gap: theme.spacing(0, 2), flexBasis: '100%' }),
+  links: css({ display: 'flex', flexWrap: 'wrap', gap: theme.spacing(0, 2), flex: '1 0 auto', maxWidth: '100%' }),
+  marks: css({ margin: 0, color: theme.colors.text.secondary, fontSize: theme.typography.bodySmall.fontSize }),
+  mark: css({
+    display: 'inline-block',
+    width: 14,
+    height: 10,
+    marginRight: theme.spacing(0.5),
+    background: theme.colors.error.transparent,
+    borderLeft: `2px dashed ${theme.colors.error.main}`,
+  }),
   link: css({
     color: theme.colors.text.secondary,
     fontSize: theme.typography.bodySmall.fontSize,
