@@ -82,27 +82,29 @@ export function Controls(props: Props) {
           isOnCanvas
         />
       </div>
-      {links.length > 0 && (
-        <nav className={styles.links} aria-label="Links of this dashboard">
-          {links.map((link) => (
-            <a
-              key={link.title + link.href}
-              className={styles.link}
-              href={link.href}
-              title={link.tooltip}
-              {...(link.newTab && { target: '_blank', rel: 'noreferrer' })}
-              onClick={(event) => followed(event, link, goTo)}
-            >
-              {link.title}
-            </a>
-          ))}
-        </nav>
-      )}
-      {marks && (
-        <p className={styles.marks}>
-          <span className={styles.mark} aria-hidden /> where an alert began, tinted while it fired: {marks}
-        </p>
-      )}
+      <div className={styles.below}>
+        {links.length > 0 && (
+          <nav className={styles.links} aria-label="Links of this dashboard">
+            {links.map((link) => (
+              <a
+                key={link.title + link.href}
+                className={styles.link}
+                href={link.href}
+                title={link.tooltip}
+                {...(link.newTab && { target: '_blank', rel: 'noreferrer' })}
+                onClick={(event) => followed(event, link, goTo)}
+              >
+                {link.title}
+              </a>
+            ))}
+          </nav>
+        )}
+        {marks && (
+          <p className={styles.marks}>
+            <span className={styles.mark} aria-hidden /> where an alert began, tinted while it fired: {marks}
+          </p>
+        )}
+      </div>
     </div>
   );
 }
@@ -204,6 +206,7 @@ const getStyles = (theme: GrafanaTheme2) => ({
     whiteSpace: 'nowrap',
   }),
   times: css({ display: 'flex', flexWrap: 'wrap', gap: theme.spacing(1), marginLeft: 'auto', minWidth: 0 }),
+  below: css({ display: 'flex', flexWrap: 'wrap', gap: theme.spacing(0, 2), flexBasis: '100%' }),
   links: css({ display: 'flex', flexWrap: 'wrap', gap: theme.spacing(0, 2), flex: '1 0 auto', maxWidth: '100%' }),
   marks: css({ margin: 0, color: theme.colors.text.secondary, fontSize: theme.typography.bodySmall.fontSize }),
   mark: css({
