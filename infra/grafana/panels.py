@@ -49,12 +49,25 @@ SECONDS = names.Seconds
 RATIO = names.PercentUnit
 BYTES = names.BytesIEC
 NUMBER = names.Short
-PER_SECOND = names.CountsPerSecond
-PER_MINUTE = names.CountsPerMinute
+# Neighbours of a million are told apart: $1,000,400 and not $1M.
+WHOLE_DOLLARS = "currency:financial:$"
+BPS = "suffix:bps"
 REQUESTS = names.RequestsPerSecond
 NONE = names.NoUnit
 FIRING = "suffix: firing"
 DATE = "time:YYYY-MM-DD"
+
+
+def counted(what: str) -> str:
+    """The unit of what is counted in a time: "orders/s", "orders/min"."""
+    return f"count:{what}"
+
+
+ALERT_LIST = "/alerting/list"
+"""Where Grafana lists its alerts. The viewer leads to its own list."""
+
+PART_OF_LIMIT: Mapping[float, str] = {0.6: "orange", 1: "red"}
+"""The colours of a part of a limit, from which value on. At 60 % of the daily loss an alert warns."""
 
 # A colour is never alone: whoever cannot tell red from green reads the word.
 GOOD, BAD, NEUTRAL = "green", "red", "blue"
@@ -74,11 +87,17 @@ AXES: Mapping[str, float] = {
     RATIO: 0.01,
     SECONDS: 0.01,
     NUMBER: 1,
-    PER_SECOND: 0.1,
     REQUESTS: 0.1,
-    PER_MINUTE: 1,
+    BPS: 1,
     DOLLARS: 1,
 }
+
+
+def least_axis(unit: str) -> float | None:
+    """How far an axis of a unit goes at least, or None where Grafana decides."""
+    if unit.startswith("count:"):
+        return 1 if unit.endswith("/min") else 0.1
+    return AXES.get(unit)
 
 
 @dataclass(frozen=True)
@@ -93,7 +112,8 @@ class Query:
 class Panel(ABC):
     """A panel that is not placed yet. Without `about` it shows one metric, and says what its catalogue says.
 
-    `alerts` are those whose runbooks belong to it, and `board` is the dashboard that says more.
+    `alerts` are those whose runbooks belong to it, and `board` is the dashboard that says more. `steps` are colours,
+    from which value on. `lists_alerts` makes the panel, and each of its values, a link to the list of alerts.
     """
 
     title: str
@@ -105,6 +125,8 @@ class Panel(ABC):
     alerts: Sequence[str] = ()
     board: str = ""
     states: States = field(default_factory=dict)
+    steps: Mapping[float, str] = field(default_factory=dict)
+    lists_alerts: bool = False
 
     instant = False
     """Whether it shows the present only."""
@@ -116,7 +138,7 @@ class Panel(ABC):
         panel.description(explain([query.expr for query in self.queries], self.about))
         for letter, query in zip(string.ascii_uppercase, self.queries, strict=False):
             panel.with_target(self._target(query).ref_id(letter))
-        if self.alerts or self.board:
+        if self.alerts or self.board or self.lists_alerts:
             panel.links(self._links())
         if self.states:
             results = {
@@ -126,12 +148,16 @@ class Panel(ABC):
             panel.mappings([models.ValueMap(options=results)])
         # Without steps, Grafana paints everything above 80 red.
         everything = models.Threshold(value=None, color=NEUTRAL)
-        panel.thresholds(dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps([everything]))
+        steps = [models.Threshold(value=value, color=colour) for value, colour in self.steps.items()]
+        panel.thresholds(dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps([everything, *steps]))
         built: models.Panel = panel.build()
+        if self.lists_alerts and built.field_config:
+            built.field_config.defaults.links = [_alert_list().type(models.DashboardLinkType.LINK).build()]
         return built
 
     def _links(self) -> list[dashboard.DashboardLink]:
-        links = [
+        links = [_alert_list()] if self.lists_alerts else []
+        links += [
             dashboard.DashboardLink(f"Runbook: {name}").url(f"{RUNBOOKS}#{name.lower()}").target_blank(True)
             for name in self.alerts
         ]
@@ -168,9 +194,12 @@ class Stat(Panel):
         background = self.states or self.alarming
         painted = options.BigValueColorMode.BACKGROUND if background else options.BigValueColorMode.VALUE
         panel = stat.Panel().color_mode(painted).graph_mode(options.BigValueGraphMode.NONE).text_mode(mode)
-        panel.reduce_options(_last()).color_scheme(
-            dashboard.FieldColor().mode(models.FieldColorModeId.FIXED).fixed_color(NEUTRAL)
-        )
+        colour = dashboard.FieldColor()
+        if self.steps:
+            colour.mode(models.FieldColorModeId.THRESHOLDS)
+        else:
+            colour.mode(models.FieldColorModeId.FIXED).fixed_color(NEUTRAL)
+        panel.reduce_options(_last()).color_scheme(colour)
         if self.alarming:
             nothing = models.ValueMap(options={"0": models.ValueMappingResult(text="none", color=GOOD, index=0)})
             something = models.DashboardRangeMapOptions(
@@ -197,8 +226,9 @@ class Lines(Panel):
         panel.tooltip(common.VizTooltipOptions().mode(options.TooltipDisplayMode.MULTI))
         if self.low is not None:
             panel.min(self.low)
-        if self.low == 0 and self.unit in AXES:
-            panel.axis_soft_max(AXES[self.unit])
+        least = least_axis(self.unit)
+        if self.low == 0 and least is not None:
+            panel.axis_soft_max(least)
         if self.stacked:
             panel.draw_style(options.GraphDrawStyle.BARS).fill_opacity(60).line_width(1)
             panel.stacking(common.StackingConfig().mode(options.StackingMode.NORMAL).group("A"))
@@ -277,6 +307,10 @@ _LIMIT = [
     models.DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": BAD}),
     models.DynamicConfigValue(id_val="custom.lineStyle", value={"fill": "dash", "dash": [10, 10]}),
 ]
+
+
+def _alert_list() -> dashboard.DashboardLink:
+    return dashboard.DashboardLink("Alerts").url(ALERT_LIST)
 
 
 def _last() -> common.ReduceDataOptions:

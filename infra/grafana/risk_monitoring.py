@@ -3,21 +3,23 @@
 from infra.grafana.boards import SYMBOL, board, firing
 from infra.grafana.panels import (
     BAD,
+    BPS,
     BREAKER,
     DOLLARS,
     GOOD,
     NONE,
     NUMBER,
-    PER_MINUTE,
-    PER_SECOND,
+    PART_OF_LIMIT,
     RATIO,
     SECONDS,
+    WHOLE_DOLLARS,
     Bars,
     Lines,
     Query,
     Stat,
     States,
     Timeline,
+    counted,
 )
 
 BOOKS: States = {0: ("agree", GOOD), 1: ("DIFFER", BAD)}
@@ -34,19 +36,27 @@ def build() -> str:
             states=BREAKER,
             alerts=["CircuitBreakerTripped"],
         ),
-        firing("critical", "Critical alerts"),
+        firing("critical", "Critical alerts", width=3),
         Stat(
-            "Daily loss of its limit",
+            "Worst daily loss, part of the limit",
             RATIO,
             [Query("max(daily_loss_ratio) / max(daily_loss_limit_ratio)")],
-            "How much of the limit the worst loss of the trading date has used. At 100 % the breaker trips.",
+            "The worst loss of the trading date so far, as a part of the daily loss limit. Orange from 60 %, where an "
+            "alert warns, red from 100 %, where the breaker trips.",
+            width=6,
+            decimals=1,
+            steps=PART_OF_LIMIT,
             alerts=["DailyLossExceeded"],
         ),
         Stat(
-            "Exposure of its limit",
+            "Exposure, part of the limit",
             RATIO,
             [Query("max(gross_exposure_dollars) / max(gross_exposure_limit_dollars)")],
-            "How much of the limit the book uses. Falling prices can bring it above 100 %, orders cannot.",
+            "How much of the limit the book uses. Falling prices can bring it above 100 %, where it is "
+            "red; orders cannot.",
+            width=5,
+            decimals=1,
+            steps={1: BAD},
             alerts=["ExposureLimitExceeded"],
         ),
         Stat(
@@ -54,6 +64,7 @@ def build() -> str:
             NONE,
             [Query("max(abs(reconciliation_drift_shares)) + max(executions_set_aside) > bool 0")],
             "Whether the venue's book and ours agree in every symbol, and every execution could be booked.",
+            width=3,
             states=BOOKS,
             alerts=["PositionsDoNotReconcile"],
         ),
@@ -62,6 +73,7 @@ def build() -> str:
             SECONDS,
             [Query("time() - max(pnl_updated_timestamp_seconds)")],
             "How old the oldest quote is that P&L uses. While the market is closed it grows, as it should.",
+            width=3,
             decimals=0,
             alerts=["PnlStale"],
         ),
@@ -69,7 +81,7 @@ def build() -> str:
     equity = [
         Lines(
             "Equity and high-water mark",
-            DOLLARS,
+            WHOLE_DOLLARS,
             [
                 Query("max(equity_dollars)", "equity"),
                 Query("max(equity_high_water_mark_dollars)", "high-water mark"),
@@ -78,7 +90,7 @@ def build() -> str:
             "What the book is worth, against its best and the last open.",
             width=12,
             low=None,
-            decimals=4,
+            decimals=0,
         ),
         Lines(
             "Drawdown",
@@ -135,7 +147,7 @@ def build() -> str:
     costs = [
         Lines(
             "Slippage",
-            NUMBER,
+            BPS,
             [
                 Query(
                     f"histogram_quantile({part}, sum by (le) (rate(order_slippage_bps_bucket[$__rate_interval])))", name
@@ -187,7 +199,7 @@ def build() -> str:
         ),
         Lines(
             "Comparisons of the books",
-            PER_MINUTE,
+            counted("runs/min"),
             [Query("60 * sum by (result) (rate(reconciliation_runs_total[$__rate_interval]))", "{{result}}")],
             "How often the venue's book was compared with our positions, per minute.",
             stacked=True,
@@ -243,7 +255,7 @@ def build() -> str:
         ),
         Lines(
             "Failures of duties",
-            PER_SECOND,
+            counted("failures/s"),
             [Query("sum by (duty) (rate(duty_failures_total[$__rate_interval]))", "{{duty}}")],
             "Failures a second.",
             width=12,
@@ -256,4 +268,5 @@ def build() -> str:
         "How much can be lost, against which limits, and how fresh the figures are.",
         [all_right, equity, limits, symbols, costs, books, freshness, duties],
         [SYMBOL],
+        since="now-5m",
     )

@@ -1,13 +1,12 @@
 """The dashboard service-health: whether the services answer, how fast, and what they have left of what they need."""
 
-from infra.grafana.boards import SERVICE, SERVICES, board, firing
+from infra.grafana.boards import SERVICE, SERVICES, board, firing, none
 from infra.grafana.panels import (
     BAD,
     BYTES,
     GOOD,
     NONE,
     NUMBER,
-    PER_SECOND,
     RATIO,
     REQUESTS,
     SECONDS,
@@ -18,6 +17,7 @@ from infra.grafana.panels import (
     States,
     Table,
     Timeline,
+    counted,
 )
 
 WRITABLE: States = {0: ("READ-ONLY", BAD), 1: ("writable", GOOD)}
@@ -210,14 +210,15 @@ def build() -> str:
         ),
         Lines(
             "Failed calls of PostgreSQL and Redis",
-            PER_SECOND,
+            counted("failures/s"),
             [
                 Query(
-                    f"sum by (job, db_system, error_type) ({rate('db_client_errors_total')})",
+                    f"sum by (job, db_system, error_type) ({rate('db_client_errors_total')}) or on() "
+                    + none("error_type", "db_client_operation_duration_seconds_count", f"{{{JOB}}}"),
                     "{{job}} {{db_system}} {{error_type}}",
                 )
             ],
-            "Failures a second, by class of error.",
+            "Failures a second, by class of error. None: there are calls, and no failure.",
             stacked=True,
         ),
         Lines(

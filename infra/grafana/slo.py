@@ -1,7 +1,7 @@
 """The dashboard slo: the objectives, what is left of their budgets, and how fast it burns."""
 
 from infra.grafana.boards import board
-from infra.grafana.panels import BAD, GOOD, NONE, NUMBER, PER_SECOND, RATIO, Lines, Query, Stat, States, Table
+from infra.grafana.panels import BAD, GOOD, NONE, NUMBER, RATIO, Lines, Query, Stat, States, Table, counted
 
 MET: States = {0: ("MISSED", BAD), 1: ("met", GOOD)}
 OBJECTIVES = {
@@ -74,8 +74,8 @@ def build() -> str:
         for objective, title in OBJECTIVES.items()
     ]
     events = [
-        Lines("Events", PER_SECOND, [Query("slo:events:rate1m", "{{slo}}")], width=12),
-        Lines("Bad events", PER_SECOND, [Query("slo:bad_events:rate1m", "{{slo}}")], width=12),
+        Lines("Events", counted("events/s"), [Query("slo:events:rate1m", "{{slo}}")], width=12),
+        Lines("Bad events", counted("events/s"), [Query("slo:bad_events:rate1m", "{{slo}}")], width=12),
     ]
     return board(
         "slo",

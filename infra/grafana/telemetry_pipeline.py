@@ -7,7 +7,6 @@ from infra.grafana.panels import (
     GOOD,
     NONE,
     NUMBER,
-    PER_SECOND,
     RATIO,
     SECONDS,
     UP,
@@ -17,6 +16,7 @@ from infra.grafana.panels import (
     States,
     Table,
     Timeline,
+    counted,
 )
 
 BEATS: States = {0: ("SILENT", BAD), 1: ("beats", GOOD)}
@@ -81,7 +81,7 @@ def build() -> str:
         ),
         Lines(
             "Samples sent and failed",
-            PER_SECOND,
+            counted("samples/s"),
             [
                 Query("sum(rate(otelcol_exporter_sent_metric_points[$__rate_interval]))", "sent"),
                 Query(
@@ -97,7 +97,7 @@ def build() -> str:
         ),
         Lines(
             "Samples taken in and refused",
-            PER_SECOND,
+            counted("samples/s"),
             [
                 Query(
                     "sum by (receiver) (rate(otelcol_receiver_accepted_metric_points[$__rate_interval]))",
@@ -165,7 +165,7 @@ def build() -> str:
         ),
         Lines(
             "Rules that fail",
-            PER_SECOND,
+            counted("failures/s"),
             [
                 Query(
                     "label_replace(sum by (rule_group) (rate("
@@ -183,7 +183,7 @@ def build() -> str:
         ),
         Lines(
             "Alerts to Alertmanager",
-            PER_SECOND,
+            counted("alerts/s"),
             [
                 Query("sum(rate(prometheus_notifications_sent_total[$__rate_interval]))", "sent"),
                 Query("sum(rate(prometheus_notifications_errors_total[$__rate_interval]))", "not taken"),
@@ -195,7 +195,7 @@ def build() -> str:
     notifications = [
         Lines(
             "Notifications by channel",
-            PER_SECOND,
+            counted("sent/s"),
             [
                 Query(
                     "sum by (integration) (rate(alertmanager_notifications_total[$__rate_interval])) > 0",
@@ -208,7 +208,7 @@ def build() -> str:
         ),
         Lines(
             "Notifications that failed",
-            PER_SECOND,
+            counted("failures/s"),
             [
                 Query(
                     "sum by (integration) (rate(alertmanager_notifications_failed_total[$__rate_interval]))",
@@ -234,7 +234,7 @@ def build() -> str:
         ),
         Lines(
             "Dropped records",
-            PER_SECOND,
+            counted("records/s"),
             [
                 Query(
                     'sum by (job, metric, reason) (rate(telemetry_dropped_total{job=~"$job"}[$__rate_interval]))',
@@ -252,6 +252,7 @@ def build() -> str:
             NONE,
             [Query(ALERTS)],
             width=9,
+            lists_alerts=True,
             columns={"alertname": "alert", "severity": "severity", "service": "service"},
         ),
         Lines(
@@ -266,7 +267,7 @@ def build() -> str:
         ),
         Lines(
             "Samples stored",
-            PER_SECOND,
+            counted("samples/s"),
             [Query("sum(rate(prometheus_tsdb_head_samples_appended_total[$__rate_interval]))", "stored")],
             "Samples a second.",
             width=5,

@@ -1,6 +1,6 @@
 """The dashboard trading-overview: money, orders and what they need. The first that people open."""
 
-from infra.grafana.boards import SERVICES, SYMBOL, board, firing
+from infra.grafana.boards import SERVICES, SYMBOL, board, firing, none
 from infra.grafana.panels import (
     BREAKER,
     DATE,
@@ -9,11 +9,11 @@ from infra.grafana.panels import (
     NEUTRAL,
     NONE,
     NUMBER,
-    PER_MINUTE,
-    PER_SECOND,
+    PART_OF_LIMIT,
     RATIO,
     SECONDS,
     UP,
+    WHOLE_DOLLARS,
     Bars,
     Heatmap,
     Lines,
@@ -21,6 +21,7 @@ from infra.grafana.panels import (
     Stat,
     States,
     Timeline,
+    counted,
 )
 
 SESSION: States = {0: ("closed", NEUTRAL), 1: ("open", GOOD)}
@@ -69,7 +70,7 @@ def build() -> str:
         ),
     ]
     now = [
-        Stat("Market", NONE, [Query("max(market_session_open)")], states=SESSION),
+        Stat("Market", NONE, [Query("max(market_session_open)")], width=3, states=SESSION),
         Stat(
             "Trading date",
             DATE,
@@ -78,21 +79,25 @@ def build() -> str:
         ),
         Stat(
             "Total P&L",
-            DOLLARS,
+            WHOLE_DOLLARS,
             [Query('max(pnl_dollars{type="total"})')],
             "Realized plus unrealized, since the start.",
-            decimals=1,
+            decimals=0,
         ),
-        Stat("Daily P&L", DOLLARS, [Query("max(daily_pnl_dollars)")], decimals=1, board="risk-monitoring"),
+        Stat("Daily P&L", WHOLE_DOLLARS, [Query("max(daily_pnl_dollars)")], decimals=0, board="risk-monitoring"),
         Stat(
-            "Daily loss of its limit",
+            "Worst daily loss, part of the limit",
             RATIO,
             [Query("max(daily_loss_ratio) / max(daily_loss_limit_ratio)")],
-            "How much of the limit the worst loss of the trading date has used. At 100 % the breaker trips.",
+            "The worst loss of the trading date so far, as a part of the daily loss limit. Orange from 60 %, where an "
+            "alert warns, red from 100 %, where the breaker trips.",
+            width=6,
+            decimals=1,
+            steps=PART_OF_LIMIT,
             alerts=["DailyLossExceeded"],
             board="risk-monitoring",
         ),
-        Stat("Open positions", NONE, [Query("max(positions_total)")], board="risk-monitoring"),
+        Stat("Open positions", NONE, [Query("max(positions_total)")], width=3, board="risk-monitoring"),
     ]
     money = [
         Lines("Profit and loss", DOLLARS, [Query("max by (type) (pnl_dollars)", "{{type}}")], width=12, low=None),
@@ -112,7 +117,7 @@ def build() -> str:
     orders = [
         Lines(
             "Order flow",
-            PER_MINUTE,
+            counted("orders/min"),
             [
                 Query(f"60 * sum(rate(orders_total{ORDERS}))", "submissions"),
                 Query(f"60 * sum(rate(order_fills_total{ORDERS}))", "fills"),
@@ -126,7 +131,7 @@ def build() -> str:
         ),
         Lines(
             "Orders per minute by status",
-            PER_MINUTE,
+            counted("orders/min"),
             [Query(f"60 * sum by (status) (rate(orders_total{ORDERS}))", "{{status}}")],
             "success: accepted. rejected: by a risk check, the breaker or the venue. failed: an error of ours.",
             stacked=True,
@@ -134,9 +139,16 @@ def build() -> str:
         ),
         Lines(
             "Rejections by reason",
-            PER_MINUTE,
-            [Query("60 * sum by (reason) (rate(order_rejections_total[$__rate_interval])) > 0", "{{reason}}")],
-            "Of all symbols, per minute. A reason that nothing is refused for has no bar.",
+            counted("orders/min"),
+            [
+                Query(
+                    "60 * sum by (reason) (rate(order_rejections_total[$__rate_interval])) > 0 or on() "
+                    + none("reason", "order_rejections_total"),
+                    "{{reason}}",
+                )
+            ],
+            "Of all symbols, per minute. A reason that nothing is refused for has no bar, and none says that there is "
+            "no reason at all.",
             stacked=True,
             alerts=["OrderRejectionsHigh"],
         ),
@@ -163,7 +175,7 @@ def build() -> str:
         ),
         Lines(
             "Orders by symbol",
-            PER_SECOND,
+            counted("orders/s"),
             [Query('sum(rate(orders_total{symbol=~"$symbol"}[5m])) by (symbol)', "{{symbol}}")],
             "Orders a second, over the last 5 min.",
             stacked=True,
@@ -209,4 +221,5 @@ def build() -> str:
         "Money, orders and what they need, on one page.",
         [all_right, now, money, orders, speed, state, positions],
         [SYMBOL],
+        since="now-5m",
     )

@@ -33,13 +33,15 @@ each_panel = pytest.mark.parametrize("panel", PANELS)
 SHOWN = {
     "trading-overview": {
         "Circuit breaker", "Critical alerts", "Services", "Redis", "PostgreSQL", "Market", "Trading date", "Total P&L",
-        "Daily P&L", "Daily loss of its limit", "Open positions", "Profit and loss", "Daily P&L against the limit",
+        "Daily P&L", "Worst daily loss, part of the limit", "Open positions", "Profit and loss",
+        "Daily P&L against the limit",
         "Order flow", "Orders per minute by status", "Rejections by reason", "Order placement latency",
         "Order placement latency, spread", "Orders by symbol", "Circuit breaker state", "Market session",
         "Positions by symbol", "Position values by symbol",
     },
     "risk-monitoring": {
-        "Circuit breaker", "Critical alerts", "Daily loss of its limit", "Exposure of its limit", "Books", "Age of P&L",
+        "Circuit breaker", "Critical alerts", "Worst daily loss, part of the limit", "Exposure, part of the limit",
+        "Books", "Age of P&L",
         "Equity and high-water mark", "Drawdown", "Daily loss", "Exposure", "Positions against their limit",
         "Unrealized P&L by symbol", "Slippage", "Turnover", "Mean fill", "Fees", "Drift by symbol",
         "Comparisons of the books", "What a person must look at", "Age of each symbol's quote", "Age of what is used",
@@ -67,12 +69,21 @@ SHOWN = {
     },
 }  # fmt: skip
 TYPES = {"stat", "timeseries", "state-timeline", "bargauge", "table", "heatmap"}
-UNITS = {"none", "short", "s", "percentunit", "bytes", "currencyUSD", "cps", "cpm", "reqps", "time:YYYY-MM-DD"}
+DOLLARS = {"currencyUSD", "currency:financial:$"}
+UNITS = {"none", "short", "s", "percentunit", "bytes", *DOLLARS, "suffix:bps", "reqps", "time:YYYY-MM-DD"}
+COUNTED = re.compile(r"count:\w+/(s|min)")
 FIRING = "suffix: firing"
+# Those whose money moves each second.
+FAST = {"trading-overview", "risk-monitoring"}
+# The parts of a limit, which have colours: 1 is the limit, which is a metric, and at 0.6 an alert warns.
+PARTS = {
+    "Worst daily loss, part of the limit": [(0.6, "orange"), (1, "red")],
+    "Exposure, part of the limit": [(1, "red")],
+}
 # The units that fit a metric by itself, by the end of its name. Anything may be a plain number, such as a state.
 UNITS_OF = {
     "_seconds": {"s", "time:YYYY-MM-DD"},
-    "_dollars": {"currencyUSD"},
+    "_dollars": DOLLARS,
     "_bytes": {"bytes"},
     "_ratio": {"percentunit"},
 }
@@ -139,7 +150,8 @@ def test_a_dashboard_shows_what_is_asked_for(name: str) -> None:
 def test_a_dashboard_is_live_and_shows_where_alerts_fired(board: dict[str, Any]) -> None:
     [alerts] = board["annotations"]["list"]
 
-    assert (board["refresh"], board["time"], board["timezone"]) == ("5s", {"from": "now-15m", "to": "now"}, "utc")
+    assert (board["refresh"], board["time"]["to"], board["timezone"]) == ("5s", "now", "utc")
+    assert board["time"]["from"] == ("now-5m" if board["uid"] in FAST else "now-15m")
     assert alerts["expr"] == alerts["target"]["expr"] == 'ALERTS{alertstate="firing", alertname!="Watchdog"}'
     assert alerts["enable"] is True
 
@@ -176,7 +188,8 @@ def test_a_panel_says_what_it_shows_and_in_which_unit(panel: dict[str, Any]) -> 
     assert panel["title"]
     assert panel["description"].endswith(".")
     assert panel["type"] in TYPES
-    assert panel["fieldConfig"]["defaults"]["unit"] in {*UNITS, FIRING}
+    unit = panel["fieldConfig"]["defaults"]["unit"]
+    assert unit in {*UNITS, FIRING} or COUNTED.fullmatch(unit)
     sources = [panel["datasource"], *(target["datasource"] for target in panel["targets"])]
     assert sources == [{"type": "prometheus", "uid": source["uid"]}] * len(sources)
     assert [target["refId"] for target in panel["targets"]] == list("ABCDEFG"[: len(panel["targets"])])
@@ -251,19 +264,25 @@ def test_red_and_green_are_never_without_a_word(panel: dict[str, Any]) -> None:
         assert mapping["type"] == "value"
         assert all(re.search("[a-zA-Z]", word) for word in words)
         assert len(set(words)) == len(words)
-    painted = [
-        defaults.get("color", {}).get("fixedColor", ""),
-        *(step["color"] for step in defaults["thresholds"]["steps"]),
-    ]
+    steps = defaults["thresholds"]["steps"][
+        : 1 if panel["title"] in PARTS else None
+    ]  # a part says itself that it is over
+    painted = [defaults.get("color", {}).get("fixedColor", ""), *(step["color"] for step in steps)]
     assert set(painted) <= {"blue", ""}
     if panel["type"] == "state-timeline":
         assert defaults["mappings"]
 
 
 @each_panel
-def test_no_threshold_is_typed(panel: dict[str, Any]) -> None:
-    """Limits are metrics, drawn as a line of their own."""
-    assert [step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]] == [None]
+def test_no_threshold_is_typed_but_that_of_a_part_of_a_limit(panel: dict[str, Any]) -> None:
+    """Limits are metrics, drawn as a line of their own. A part of one is red from 100 % on, whatever the limit is."""
+    everything, *steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+
+    assert everything["value"] is None
+    assert [(step["value"], step["color"]) for step in steps] == PARTS.get(panel["title"], [])
+    if steps:
+        defaults = panel["fieldConfig"]["defaults"]
+        assert (defaults["unit"], defaults["decimals"], defaults["color"]["mode"]) == ("percentunit", 1, "thresholds")
 
 
 @each_panel
@@ -322,7 +341,17 @@ def test_links_lead_to_dashboards_and_runbooks_that_are_there(board: dict[str, A
     everywhere = {*boards.items(), (external["runbooks"], "Runbooks")}
     assert {(link["url"], link["title"]) for link in links} == everywhere - {own}
     for link in [link for panel in board["panels"] for link in panel.get("links", [])]:
-        assert link["title"] == {**runbooks, **boards}[link["url"]]
+        assert link["title"] == {**runbooks, **boards, "/alerting/list": "Alerts"}[link["url"]]
+
+
+@each_panel
+def test_a_panel_of_alerts_leads_to_their_list_from_its_title_and_from_its_values(panel: dict[str, Any]) -> None:
+    counts = any(target["expr"].removeprefix("count(").startswith("ALERTS{alertstate") for target in panel["targets"])
+    links = [link["url"] for link in panel.get("links", [])]
+    values = [link["url"] for link in panel["fieldConfig"]["defaults"].get("links", [])]
+
+    assert (links[:1] == ["/alerting/list"]) is counts
+    assert values == (["/alerting/list"] if counts else [])
 
 
 def test_every_alert_is_linked_from_some_panel() -> None:

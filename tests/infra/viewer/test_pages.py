@@ -90,7 +90,7 @@ async def test_what_the_first_window_shows_is_asked_before_anything_is_drawn_and
 
 @pytest.mark.parametrize(
     ("title", "factor"),
-    [("Open positions", 1), ("Total P&L", 1), ("Daily P&L", 1), ("Daily loss of its limit", 100)],
+    [("Open positions", 1), ("Total P&L", 1), ("Daily P&L", 1), ("Worst daily loss, part of the limit", 100)],
 )
 async def test_a_number_is_the_one_that_prometheus_answers(
     visits: Visits, viewer: str, prometheus: Prometheus, title: str, factor: float
@@ -186,6 +186,62 @@ async def test_the_pages_are_reached_by_keyboard_alone(visits: Visits, viewer: s
     await page.get_by_role("link", name="Alerts").focus()
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/alerts")
+
+
+@pytest.mark.parametrize(
+    ("opener", "opened"),
+    [
+        ("button[aria-label='Menu for panel Profit and loss']", "[role=menu]"),
+        ("section:has-text('PostgreSQL') button[aria-label$=' links']", "[role=menu]"),
+        ("button[aria-label^='Choose refresh time interval']", "[role=menu]"),
+        ("button[aria-label^='Time range selected: ']", "#TimePickerContent"),
+        ("input[aria-label=Dashboard]", "[role=listbox]"),
+        ("#var-symbol", "[role=listbox]"),
+    ],
+    ids=["panel", "links", "refresh", "time", "dashboard", "variable"],
+)
+async def test_what_opens_is_in_the_window_and_the_page_stays_where_it_is_scrolled_to(
+    visits: Visits, viewer: str, opener: str, opened: str
+) -> None:
+    page = await visits.open(f"{viewer}/d/trading-overview", height=600)
+    button = page.locator(opener).first
+    await drawn(page, "trading-overview")
+    await page.evaluate("scrollTo(0, 60)")
+    await button.scroll_into_view_if_needed()
+    await button.hover(force=True)
+    before = await page.evaluate("scrollY")
+
+    await button.click()
+
+    menu = page.locator(f"{opened}:visible").first
+    await expect(menu).to_be_in_viewport(ratio=0.9)
+    assert await page.evaluate("scrollY") == before
+
+
+@pytest.mark.parametrize("board", ["trading-overview", "service-health"])
+async def test_a_count_of_alerts_leads_to_them_without_a_reload(visits: Visits, viewer: str, board: str) -> None:
+    page = await visits.open(f"{viewer}/d/{board}")
+    await drawn(page, board)
+    await page.evaluate("window.notReloaded = true")
+
+    await panel(page, "Critical alerts").get_by_role("link").click()
+
+    await page.wait_for_url("**/alerts")
+    assert await page.evaluate("window.notReloaded")
+
+
+async def test_a_runbook_that_is_opened_is_below_the_bar_of_pages(visits: Visits, viewer: str) -> None:
+    page = await visits.open(f"{viewer}/runbooks#watchdog")
+    heading = page.get_by_role("heading", name="Watchdog", exact=True)
+    await expect(heading).to_be_in_viewport()
+
+    bar = await page.locator("header").first.bounding_box()
+    place = await heading.bounding_box()
+
+    assert bar
+    assert place
+    assert bar["y"] == 0
+    assert place["y"] >= bar["height"]
 
 
 @pytest.mark.parametrize(("colors", "least", "most"), [("dark", 0, 60), ("light", 200, 255)])

@@ -29,3 +29,11 @@ test.each([
 ])('the dashboard of %s is at %s', (address, link) => {
   expect(dashboardLink(address)).toBe(link);
 });
+
+test('the dashboard of an alert shows the time around it, to the present as long as it fires', () => {
+  expect(dashboardLink('/d/slo', { from: 600_000 })).toBe('/d/slo?from=300000&to=now');
+  expect(dashboardLink('/d/slo?var-job=a', { from: 600_000, to: 900_000 })).toBe(
+    '/d/slo?var-job=a&from=300000&to=1200000',
+  );
+  expect(dashboardLink('/d/slo?from=now-1h', { from: 600_000 })).toBe('/d/slo?from=now-1h');
+});

@@ -22,10 +22,23 @@ export function runbookLink(address: string | undefined): string | undefined {
   return address?.match(/^https?:\/\//) ? address : undefined;
 }
 
-/** Where the dashboard of an alert is: here, if it is an address of Grafana's, else there. Undefined as above. */
-export function dashboardLink(address: string | undefined): string | undefined {
+// What of the time before and after an alert its dashboard shows, in milliseconds.
+const AROUND = 5 * 60_000;
+
+/**
+ * Where the dashboard of an alert is: here, if it is an address of Grafana's, else there. Undefined as above. `at` is
+ * when the alert began and ended, in milliseconds: the dashboard shows the time around it, unless its address names one.
+ */
+export function dashboardLink(address: string | undefined, at?: { from: number; to?: number }): string | undefined {
   const own = address?.match(DASHBOARD);
-  // What is still a template has no values to select yet.
-  if (own) return `${own[1]}${own[2]?.includes('{{') ? '' : (own[2] ?? '')}`;
+  if (own) {
+    // What is still a template has no values to select yet.
+    const parameters = new URLSearchParams(own[2]?.includes('{{') ? '' : own[2]);
+    if (at && Number.isFinite(at.from) && !parameters.has('from')) {
+      parameters.set('from', String(at.from - AROUND));
+      parameters.set('to', at.to === undefined ? 'now' : String(at.to + AROUND));
+    }
+    return `${own[1]}${parameters.size > 0 ? `?${parameters}` : ''}`;
+  }
   return address?.match(/^https?:\/\//) ? address : undefined;
 }

@@ -40,6 +40,10 @@ const getStyles = (theme: GrafanaTheme2) => {
   const link = { padding: theme.spacing(1, 1.5), color: theme.colors.text.secondary, whiteSpace: 'nowrap' } as const;
   return {
     bar: css({
+      // In reach wherever a page is scrolled to.
+      position: 'sticky',
+      top: 0,
+      zIndex: theme.zIndex.navbarFixed,
       display: 'flex',
       flexWrap: 'wrap',
       alignItems: 'center',

@@ -1,7 +1,7 @@
 // The frame around every page: theme, navigation, and which page an address shows.
 import { injectGlobal } from '@emotion/css';
 import { createTheme, type GrafanaTheme2, ThemeContext } from '@grafana/data';
-import { GlobalStyles } from '@grafana/ui';
+import { GlobalStyles, PortalContainer } from '@grafana/ui';
 import { StrictMode, useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Route, Switch } from 'wouter';
@@ -22,6 +22,8 @@ function Page() {
   return (
     <ThemeContext.Provider value={theme}>
       <GlobalStyles />
+      {/* Menus, pickers and tooltips are put in here. At the end of the document, to focus one would scroll there. */}
+      <PortalContainer />
       <Navigation />
       <main>
         <Switch>

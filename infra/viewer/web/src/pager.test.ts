@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { PageLog, type Page } from './pager';
+import { PageLog, told, type Page } from './pager';
 
 const page = (received_at: number, channel = 'slack'): Page => ({
   channel,
@@ -26,4 +26,40 @@ test('pages come newest first, and later only what is new is asked for', async (
   ]);
   expect(await log.newest()).toBe(second);
   expect(asked).toEqual([0, 140, 240]);
+});
+
+const sent = (received_at: number, channel: string, status: 'firing' | 'resolved', ...names: string[]): Page => ({
+  ...page(received_at, channel),
+  status,
+  alerts: names.map((name) => ({ name, labels: { alertname: name }, annotations: {}, status })),
+});
+
+test('an alert that went to several channels is one entry, which names them', () => {
+  const entries = told([sent(100, 'pagerduty', 'firing', 'A'), sent(101, 'slack', 'firing', 'A')]);
+  expect(entries.map(({ places, keys }) => [places, keys.length])).toEqual([[['slack', 'pagerduty'], 2]]);
+});
+
+test('what still fires stays above what is newer and over', () => {
+  const entries = told([
+    sent(100, 'pagerduty', 'firing', 'Down'),
+    sent(200, 'slack', 'firing', 'Slow'),
+    sent(300, 'slack', 'resolved', 'Slow'),
+    sent(400, 'slack', 'firing', 'Down'),
+  ]);
+  expect(entries.map(({ received_at, open }) => [received_at, open])).toEqual([
+    [400, true],
+    [100, true],
+    [300, false],
+    [200, false],
+  ]);
+});
+
+test('what Prometheus says is over does not stay above', () => {
+  const pages = [sent(100, 'slack', 'firing', 'Slow')];
+  const open = (fires: [string, boolean][]) => told(pages, new Map(fires))[0]!.open;
+  expect([open([]), open([['Slow', true]]), open([['Slow', false]])]).toEqual([true, true, false]);
+});
+
+test('pages whose alerts could not be read are not taken for each other', () => {
+  expect(told([page(100), page(101, 'pagerduty')])).toHaveLength(2);
 });

@@ -58,6 +58,49 @@ export class PageLog {
   }
 }
 
+/** The same alerts, sent to several channels: one thing to know. */
+export interface Told extends Page {
+  /** Where it went, newest first. */
+  places: string[];
+  /** Those of the pages that it stands for. */
+  keys: string[];
+  /** Whether one of its alerts still fires. */
+  open: boolean;
+}
+
+// Two channels are told within what Alertmanager waits for one of them.
+const TOGETHER_SECONDS = 60;
+
+/**
+ * What is to be told of these pages: those whose alerts still fire first, and each once. The newest first. `fires` says
+ * of the rules that Prometheus has whether they fire: of an alert that is inhibited, the pager hears no end.
+ */
+export function told(pages: Page[], fires: ReadonlyMap<string, boolean> = new Map()): Told[] {
+  const last = new Map<string, 'firing' | 'resolved'>();
+  const found: (Told & { what: string })[] = [];
+  for (const page of [...pages].sort((a, b) => b.received_at - a.received_at)) {
+    const open = page.alerts.some((alert) => {
+      const id = alertKey(alert);
+      if (!last.has(id)) last.set(id, alert.status);
+      return alert.status === 'firing' && last.get(id) === 'firing' && fires.get(alert.name) !== false;
+    });
+    const place = page.channel === page.receiver ? page.channel : `${page.channel} to ${page.receiver}`;
+    const what = [page.status, ...page.alerts.map((alert) => `${alert.status} ${alertKey(alert)}`).sort()].join('\n');
+    const same = found.find(
+      (each) => page.alerts.length > 0 && each.what === what && each.received_at - page.received_at <= TOGETHER_SECONDS,
+    );
+    if (!same) found.push({ ...page, places: [place], keys: [pageKey(page)], open, what });
+    else {
+      if (!same.places.includes(place)) same.places.push(place);
+      same.keys.push(pageKey(page));
+    }
+  }
+  const plain = found.map(({ what: _, ...each }): Told => each);
+  return [...plain.filter(({ open }) => open), ...plain.filter(({ open }) => !open)];
+}
+
+const alertKey = ({ name, labels }: PagedAlert): string => JSON.stringify([name, Object.entries(labels).sort()]);
+
 export function pageKey(page: Page): string {
   return `${page.received_at} ${page.channel} ${page.receiver}`;
 }

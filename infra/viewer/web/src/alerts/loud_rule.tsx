@@ -9,13 +9,16 @@ import { LocalButton } from '../local_link';
 import { clock, duration } from '../moments';
 import { type Row, shownLabels, since } from './rules';
 import { SeverityBadge, StateBadge } from './state_badge';
-import { valueText, withoutTemplates } from './texts';
+import { aboutRule, valueText } from './texts';
 
 export function LoudRule({ row, now }: { row: Row; now: number }) {
   const styles = useStyles2(getStyles);
   const { rule, alerts, state, severity } = row;
   const runbook = runbookLink(alerts[0]?.annotations.runbook_url ?? rule.annotations?.runbook_url);
-  const dashboard = dashboardLink(alerts[0]?.annotations.dashboard_url ?? rule.annotations?.dashboard_url);
+  const dashboard = dashboardLink(
+    alerts[0]?.annotations.dashboard_url ?? rule.annotations?.dashboard_url,
+    alerts[0] && { from: since(alerts[0]) },
+  );
   const tone = state === 'firing' && severity !== 'critical' ? 'pending' : state;
   return (
     <article className={cx(styles.card, styles[tone as keyof typeof styles])}>
@@ -39,7 +42,7 @@ export function LoudRule({ row, now }: { row: Row; now: number }) {
       {rule.health === 'err' && (
         <p className={styles.problem}>Cannot be evaluated: {rule.lastError || 'no reason given'}</p>
       )}
-      {alerts.length === 0 && <p>{withoutTemplates(rule.annotations?.summary ?? '')}</p>}
+      {alerts.length === 0 && <p>{aboutRule(rule)}</p>}
       {alerts.map((alert) => (
         <section key={JSON.stringify(alert.labels)} className={styles.alert}>
           <p className={styles.summary}>{alert.annotations.summary}</p>

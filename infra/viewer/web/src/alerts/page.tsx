@@ -15,7 +15,7 @@ import { readFilter, writeFilter } from './filter';
 import { FilterBar } from './filter_bar';
 import { Beat, Headline } from './headline';
 import { Paged } from './paged';
-import { LoudRules, QuietRules } from './rule_list';
+import { LoudRules, QuietRules, RecordingRules } from './rule_list';
 import { isLoud, matches, rows } from './rules';
 import { verdict } from './verdict';
 
@@ -37,6 +37,10 @@ export default function Alerts() {
   const found = (all ?? []).filter((row) => matches(row, filter));
   const rulesOld = groups.error !== undefined;
   const told = verdict({ rows: all, rulesOld, watchdog: beat.data, watchdogOld: beat.error !== undefined });
+  const fires = useMemo(
+    () => new Map(rulesOld ? [] : (all ?? []).map(({ rule, state }) => [rule.name, state === 'firing'] as const)),
+    [all, rulesOld],
+  );
   const firing = all?.filter((row) => row.state === 'firing').length;
 
   return (
@@ -62,11 +66,12 @@ export default function Alerts() {
         {pages.data && (
           <section className={cx(styles.pages, pages.error !== undefined && styles.old)}>
             <h2 className={styles.title}>Last pages</h2>
-            <Paged pages={pages.data} fresh={new Set(arrived.map(pageKey))} now={now} />
+            <Paged pages={pages.data} fresh={new Set(arrived.map(pageKey))} fires={fires} now={now} />
           </section>
         )}
         <section className={cx(styles.quiet, rulesOld && styles.old)} aria-label="Other rules">
           <QuietRules rows={found} now={now} />
+          <RecordingRules rows={found} asked={filter.states.includes('recording') || filter.text !== ''} now={now} />
         </section>
       </div>
       <Arrivals pages={arrived} />

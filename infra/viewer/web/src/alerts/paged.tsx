@@ -1,49 +1,59 @@
-// What the pager was sent, newest first.
+// What the pager was sent: what still fires first, then the newest.
 import { css, cx } from '@emotion/css';
 import type { GrafanaTheme2 } from '@grafana/data';
 import { Badge, Button, useStyles2 } from '@grafana/ui';
-import { useState } from 'react';
+import { useMemo, useState } from 'react';
 import { Link } from 'wouter';
 import { dashboardLink, runbookLink } from '../links';
 import { ago, clock } from '../moments';
-import { type Page, pageKey } from '../pager';
+import { type Page, told, type Told } from '../pager';
 
 const SHOWN = 6;
 
-/** `fresh`: the keys of those that arrived while somebody looked. */
-export function Paged({ pages, fresh, now }: { pages: Page[]; fresh: Set<string>; now: number }) {
+interface Props {
+  pages: Page[];
+  fresh: Set<string>;
+  fires: ReadonlyMap<string, boolean>;
+  now: number;
+}
+
+/** `fresh`: the keys of those that arrived while somebody looked. `fires`: which rules fire, as far as it is known. */
+export function Paged({ pages, fresh, fires, now }: Props) {
   const styles = useStyles2(getStyles);
   const [shown, setShown] = useState(SHOWN);
+  const entries = useMemo(() => told(pages, fires), [pages, fires]);
+  const open = entries.filter((entry) => entry.open).length;
+  const first = Math.max(shown, open);
   if (pages.length === 0) return <p>The pager has no pages yet.</p>;
   return (
     <>
       <ol className={styles.list}>
-        {pages.slice(0, shown).map((page) => (
-          <PageEntry key={pageKey(page)} page={page} isNew={fresh.has(pageKey(page))} now={now} />
+        {entries.slice(0, first).map((entry) => (
+          <PageEntry key={entry.keys.at(-1)} page={entry} isNew={entry.keys.some((key) => fresh.has(key))} now={now} />
         ))}
       </ol>
-      {pages.length > shown && (
-        <Button variant="secondary" size="sm" onClick={() => setShown(shown + 50)}>
-          Show more: {pages.length - shown} are older
+      {entries.length > first && (
+        <Button variant="secondary" size="sm" onClick={() => setShown(first + 50)}>
+          Show more: {entries.length - first} are older
         </Button>
       )}
     </>
   );
 }
 
-function PageEntry({ page, isNew, now }: { page: Page; isNew: boolean; now: number }) {
+function PageEntry({ page, isNew, now }: { page: Told; isNew: boolean; now: number }) {
   const styles = useStyles2(getStyles);
   const when = page.received_at * 1000;
   return (
-    <li className={cx(styles.page, page.status === 'firing' && styles.firing, isNew && styles.fresh)}>
+    <li className={cx(styles.page, page.open && styles.firing, isNew && styles.fresh)}>
       <div className={styles.head}>
         <Badge
-          text={page.status}
-          color={page.status === 'firing' ? 'red' : 'green'}
+          text={page.status === 'firing' && !page.open && page.alerts.length > 0 ? 'fired, over' : page.status}
+          color={page.open ? 'red' : page.status === 'firing' ? 'darkgrey' : 'green'}
           icon={page.status === 'firing' ? 'exclamation-triangle' : 'check'}
         />
         {isNew && <Badge text="new" color="blue" />}
-        <span>{page.channel === page.receiver ? page.channel : `${page.channel} to ${page.receiver}`}</span>
+        <span>{page.places.join(', ')}</span>
         <time className={styles.when} dateTime={new Date(when).toISOString()}>
           {clock(when, now)}, {ago(when, now)}
         </time>
@@ -51,7 +61,10 @@ function PageEntry({ page, isNew, now }: { page: Page; isNew: boolean; now: numb
       {page.alerts.length === 0 && <p>Its alerts could not be read: see what arrived, on the pager itself.</p>}
       {page.alerts.map((alert, index) => {
         const runbook = runbookLink(alert.annotations.runbook_url);
-        const dashboard = dashboardLink(alert.annotations.dashboard_url);
+        const dashboard = dashboardLink(alert.annotations.dashboard_url, {
+          from: when,
+          ...(alert.status === 'resolved' && { to: when }),
+        });
         return (
           <p key={index}>
             {page.alerts.length > 1 && `${alert.status}: `}

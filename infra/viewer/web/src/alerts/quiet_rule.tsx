@@ -8,7 +8,7 @@ import { LocalButton } from '../local_link';
 import { ago, duration } from '../moments';
 import { type Row, shownLabels, since } from './rules';
 import { SeverityBadge, StateBadge } from './state_badge';
-import { valueText, withoutTemplates } from './texts';
+import { aboutRule, valueText, withoutTemplates } from './texts';
 
 export function QuietRule({ row, now }: { row: Row; now: number }) {
   const styles = useStyles2(getStyles);
@@ -16,14 +16,16 @@ export function QuietRule({ row, now }: { row: Row; now: number }) {
   const annotations = alerts[0]?.annotations ?? rule.annotations ?? {};
   const runbook = runbookLink(annotations.runbook_url);
   const dashboard = dashboardLink(annotations.dashboard_url);
-  const description = withoutTemplates(annotations.description ?? '');
+  const summary = alerts[0]?.annotations.summary ?? aboutRule(rule);
+  const written = withoutTemplates(annotations.description ?? '');
+  const description = written === summary ? '' : written;
   return (
     <details className={styles.rule}>
       <summary className={styles.head}>
         <span className={styles.name}>{rule.name}</span>
         <StateBadge state={state} />
         <SeverityBadge severity={severity} muted />
-        <span className={styles.summary}>{withoutTemplates(annotations.summary ?? '')}</span>
+        <span className={styles.summary}>{summary}</span>
       </summary>
       <div className={styles.more}>
         {description && <p>{description}</p>}

@@ -1,4 +1,4 @@
-// The rules that the filter leaves: those that ask for somebody, and the others by group.
+// The rules that the filter leaves: those that ask for somebody, the others by group, and last those that only record.
 import { css } from '@emotion/css';
 import type { GrafanaTheme2 } from '@grafana/data';
 import { useStyles2 } from '@grafana/ui';
@@ -12,7 +12,7 @@ export function LoudRules({ rows, now }: { rows: Row[]; now: number }) {
 
 export function QuietRules({ rows, now }: { rows: Row[]; now: number }) {
   const styles = useStyles2(getStyles);
-  return [...byGroup(rows.filter((row) => !isLoud(row)))].map(([name, members]) => (
+  return [...byGroup(rows.filter((row) => !isLoud(row) && row.state !== 'recording'))].map(([name, members]) => (
     <section key={name}>
       <h3 className={styles.group}>
         Group {name} <span className={styles.count}>{members.length}</span>
@@ -22,6 +22,23 @@ export function QuietRules({ rows, now }: { rows: Row[]; now: number }) {
       ))}
     </section>
   ));
+}
+
+/** Rules that are no alerts: closed, unless somebody asks for them. */
+export function RecordingRules({ rows, asked, now }: { rows: Row[]; asked: boolean; now: number }) {
+  const styles = useStyles2(getStyles);
+  const members = rows.filter((row) => row.state === 'recording');
+  if (members.length === 0) return null;
+  return (
+    <details key={String(asked)} open={asked}>
+      <summary className={styles.group}>
+        Recording rules: what alerts are made from <span className={styles.count}>{members.length}</span>
+      </summary>
+      {members.map((row) => (
+        <QuietRule key={row.key} row={row} now={now} />
+      ))}
+    </details>
+  );
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({

@@ -38,6 +38,7 @@ const GROUPS = [
     rule('Pending', { state: 'pending', alerts: [alert('2020-03-05T10:00:00Z')] }),
     firing('NewCritical', 'critical', '2020-03-05T10:00:00Z'),
     rule('Fresh', { health: 'unknown' }),
+    rule('fresh:ratio', { type: 'recording', state: undefined, labels: undefined, health: 'unknown' }),
     rule('AlsoQuiet', { labels: { severity: 'warning' } }),
   ]),
 ];
@@ -54,6 +55,7 @@ test('what fires comes first, then what is pending, cannot be evaluated or was n
     'Quiet inactive',
     'Watchdog always',
     'recorded:ratio recording',
+    'fresh:ratio recording',
     'AlsoQuiet inactive',
   ]);
 });

@@ -28,8 +28,9 @@ function stateOf(rule: Rule): State {
   if (rule.state === 'firing') return firesAlways(rule) ? 'always' : 'firing';
   if (rule.state === 'pending') return 'pending';
   if (rule.health === 'err') return 'error';
-  if (rule.health === 'unknown') return 'waiting';
-  return rule.type === 'recording' ? 'recording' : 'inactive';
+  // Of a rule that only records, nobody waits for the first result.
+  if (rule.type === 'recording') return 'recording';
+  return rule.health === 'unknown' ? 'waiting' : 'inactive';
 }
 
 /** Whether a rule fires to show that alerting works: it has the severity of nothing that is wrong. */

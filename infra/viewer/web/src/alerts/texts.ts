@@ -1,4 +1,5 @@
 // What of a rule is text for people: values of alerts, and annotations that are still templates.
+import type { Rule } from '../prometheus';
 
 /** A value as Prometheus writes it ('1e+00'), for people. What is no number says so. */
 export function valueText(value: string): string {
@@ -6,6 +7,14 @@ export function valueText(value: string): string {
   if (/^[+-]?Inf$/.test(value)) return value.startsWith('-') ? 'minus infinity' : 'infinity';
   const number = Number(value);
   return Number.isNaN(number) || value.trim() === '' ? value : String(Number(number.toPrecision(6)));
+}
+
+/** What a rule that does not fire is about: its summary, or its description where the summary waits for a value. */
+export function aboutRule({ annotations = {} }: Pick<Rule, 'annotations'>): string {
+  const [summary, description] = [annotations.summary ?? '', annotations.description ?? ''];
+  return summary.includes('{{') && description && !description.includes('{{')
+    ? description.replace(/\s+/g, ' ').trim()
+    : withoutTemplates(summary);
 }
 
 /** An annotation of a rule that does not fire: … stands where its template has yet to put a value. */
@@ -19,5 +28,9 @@ export function withoutTemplates(annotation: string): string {
     else if (depth === 0) text += '…';
     if (action && ['with', 'range', 'if', 'define', 'block'].includes(action)) depth += 1;
   }
-  return text.replace(/\s+/g, ' ').replace(/…\./g, '…').trim();
+  const plain = text.replace(/\s+/g, ' ').replace(/…\./g, '…').trim();
+  // A sentence does not begin with a comma: what comes before it is known once it fires.
+  return capital(plain.replace(/^…[,:;]\s*/, ''));
 }
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { valueText, withoutTemplates } from './texts';
+import { aboutRule, valueText, withoutTemplates } from './texts';
 import type { Row, State } from './rules';
 import { verdict } from './verdict';
 
@@ -83,4 +83,12 @@ test('a template becomes one … for each value that it will have', () => {
       'Date {{ with query "max(a{b=\\"c\\"})" }}{{ . | first | value }}{{ else }}unknown{{ end }}, lost {{ $value | humanize }} of {{ $labels.job }}.',
     ),
   ).toBe('Date …, lost … of …');
+});
+
+test('a summary that waits for a value gives way to a description that does not', () => {
+  const [summary, description] = ['{{ $value }} orders failed.', 'Orders that the venue\n did not take.'];
+  expect(aboutRule({ annotations: { summary, description } })).toBe('Orders that the venue did not take.');
+  expect(aboutRule({ annotations: { summary: 'Redis is away.', description } })).toBe('Redis is away.');
+  expect(aboutRule({ annotations: { summary } })).toBe('… orders failed.');
+  expect(withoutTemplates('{{ $labels.date }}, the book lost.')).toBe('The book lost.');
 });

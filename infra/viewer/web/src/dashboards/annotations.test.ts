@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type AlertRegion, drawn, marksOf, regions } from './annotations';
+import { type AlertRegion, drawn, legendText, marksOf, namesAt, regions } from './annotations';
 
 const definition = {
   name: 'Alerts',
@@ -37,6 +37,18 @@ test('those that are switched off, or not a query, are not asked', () => {
   expect(drawn([definition, { ...definition, enable: false }, { name: 'Annotations', builtIn: 1 }])).toEqual([
     definition,
   ]);
+});
+
+test('marks are named: all of them in the legend, and those at the pointer beside the values', () => {
+  const region = (from: number, to: number, title: string, open = false): AlertRegion => ({
+    ...{ from, to, title, open, text: '', tags: [], color: 'red', earlier: false },
+  });
+  const all = [region(0, 50, 'a'), region(10, 20, 'a'), region(40, 60, 'b', true), region(70, 80, 'c')];
+  expect(namesAt(all, 15)).toEqual(['a']);
+  expect(namesAt(all, 75)).toEqual(['b', 'c']);
+  expect(legendText(all)).toBe('a, b, c');
+  expect(legendText([...all, region(0, 1, 'd'), region(0, 1, 'e'), region(0, 1, 'f')])).toBe('a, b, c, d, 2 more');
+  expect(legendText([])).toBe('');
 });
 
 test('alerts at the same place share a mark, and one that is over is not there', () => {

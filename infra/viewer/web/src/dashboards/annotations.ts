@@ -97,6 +97,22 @@ export async function askAnnotations(
   return (await Promise.all(asked)).flat();
 }
 
+/** The names of those that were so at a time, each once. */
+export function namesAt(regions: AlertRegion[], time: number): string[] {
+  const there = regions.filter(({ from, to, open }) => from <= time && (open || time <= to));
+  return [...new Set(there.map(({ title }) => title))];
+}
+
+// More names than that are a number.
+const NAMED = 4;
+
+/** What the marks in the plots are, in words. Empty if there is none. */
+export function legendText(regions: AlertRegion[]): string {
+  const names = [...new Set(regions.map(({ title }) => title))];
+  const more = names.length - NAMED;
+  return [...names.slice(0, NAMED), ...(more > 0 ? [`${more} more`] : [])].join(', ');
+}
+
 const LEAST_WIDTH = 8;
 
 /** Where the regions are in a plot. Those that begin and end together have one mark. */

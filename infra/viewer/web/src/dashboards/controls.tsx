@@ -14,6 +14,7 @@ import {
 } from '@grafana/ui';
 import { useState } from 'react';
 import { moved, spanOf, zoomedOut } from '../time';
+import { legendText } from './annotations';
 import { useShown } from './context';
 import { destinations } from './links';
 import type { Listed } from './model';
@@ -33,8 +34,9 @@ interface Props {
 
 export function Controls(props: Props) {
   const { boards, refresh, loading, onRefresh, onRefreshInterval, onTimeZone, onSelect } = props;
-  const { dashboard, span, range, timeZone, variables, lookup, setSpan, goTo } = useShown();
+  const { dashboard, span, range, timeZone, variables, lookup, annotations, setSpan, goTo } = useShown();
   const styles = useStyles2(getStyles);
+  const marks = legendText(annotations);
   const links = destinations(dashboard.links, boards, span, variables, lookup);
   return (
     <div className={styles.bar}>
@@ -80,22 +82,29 @@ export function Controls(props: Props) {
           isOnCanvas
         />
       </div>
-      {links.length > 0 && (
-        <nav className={styles.links} aria-label="Links of this dashboard">
-          {links.map((link) => (
-            <a
-              key={link.title + link.href}
-              className={styles.link}
-              href={link.href}
-              title={link.tooltip}
-              {...(link.newTab && { target: '_blank', rel: 'noreferrer' })}
-              onClick={(event) => followed(event, link, goTo)}
-            >
-              {link.title}
-            </a>
-          ))}
-        </nav>
-      )}
+      <div className={styles.below}>
+        {links.length > 0 && (
+          <nav className={styles.links} aria-label="Links of this dashboard">
+            {links.map((link) => (
+              <a
+                key={link.title + link.href}
+                className={styles.link}
+                href={link.href}
+                title={link.tooltip}
+                {...(link.newTab && { target: '_blank', rel: 'noreferrer' })}
+                onClick={(event) => followed(event, link, goTo)}
+              >
+                {link.title}
+              </a>
+            ))}
+          </nav>
+        )}
+        {marks && (
+          <p className={styles.marks}>
+            <span className={styles.mark} aria-hidden /> where an alert began, tinted while it fired: {marks}
+          </p>
+        )}
+      </div>
     </div>
   );
 }
@@ -197,7 +206,17 @@ const getStyles = (theme: GrafanaTheme2) => ({
     whiteSpace: 'nowrap',
   }),
   times: css({ display: 'flex', flexWrap: 'wrap', gap: theme.spacing(1), marginLeft: 'auto', minWidth: 0 }),
-  links: css({ display: 'flex', flexWrap: 'wrap', gap: theme.spacing(0, 2), flexBasis: '100%' }),
+  below: css({ display: 'flex', flexWrap: 'wrap', gap: theme.spacing(0, 2), flexBasis: '100%' }),
+  links: css({ display: 'flex', flexWrap: 'wrap', gap: theme.spacing(0, 2), flex: '1 0 auto', maxWidth: '100%' }),
+  marks: css({ margin: 0, color: theme.colors.text.secondary, fontSize: theme.typography.bodySmall.fontSize }),
+  mark: css({
+    display: 'inline-block',
+    width: 14,
+    height: 10,
+    marginRight: theme.spacing(0.5),
+    background: theme.colors.error.transparent,
+    borderLeft: `2px dashed ${theme.colors.error.main}`,
+  }),
   link: css({
     color: theme.colors.text.secondary,
     fontSize: theme.typography.bodySmall.fontSize,

@@ -18,6 +18,8 @@ test.each([
   ['http://127.0.0.1:9099/runbooks#servicedown', '/runbooks#servicedown', true],
   ['http://127.0.0.1:9099/runbooks', '/runbooks', true],
   ['https://example.org/runbooks/x', 'https://example.org/runbooks/x', false],
+  ['/alerting/list', '/alerts', true],
+  ['/alerting/list?search=x', '/alerts', true],
   ['javascript:alert(1)', '#', false],
   ['//example.org', '#', false],
 ])('%s leads to %s', (url, href, internal) => {

@@ -17,6 +17,8 @@ export interface Destination {
 export function resolved(url: string): { href: string; internal: boolean } {
   const runbook = url.match(/^https?:\/\/[^/]+\/runbooks(#[\w-]*)?$/) ?? url.match(/^\/?runbooks(#[\w-]*)?$/);
   if (runbook) return { href: `/runbooks${runbook[1] ?? ''}`, internal: true };
+  // Where Grafana lists its alerts.
+  if (/^\/?alerting\/list(\?|$)/.test(url)) return { href: '/alerts', internal: true };
   const path = url.replace(/^\.?\/?(?=d\/)/, '/');
   // Nothing but addresses of the web: a `javascript:` of a stranger's file must not run.
   if (/^\/(?!\/)/.test(path)) return { href: path, internal: /^\/(d\/|alerts|runbooks|explore|$)/.test(path) };

@@ -43,13 +43,13 @@ const getStyles = (theme: GrafanaTheme2) => ({
     display: 'flex',
     flexDirection: 'column',
     gap: theme.spacing(1),
-    [theme.breakpoints.up('md')]: { position: 'sticky', top: theme.spacing(2), alignSelf: 'start' },
+    [theme.breakpoints.up('md')]: { position: 'sticky', top: 56, alignSelf: 'start' },
   }),
   list: css({
     listStyle: 'none',
     overflowY: 'auto',
     padding: 2, // room for the outline of the focus
-    maxHeight: 'calc(100vh - 80px)',
+    maxHeight: 'calc(100vh - 120px)',
     [theme.breakpoints.down('md')]: { maxHeight: 200, border: `1px solid ${theme.colors.border.weak}` },
   }),
   link: css({

@@ -35,6 +35,8 @@ test('a document without sections is only a head', () => {
 
 test.each([
   ['http://127.0.0.1:8002/health', { elsewhere: 'http://127.0.0.1:8002/health' }],
+  ['http://127.0.0.1:9090', { page: '/explore' }],
+  ['http://127.0.0.1:9090/rules', { page: '/explore' }],
   ['#Watchdog', { page: '/runbooks#watchdog' }],
   ['prometheus-alerts.md#watchdog', { page: '/runbooks#watchdog' }],
   ['#unknown', undefined],

@@ -27,13 +27,17 @@ export function readDocument(markdown: string): RunbookDocument {
 
 const FOLDER = 'docs/RUNBOOKS';
 
+// Prometheus has its own pages only where it is built with them. Explore asks it in any case.
+const PROMETHEUS = /^https?:\/\/(?:127\.0\.0\.1|localhost|prometheus):9090(?:[/?#].*)?$/;
+
 export type Target = { page: string } | { elsewhere: string } | { file: string } | undefined;
 
 /**
- * Where a link of the runbooks leads: to an anchor here, to a server elsewhere, or to a file of the repository, which this
+ * Where a link of the runbooks leads: to an anchor or Explore here, to a server elsewhere, or to a file of the repository, which this
  * viewer does not have. Undefined if it must not be followed: any other could run a script.
  */
 export function target(href: string, anchors: ReadonlySet<string>): Target {
+  if (PROMETHEUS.test(href)) return { page: '/explore' };
   if (/^https?:\/\//.test(href)) return { elsewhere: href };
   if (/^[a-z][a-z+.-]*:/i.test(href) || href.startsWith('//')) return undefined;
   const anchor = href.split('#')[1]?.toLowerCase();

@@ -108,5 +108,10 @@ const getStyles = (theme: GrafanaTheme2) => ({
   }),
   current: css({ background: theme.colors.background.primary, borderLeftColor: theme.colors.primary.main }),
   head: css({ display: 'flex', flexWrap: 'wrap', alignItems: 'center', gap: theme.spacing(1), marginBottom: 8 }),
-  name: css({ margin: 0, fontSize: theme.typography.h3.fontSize, scrollMarginTop: theme.spacing(2), outline: 'none' }),
+  name: css({
+    margin: 0,
+    fontSize: theme.typography.h3.fontSize,
+    scrollMarginTop: 56, // what the bar at the top covers, and a little
+    outline: 'none',
+  }),
 });

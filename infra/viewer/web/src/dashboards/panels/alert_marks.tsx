@@ -18,6 +18,8 @@ interface Mark {
 
 // Faint: the lines of the panel are what people read, and several alerts lie over each other.
 const [FILL, LINE] = [0.05, 0.6];
+// Two lines nearer to each other, in pixels, are one.
+const CLOSE = 12;
 
 export function AlertMarks({ config, timeZone }: { config: UPlotConfigBuilder; timeZone: string }) {
   const { annotations } = useShown();
@@ -38,6 +40,7 @@ export function AlertMarks({ config, timeZone }: { config: UPlotConfigBuilder; t
       if (min == null || max == null) return;
       const { ctx, bbox } = u;
       const color = (name: string) => theme.visualization.getColorByName(name);
+      const lines: number[] = [];
       ctx.save();
       ctx.beginPath();
       ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
@@ -54,7 +57,9 @@ export function AlertMarks({ config, timeZone }: { config: UPlotConfigBuilder; t
         ctx.lineWidth = uPlot.pxRatio;
         ctx.setLineDash([5 * uPlot.pxRatio, 5 * uPlot.pxRatio]);
         ctx.beginPath();
-        for (const x of new Set([...(earlier ? [] : [left]), ...(open ? [] : [right])])) {
+        // Where it began only: its end is where the colour ends, and a line for each would hide what is drawn.
+        for (const x of earlier || lines.some((each) => Math.abs(each - left) < CLOSE) ? [] : [left]) {
+          lines.push(x);
           ctx.moveTo(x, bbox.top);
           ctx.lineTo(x, bbox.top + bbox.height);
         }

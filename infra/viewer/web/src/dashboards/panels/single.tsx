@@ -15,11 +15,13 @@ import {
   BigValueGraphMode,
   BigValueJustifyMode,
   BigValueTextMode,
+  DataLinksContextMenu,
   useTheme2,
   VizRepeater,
 } from '@grafana/ui';
-import { type ComponentProps, useMemo } from 'react';
-import { configOf, replacer } from '../fields';
+import { type ComponentProps, type ReactElement, useMemo } from 'react';
+import { useShown } from '../context';
+import { configOf, dataLinks, replacer } from '../fields';
 import type { Drawing } from './drawing';
 import { Dial } from './dial';
 import { Message } from './message';
@@ -71,6 +73,37 @@ function Each({ drawing, values, ...layout }: { drawing: Drawing; values: FieldD
   );
 }
 
+/** A value that is itself a link, if it has one; with several, it opens a menu of them. */
+function Linked({ value, drawing, children }: { value: FieldDisplay; drawing: Drawing; children: ReactElement }) {
+  const { goTo } = useShown();
+  const frame = value.view?.dataFrame;
+  const field = frame?.fields[value.colIndex ?? 0];
+  if (!frame || !field?.config.links?.length) return children;
+  const links = dataLinks(field, frame, value.rowIndex ?? 0, drawing.lookup, goTo).map(({ onClick, ...link }) => ({
+    ...link,
+    ...(onClick && {
+      onClick: (event: React.MouseEvent) => {
+        if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+        event.preventDefault();
+        goTo(link.href);
+      },
+    }),
+  }));
+  return (
+    <DataLinksContextMenu links={() => links}>
+      {({ targetClassName, triggerProps }) =>
+        triggerProps ? (
+          <div className={targetClassName} {...triggerProps}>
+            {children}
+          </div>
+        ) : (
+          children
+        )
+      }
+    </DataLinksContextMenu>
+  );
+}
+
 const [LOW, MARGIN] = [40, 7];
 const LOWERED = css({ marginTop: -MARGIN });
 
@@ -89,23 +122,25 @@ export function StatPanel(drawing: Drawing) {
       orientation={orientationOf(options.orientation)}
       autoGrid
       renderValue={({ value, alignmentFactors, count, ...size }) => (
-        <BigValue
-          width={size.width}
-          height={size.height + 2 * margin}
-          {...(margin > 0 && { className: LOWERED })}
-          theme={theme}
-          value={value.display}
-          count={count}
-          sparkline={value.sparkline}
-          // Alone, it leaves no room for a name that is not shown.
-          {...(count > 1 && { alignmentFactors })}
-          colorMode={(options.colorMode ?? 'value') as BigValueColorMode}
-          graphMode={graph}
-          justifyMode={(options.justifyMode ?? 'auto') as BigValueJustifyMode}
-          textMode={(options.textMode ?? 'auto') as BigValueTextMode}
-          text={options.text}
-          disableWideLayout={options.wideLayout === false}
-        />
+        <Linked value={value} drawing={drawing}>
+          <BigValue
+            width={size.width}
+            height={size.height + 2 * margin}
+            {...(margin > 0 && { className: LOWERED })}
+            theme={theme}
+            value={value.display}
+            count={count}
+            sparkline={value.sparkline}
+            // Alone, it leaves no room for a name that is not shown.
+            {...(count > 1 && { alignmentFactors })}
+            colorMode={(options.colorMode ?? 'value') as BigValueColorMode}
+            graphMode={graph}
+            justifyMode={(options.justifyMode ?? 'auto') as BigValueJustifyMode}
+            textMode={(options.textMode ?? 'auto') as BigValueTextMode}
+            text={options.text}
+            disableWideLayout={options.wideLayout === false}
+          />
+        </Linked>
       )}
     />
   );
@@ -136,21 +171,23 @@ export function BarGaugePanel(drawing: Drawing) {
       maxVizHeight={options.maxVizHeight ?? 300}
       orientation={upright && width < NARROW ? VizOrientation.Horizontal : orientation}
       renderValue={({ value, alignmentFactors, count, ...size }) => (
-        <BarGauge
-          {...size}
-          theme={theme}
-          value={value.display}
-          field={value.field}
-          display={value.view?.getFieldDisplayProcessor(value.colIndex ?? 0)}
-          text={options.text}
-          alignmentFactors={alignmentFactors}
-          itemSpacing={spacing}
-          lcdCellWidth={8}
-          displayMode={(options.displayMode ?? 'gradient') as BarGaugeDisplayMode}
-          valueDisplayMode={(options.valueMode ?? 'color') as BarGaugeValueMode}
-          namePlacement={(options.namePlacement ?? 'auto') as BarGaugeNamePlacement}
-          showUnfilled={options.showUnfilled ?? true}
-        />
+        <Linked value={value} drawing={drawing}>
+          <BarGauge
+            {...size}
+            theme={theme}
+            value={value.display}
+            field={value.field}
+            display={value.view?.getFieldDisplayProcessor(value.colIndex ?? 0)}
+            text={options.text}
+            alignmentFactors={alignmentFactors}
+            itemSpacing={spacing}
+            lcdCellWidth={8}
+            displayMode={(options.displayMode ?? 'gradient') as BarGaugeDisplayMode}
+            valueDisplayMode={(options.valueMode ?? 'color') as BarGaugeValueMode}
+            namePlacement={(options.namePlacement ?? 'auto') as BarGaugeNamePlacement}
+            showUnfilled={options.showUnfilled ?? true}
+          />
+        </Linked>
       )}
     />
   );

@@ -1,5 +1,6 @@
 // Lines, bars and points over time.
 import type { DataFrame } from '@grafana/data';
+import { namesAt } from '../annotations';
 import { DashboardCursorSync, LegendDisplayMode, TooltipDisplayMode, type VizLegendOptions } from '@grafana/schema';
 import { TimeSeries, TooltipPlugin2, type UPlotConfigBuilder } from '@grafana/ui';
 import { FieldType } from '@grafana/data';
@@ -28,7 +29,7 @@ export function withGaps(frames: DataFrame[]): DataFrame[] {
 }
 
 export function TimeSeriesPanel({ panel, frames, structure, range, timeZone, lookup, width, height }: Drawing) {
-  const { setSpan, dashboard, goTo } = useShown();
+  const { setSpan, dashboard, annotations, goTo } = useShown();
   const drawn = useMemo(() => withGaps(frames), [frames]);
   const { legend, tooltip } = panel.options ?? {};
   const legendOptions = useMemo(
@@ -72,6 +73,7 @@ export function TimeSeriesPanel({ panel, frames, structure, range, timeZone, loo
                   nearest={nearest}
                   options={tooltip}
                   timeZone={timeZone}
+                  alertsAt={(time) => namesAt(annotations, time)}
                   linksOf={pinned ? (field, row) => dataLinks(field, aligned, row, lookup, goTo) : undefined}
                 />
               )}

@@ -39,11 +39,13 @@ interface Series {
   nearest: number | null;
   options: { mode?: string; sort?: string } | undefined;
   timeZone: string;
+  /** What fires at a time, by name. */
+  alertsAt?: ((time: number) => string[]) | undefined;
   /** Of a value of a series: shown once the tooltip stays, so that they can be reached. */
   linksOf?: ((field: Field, row: number) => LinkModel<Field>[]) | undefined;
 }
 
-export function SeriesTooltip({ frame, indices, nearest, options, timeZone, linksOf }: Series) {
+export function SeriesTooltip({ frame, indices, nearest, options, timeZone, alertsAt, linksOf }: Series) {
   const [xField] = frame.fields;
   const index = indices.slice(1).find((each) => each !== null && each !== undefined) ?? indices[0];
   if (!xField || index === null || index === undefined) return null;
@@ -64,5 +66,7 @@ export function SeriesTooltip({ frame, indices, nearest, options, timeZone, link
   const field = nearest === null ? undefined : frame.fields[nearest];
   const row = nearest === null ? undefined : indices[nearest];
   const links = linksOf && field && typeof row === 'number' ? linksOf(field, row) : [];
-  return <Tooltip time={xField.values[time]} items={items} timeZone={timeZone} links={links} />;
+  const at = xField.values[time];
+  const alerts = (alertsAt?.(at) ?? []).map((name): VizTooltipItem => ({ label: 'Alert', value: name, color: 'red' }));
+  return <Tooltip time={at} items={[...items, ...alerts]} timeZone={timeZone} links={links} />;
 }
