@@ -1,1 +1,0 @@
-import{P as p}from"./chunk-TQK7NTNT.js";import{A as u,s as a}from"./chunk-CLL46KMZ.js";import{f as d}from"./chunk-U6GHCFHH.js";d();function l(r){let e,n=async()=>{e=(await r()).default};function f(i){let[,o]=u({});a(()=>{e||n().then(()=>o({}),s=>o(()=>{throw s}))},[]);let t=e;return t?p(t,{...i}):null}return Object.assign(f,{load:n})}export{l as a};

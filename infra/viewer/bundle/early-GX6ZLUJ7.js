@@ -1,0 +1,1 @@
+import{p as a,q as b,r as c}from"./chunk-Q4D5F5S4.js";import"./chunk-HDDBSLQI.js";import"./chunk-VARJPZPV.js";import"./chunk-LWT352DF.js";import"./chunk-Q6AA2CCF.js";import"./chunk-BGPCUYRN.js";import"./chunk-CLL46KMZ.js";import"./chunk-U6GHCFHH.js";export{c as askedEarly,a as spanIn,b as timeZoneOf};

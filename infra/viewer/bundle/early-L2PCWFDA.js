@@ -1,1 +1,0 @@
-import{n as a,o as b,p as c}from"./chunk-NQW7QKZH.js";import"./chunk-HDDBSLQI.js";import"./chunk-VARJPZPV.js";import"./chunk-LWT352DF.js";import"./chunk-Q6AA2CCF.js";import"./chunk-BGPCUYRN.js";import"./chunk-CLL46KMZ.js";import"./chunk-U6GHCFHH.js";export{c as askedEarly,a as spanIn,b as timeZoneOf};
