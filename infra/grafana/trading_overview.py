@@ -13,7 +13,6 @@ from infra.grafana.panels import (
     RATIO,
     SECONDS,
     UP,
-    WHOLE_DOLLARS,
     Bars,
     Heatmap,
     Lines,
@@ -79,12 +78,12 @@ def build() -> str:
         ),
         Stat(
             "Total P&L",
-            WHOLE_DOLLARS,
+            DOLLARS,
             [Query('max(pnl_dollars{type="total"})')],
             "Realized plus unrealized, since the start.",
-            decimals=0,
+            decimals=2,
         ),
-        Stat("Daily P&L", WHOLE_DOLLARS, [Query("max(daily_pnl_dollars)")], decimals=0, board="risk-monitoring"),
+        Stat("Daily P&L", DOLLARS, [Query("max(daily_pnl_dollars)")], decimals=2, board="risk-monitoring"),
         Stat(
             "Worst daily loss, part of the limit",
             RATIO,

@@ -39,6 +39,17 @@ test('an alert that went to several channels is one entry, which names them', ()
   expect(entries.map(({ places, keys }) => [places, keys.length])).toEqual([[['slack', 'pagerduty'], 2]]);
 });
 
+test('a message without labels, as those of Slack, is taken for the page with the same names', () => {
+  const bare = (received_at: number, ...names: string[]): Page => ({
+    ...page(received_at, 'slack'),
+    alerts: names.map((name) => ({ name, labels: {}, annotations: {}, status: 'firing' })),
+  });
+  const places = (...pages: Page[]) => told(pages).map((each) => each.places);
+  expect(places(bare(100, 'A'), sent(101, 'pagerduty', 'firing', 'A'))).toEqual([['pagerduty', 'slack']]);
+  expect(places(bare(100, 'A'), sent(101, 'pagerduty', 'firing', 'B'))).toEqual([['pagerduty'], ['slack']]);
+  expect(places(bare(100, 'A'), bare(101, 'A'))).toEqual([['slack'], ['slack']]);
+});
+
 test('what still fires stays above what is newer and over', () => {
   const entries = told([
     sent(100, 'pagerduty', 'firing', 'Down'),

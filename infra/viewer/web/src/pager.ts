@@ -77,7 +77,7 @@ const TOGETHER_SECONDS = 60;
  */
 export function told(pages: Page[], fires: ReadonlyMap<string, boolean> = new Map()): Told[] {
   const last = new Map<string, 'firing' | 'resolved'>();
-  const found: (Told & { what: string })[] = [];
+  const found: Told[] = [];
   for (const page of [...pages].sort((a, b) => b.received_at - a.received_at)) {
     const open = page.alerts.some((alert) => {
       const id = alertKey(alert);
@@ -85,18 +85,28 @@ export function told(pages: Page[], fires: ReadonlyMap<string, boolean> = new Ma
       return alert.status === 'firing' && last.get(id) === 'firing' && fires.get(alert.name) !== false;
     });
     const place = page.channel === page.receiver ? page.channel : `${page.channel} to ${page.receiver}`;
-    const what = [page.status, ...page.alerts.map((alert) => `${alert.status} ${alertKey(alert)}`).sort()].join('\n');
     const same = found.find(
-      (each) => page.alerts.length > 0 && each.what === what && each.received_at - page.received_at <= TOGETHER_SECONDS,
+      (each) =>
+        !each.places.includes(place) && each.received_at - page.received_at <= TOGETHER_SECONDS && alike(each, page),
     );
-    if (!same) found.push({ ...page, places: [place], keys: [pageKey(page)], open, what });
+    if (!same) found.push({ ...page, places: [place], keys: [pageKey(page)], open });
     else {
-      if (!same.places.includes(place)) same.places.push(place);
+      same.places.push(place);
       same.keys.push(pageKey(page));
     }
   }
-  const plain = found.map(({ what: _, ...each }): Told => each);
-  return [...plain.filter(({ open }) => open), ...plain.filter(({ open }) => !open)];
+  return [...found.filter(({ open }) => open), ...found.filter(({ open }) => !open)];
+}
+
+/** Whether two channels were told the same. Slack's messages have no labels. */
+function alike(one: Page, other: Page): boolean {
+  const bare = [one, other].some(({ alerts }) => alerts.every(({ labels }) => Object.keys(labels).length === 0));
+  const said = ({ alerts }: Page) =>
+    alerts
+      .map((alert) => `${alert.status} ${bare ? alert.name : alertKey(alert)}`)
+      .sort()
+      .join('\n');
+  return one.alerts.length > 0 && said(one) === said(other);
 }
 
 const alertKey = ({ name, labels }: PagedAlert): string => JSON.stringify([name, Object.entries(labels).sort()]);

@@ -66,10 +66,18 @@ function byUrgency(a: Row, b: Row): number {
   return severityRank(a.severity) - severityRank(b.severity) || newest(b) - newest(a);
 }
 
-/** The worst of these, of which the oldest: what came after it may have come from it. */
+const AT_ONCE = 10_000;
+
+/**
+ * The worst of these, of which the oldest: what came after it may have come from it. Of those that began at once, within
+ * two scrapes, it is the first of the rules.
+ */
 export function gravest(all: Row[]): Row | undefined {
   const began = ({ alerts }: Row) => Math.min(...alerts.map(since));
-  return all.toSorted((a, b) => severityRank(a.severity) - severityRank(b.severity) || began(a) - began(b))[0];
+  const worst = Math.min(...all.map(({ severity }) => severityRank(severity)));
+  const found = all.filter(({ severity }) => severityRank(severity) === worst);
+  const first = Math.min(...found.map(began));
+  return found.find((row) => began(row) - first <= AT_ONCE);
 }
 
 /** Since when an alert is active, in milliseconds. */
