@@ -31,7 +31,7 @@ test('pages come newest first, and later only what is new is asked for', async (
 const sent = (received_at: number, channel: string, status: 'firing' | 'resolved', ...names: string[]): Page => ({
   ...page(received_at, channel),
   status,
-  alerts: names.map((name) => ({ name, labels: { alertname: name }, annotations: {}, status })),
+  alerts: names.map((name) => ({ name, labels: { alertname: name, severity: 'critical' }, annotations: {}, status })),
 });
 
 test('an alert that went to several channels is one entry, which names them', () => {
@@ -39,10 +39,10 @@ test('an alert that went to several channels is one entry, which names them', ()
   expect(entries.map(({ places, keys }) => [places, keys.length])).toEqual([[['slack', 'pagerduty'], 2]]);
 });
 
-test('a message without labels, as those of Slack, is taken for the page with the same names', () => {
+test('a message without other labels, as those of Slack, is taken for the page with the same names', () => {
   const bare = (received_at: number, ...names: string[]): Page => ({
     ...page(received_at, 'slack'),
-    alerts: names.map((name) => ({ name, labels: {}, annotations: {}, status: 'firing' })),
+    alerts: names.map((name) => ({ name, labels: { alertname: name }, annotations: {}, status: 'firing' })),
   });
   const places = (...pages: Page[]) => told(pages).map((each) => each.places);
   expect(places(bare(100, 'A'), sent(101, 'pagerduty', 'firing', 'A'))).toEqual([['pagerduty', 'slack']]);

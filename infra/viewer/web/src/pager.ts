@@ -98,9 +98,11 @@ export function told(pages: Page[], fires: ReadonlyMap<string, boolean> = new Ma
   return [...found.filter(({ open }) => open), ...found.filter(({ open }) => !open)];
 }
 
-/** Whether two channels were told the same. Slack's messages have no labels. */
+/** Whether two channels were told the same. Slack's messages have the name of an alert alone. */
 function alike(one: Page, other: Page): boolean {
-  const bare = [one, other].some(({ alerts }) => alerts.every(({ labels }) => Object.keys(labels).length === 0));
+  const bare = [one, other].some(({ alerts }) =>
+    alerts.every(({ labels }) => Object.keys(labels).every((name) => name === 'alertname')),
+  );
   const said = ({ alerts }: Page) =>
     alerts
       .map((alert) => `${alert.status} ${bare ? alert.name : alertKey(alert)}`)
