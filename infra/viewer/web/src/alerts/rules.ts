@@ -66,11 +66,11 @@ function byUrgency(a: Row, b: Row): number {
   return severityRank(a.severity) - severityRank(b.severity) || newest(b) - newest(a);
 }
 
-const AT_ONCE = 10_000;
+const AT_ONCE = 1_000;
 
 /**
- * The worst of these, of which the oldest: what came after it may have come from it. Of those that began at once, within
- * two scrapes, it is the first of the rules.
+ * The worst of these, of which the oldest: what came after it may have come from it. Of those that began in one second,
+ * it is the first of the list.
  */
 export function gravest(all: Row[]): Row | undefined {
   const began = ({ alerts }: Row) => Math.min(...alerts.map(since));
