@@ -48,6 +48,7 @@ class Provider(MeterProvider):
     def __init__(self) -> None:
         self.instruments: dict[tuple[Scope, type[Made], str, str], Made] = {}
         self._readers: list[MetricReader] = []
+        self._began = time.time_ns()
 
     def get_meter(
         self,
@@ -75,12 +76,13 @@ class Provider(MeterProvider):
 
         from telemetry.otlp import read
 
-        began, resource = time.time_ns(), Resource.create({})
-        metric_reader._set_collect_callback(lambda *_, **__: read(resource, self, began))
+        resource = Resource.create({})
+        metric_reader._set_collect_callback(lambda *_, **__: read(resource, self, self._began))
         self._readers.append(metric_reader)
 
     def begin_again(self) -> None:
         """Forgets what was recorded, in a child after a fork."""
+        self._began = time.time_ns()
         for made in list(self.instruments.values()):
             made.begin_again()
 

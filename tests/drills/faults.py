@@ -74,7 +74,7 @@ def an_algorithm_whose_orders_are_too_large(platform: Platform) -> Iterator[None
     def send() -> None:
         platform.post("execution_gateway", "/api/v1/orders", {"symbol": "AAPL", "side": "buy", "qty": 1_000_000})
 
-    with _again_and_again(send):
+    with again_and_again(send):
         yield
 
 
@@ -82,17 +82,17 @@ def an_algorithm_whose_orders_are_too_large(platform: Platform) -> Iterator[None
 def a_program_that_publishes_garbage(platform: Platform) -> Iterator[None]:
     """Between the states of the market are messages which cannot be read."""
     client = redis.Redis.from_url(str(platform.stack.addresses["redis_url"]))
-    with _again_and_again(lambda: client.publish("market:state", b"{}")):
+    with again_and_again(lambda: client.publish("market:state", b"{}")):
         yield
 
 
 @contextmanager
-def _again_and_again(work: Callable[[], object]) -> Iterator[None]:
-    """Does it every half a second."""
+def again_and_again(work: Callable[[], object], seconds: float = 0.5) -> Iterator[None]:
+    """Does it in a thread of its own, with a pause of so many seconds."""
     stop = threading.Event()
 
     def repeat() -> None:
-        while not stop.wait(0.5):
+        while not stop.wait(seconds):
             work()
 
     thread = threading.Thread(target=repeat)

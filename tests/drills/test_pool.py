@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,7 +10,7 @@ import httpx
 import pytest
 
 from apps.database import CONNECTIONS
-from tests.drills.faults import locked
+from tests.drills.faults import again_and_again, locked
 from tests.drills.figures import Report
 from tests.drills.platform import Platform
 
@@ -25,20 +24,8 @@ POOL = '{job="orchestrator", db_client_connection_pool_name="postgresql"'
 @contextmanager
 def asking(url: str) -> Iterator[None]:
     """A caller that asks again and again."""
-    stop = threading.Event()
-
-    def ask() -> None:
-        with httpx.Client(timeout=15) as client:
-            while not stop.wait(0.05):
-                client.get(url)
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
+    with httpx.Client(timeout=15) as client, again_and_again(lambda: client.get(url), 0.05):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 @pytest.mark.fires("DatabasePoolExhausted")

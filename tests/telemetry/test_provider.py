@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from enum import Enum, IntEnum
 from typing import Any
@@ -337,12 +338,22 @@ def test_what_is_recorded_in_a_declared_series_is_added_to_it(dropped: Drops) ->
 
 def test_a_reader_of_the_sdk_reads_what_is_made() -> None:
     provider = Provider()
+    made_at = time.time_ns()
     reader = InMemoryMetricReader()
-    provider.add_metric_reader(reader)
     provider.get_meter("x").create_counter("jobs").add(2, {"code": 200})
+    provider.add_metric_reader(reader)
 
-    values = values_of(reader.get_metrics_data())
+    data = reader.get_metrics_data()
 
+    assert data is not None
+    values = values_of(data)
+    started = {
+        point.start_time_unix_nano
+        for scope in data.resource_metrics[0].scope_metrics
+        for metric in scope.metrics
+        for point in metric.data.data_points
+    }
+    assert all(at is not None and at <= made_at for at in started), "also what was counted before the reader came"
     assert values["x", "jobs", "", ("Sum", True), (("code", "int", "200"),)] == 2
     assert provider.force_flush()
     provider.shutdown()

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Annotated, Any
@@ -21,6 +20,7 @@ from telemetry.registry import declared
 from telemetry.store import Cell, Key, Store
 from tests.telemetry.conftest import Drops
 from tests.telemetry.labels import BySymbol, labels
+from tests.waiting import wait_until
 
 # What lets nothing else run: it neither calls, nor jumps back, nor makes a container.
 HARMLESS = (
@@ -305,15 +305,21 @@ def test_a_child_of_a_process_whose_threads_record_begins_at_zero_and_cannot_han
 
 def ended(child: int) -> int:
     """How a child ended, within 10 s."""
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
+    statuses: list[int] = []
+
+    def has_ended() -> bool:
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.001)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    raise AssertionError("the child hangs")
+            statuses.append(status)
+        return bool(pid)
+
+    try:
+        wait_until(has_ended, 10, "the child ends")
+    except TimeoutError:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
+    return os.waitstatus_to_exitcode(statuses[0])
 
 
 def test_threads_that_have_ended_leave_nothing_behind() -> None:
