@@ -16,7 +16,7 @@
 #                      without MATCH it lists what is silenced
 #   make bench         what a record, a scrape and a request cost beside other libraries, what an order, a tick and a reader cost, also with a million
 #                      filled orders, what measuring adds to a call of PostgreSQL or Redis, how long the queries of each
-#                      dashboard take, and how long it takes in a browser: some 17 minutes
+#                      dashboard take, and how long it takes in a browser: some 25 minutes
 #   make clean-data    removes what was stored: orders, metrics, pages, logs
 #   make replay-check  replays the crash of 2020 and compares the pages with an independent computation
 #   make format        formats the Python files
@@ -89,6 +89,7 @@ silence:
 
 bench: setup
 	@$(VENV)/python -m tests.benchmarks.records
+	@$(VENV)/python -m tests.benchmarks.stall
 	@$(VENV)/python -m tests.benchmarks.requests
 	@$(VENV)/python -m tests.benchmarks.desk
 	@$(VENV)/python -m tests.benchmarks.clients

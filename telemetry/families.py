@@ -73,8 +73,9 @@ class Family:
         for labels, row in self.rows.items():
             key = keys.get(labels)
             if key is None or metric.kind != self.kind or not row.adds_up or row.bounds != bounds:
+                what = labels or "no labels"
                 _left_out(
-                    self.name, f"{row.scope.name} recorded{labels}, which the declared {metric.kind} does not have"
+                    self.name, f"{row.scope.name} recorded {what}, which the declared {metric.kind} does not have"
                 )
             else:
                 *numbers, text = joined[key]
