@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 from telemetry import runtime
 from telemetry.catalogue import METRIC, telemetry_full_labels, telemetry_series
 from telemetry.drops import Dropped, Reason, dropped, said
+from telemetry.exemplars import look
 from telemetry.families import Family, derived, families
 from telemetry.instrument import Instrument
 from telemetry.made import Made
-from telemetry.registry import declared
+from telemetry.registry import declared, open_or_shut
 from telemetry.store import Cell, Cells
 
 
@@ -35,6 +36,7 @@ def collect(metrics: Sequence[Instrument[Any]], made: Sequence[Made] = ()) -> Co
     Those that count series and labels come last of the declared ones, because they count the others'.
     """
     runtime.refresh()
+    look_for_spans()
     everything: list[Instrument[Any] | Made] = [*metrics, *made]
     for each in everything:
         _prepare(each)
@@ -53,6 +55,12 @@ def collect(metrics: Sequence[Instrument[Any]], made: Sequence[Made] = ()) -> Co
     telemetry_full_labels.replace({name: number for name, number in full.items() if number})
     shown += [(one, _snapshot(one)) for one in counting]
     return Collected(shown, list(found.values()))
+
+
+def look_for_spans() -> None:
+    """Has records leave exemplars from now on, if spans are made by now."""
+    if look():
+        open_or_shut()
 
 
 def _prepare(metric: Instrument[Any] | Made) -> None:

@@ -13,6 +13,7 @@ from telemetry.amounts import Amount, added, raised
 from telemetry.attributes import NoLabels
 from telemetry.declaration import check_shown
 from telemetry.drops import Dropped, Reason
+from telemetry.exemplars import noting
 from telemetry.instrument import Bound, L, Numbers
 from telemetry.recording import adder, bound_adder
 from telemetry.store import Key
@@ -26,7 +27,8 @@ class Sums(Numbers[L]):
     """The smallest amount that is taken."""
 
     def _quicken(self) -> None:
-        vars(self)["add"] = adder(self, self._lowest, self._add)
+        quick = adder(self, self.shut, self._lowest, self._add)
+        vars(self)["add"] = adder(self, self.aside, self._lowest, noting(quick, self._note))
 
     def _check_labels(self) -> None:
         check_shown(self.name, [len(label.values) for label in self.labels if label.open is None])
@@ -37,7 +39,9 @@ class Sums(Numbers[L]):
         for key in self._known_keys():
             self.store.cell(key)
 
-    def _add(self, amount: object, attributes: Mapping[str, Any] | None, key: Key | None = None) -> None:
+    def _add(
+        self, amount: object, attributes: Mapping[str, Any] | None, context: object = None, key: Key | None = None
+    ) -> None:
         self._record(self._take, amount, attributes, key)
 
     def _take(self, key: Key, amount: int | float) -> None:
@@ -71,7 +75,8 @@ class Counter(Sums[L], metrics.Counter):
     def add(self, amount: Amount, attributes: Any = None, context: Context | None = None) -> None:
         """Adds an amount, in the declared unit. Never raises: a negative or other wrong amount is dropped and counted.
 
-        `attributes` has a value for each declared label and no others. `context` is ignored.
+        `attributes` has a value for each declared label and no others. `context` is where an
+        exemplar has its span from: by default, the present one.
 
         Example: `letters_total.add(1, {"result": "sent"})`.
         """
@@ -95,10 +100,12 @@ class BoundCounter(Bound):
     _metric: Sums[Any]
 
     def _quicken(self) -> None:
-        vars(self)["add"] = bound_adder(self._metric, self._metric._lowest, self._find, self._add)
+        metric = self._metric
+        quick = bound_adder(metric.shut, metric._lowest, self._find, self._add)
+        vars(self)["add"] = bound_adder(metric.aside, metric._lowest, self._find, self._noting(quick))
 
     def _add(self, amount: object) -> None:
-        self._metric._add(amount, self._attributes, self._key)
+        self._metric._add(amount, self._attributes, key=self._key)
 
     def add(self, amount: Amount) -> None:
         """Adds an amount, as `Counter.add` does. Never raises."""

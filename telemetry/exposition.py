@@ -17,6 +17,7 @@ from telemetry.attributes import text_of
 from telemetry.callbacks import Caller
 from telemetry.collection import Collected, collect, exposed, failed, taken
 from telemetry.drops import Dropped, Reason, dropped, said, warn
+from telemetry.exemplars import with_exemplars
 from telemetry.families import derived
 from telemetry.instrument import Instrument
 from telemetry.made import written
@@ -24,7 +25,7 @@ from telemetry.names import unit_word
 from telemetry.provider import Provider, the_provider
 from telemetry.registry import declared
 from telemetry.samples import END, head, with_float_bounds
-from telemetry.store import Cell
+from telemetry.store import Cells
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -65,7 +66,7 @@ def write(collected: Collected, *, openmetrics: bool = False, names: Collection[
     """
     for metric, cells in collected.declared:
         if cells and _is_asked({metric.name, *derived(metric.name, metric.kind)}, names):
-            yield from parts(metric, list(cells.values()), openmetrics=openmetrics)
+            yield from parts(metric, cells, openmetrics=openmetrics)
     for family in collected.families:
         if _is_asked(family.names, names):
             try:
@@ -78,15 +79,19 @@ def _is_asked(having: Collection[str], names: Collection[str]) -> bool:
     return not names or not set(names).isdisjoint(having)
 
 
-def parts(metric: Instrument[Any], cells: list[Cell], *, openmetrics: bool = False) -> list[bytes]:
+def parts(metric: Instrument[Any], cells: Cells, *, openmetrics: bool = False) -> list[bytes]:
     """The lines of a metric, or none if it cannot be written."""
     try:
         unit = unit_word(metric.unit)
         lines = [head(metric.name, metric.description, metric.kind, unit, openmetrics=openmetrics).encode()]
-        for begin in range(0, len(cells), metric.at_once):
-            text = metric.write(cells[begin : begin + metric.at_once])
+        series = list(cells.items())
+        for begin in range(0, len(series), metric.at_once):
+            some = series[begin : begin + metric.at_once]
+            text = metric.write([cell for _, cell in some])
             if openmetrics and metric.kind == "histogram":
                 text = with_float_bounds(text)
+            if openmetrics and metric.exemplars:
+                text = with_exemplars(text, [metric.exemplars_of(key) for key, _ in some])
             lines.append(text.encode())
             time.sleep(0)
     except BaseException as error:

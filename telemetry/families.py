@@ -11,6 +11,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from telemetry.drops import Dropped, Reason, dropped, warn
+from telemetry.exemplars import Exemplars, latest, with_exemplars
 from telemetry.instrument import Instrument
 from telemetry.made import OVERFLOW, Made, Scope
 from telemetry.names import unit_word
@@ -28,6 +29,7 @@ class Row(NamedTuple):
     bounds: tuple[float, ...]
     adds_up: bool
     scope: Scope
+    exemplars: Exemplars
 
 
 class Family:
@@ -47,7 +49,8 @@ class Family:
             return
         self.description = self.description or made.description
         for *numbers, series in cells:
-            row = Row(numbers, series.attributes, made.bounds, made.adds_up, made.scope)
+            exemplars = made.exemplars.get(series.text, {}).copy()
+            row = Row(numbers, series.attributes, made.bounds, made.adds_up, made.scope, exemplars)
             self._put(series.text, row)
 
     def _put(self, labels: str, row: Row) -> None:
@@ -56,7 +59,7 @@ class Family:
             return
         if there.adds_up and row.adds_up and there.bounds == row.bounds:
             summed = [one + other for one, other in zip(there.numbers, row.numbers, strict=True)]
-            self.rows[labels] = there._replace(numbers=summed)
+            self.rows[labels] = there._replace(numbers=summed, exemplars=latest(there.exemplars, row.exemplars))
             return
         warn((self.name, "scope"), f"{self.name} is recorded by several libraries: {SCOPE} tells them apart")
         attributes = {**row.attributes, SCOPE: row.scope.name}
@@ -95,8 +98,10 @@ class Family:
     def write(self, *, openmetrics: bool = False) -> str:
         """The lines of the family, as Prometheus reads them."""
         write = self._distribution if self.kind == "histogram" else self._number
-        lines = "".join([write(labels, row) for labels, row in self.rows.items()])
-        lines = lines.replace(".0\n", "\n")
+        texts = [write(labels, row).replace(".0\n", "\n") for labels, row in self.rows.items()]
+        if openmetrics:
+            texts = [with_exemplars(text, [row.exemplars]) for text, row in zip(texts, self.rows.values(), strict=True)]
+        lines = "".join(texts)
         if openmetrics and self.kind == "histogram":
             lines = with_float_bounds(lines)
         unit = unit_word(self.first.unit)

@@ -14,6 +14,7 @@ from telemetry.amounts import Amount, counted, raised, sized
 from telemetry.attributes import NoLabels
 from telemetry.declaration import check_shown, read_buckets
 from telemetry.drops import Dropped, Reason
+from telemetry.exemplars import noting
 from telemetry.instrument import Bound, Instrument, L
 from telemetry.recording import bound_recorder, recorder
 from telemetry.samples import number_text
@@ -55,7 +56,8 @@ class Histogram(Instrument[L], metrics.Histogram):
         super().__init__(name, description, labels, unit=unit, owner=owner)
 
     def _quicken(self) -> None:
-        vars(self)["record"] = recorder(self, self.buckets, self._observe)
+        quick = recorder(self, self.shut, self.buckets, self._observe)
+        vars(self)["record"] = recorder(self, self.aside, self.buckets, noting(quick, self._note))
 
     def _check_labels(self) -> None:
         check_shown(self.name, [len(label.values) for label in self.labels if label.open is None])
@@ -85,15 +87,20 @@ class Histogram(Instrument[L], metrics.Histogram):
         """
         self._observe(amount, attributes)
 
-    def _observe(self, amount: object, attributes: Mapping[str, Any] | None, key: Key | None = None) -> None:
+    def _observe(
+        self, amount: object, attributes: Mapping[str, Any] | None, context: object = None, key: Key | None = None
+    ) -> None:
         self._record(self._take, amount, attributes, key)
 
     def _take(self, key: Key, amount: int | float) -> None:
         if amount < 0:
             raise Dropped(Reason.NEGATIVE, f"{amount} would make the sum go down")
         cell = self.store.cell(key)
-        if not counted(cell, bisect.bisect_left(self.buckets, amount), amount):
+        if not counted(cell, self._bucket(amount), amount):
             raise Dropped(Reason.NOT_A_NUMBER, f"the sum is {cell[-2]}, and adding {amount} would make it infinite")
+
+    def _bucket(self, amount: int | float) -> int:
+        return bisect.bisect_left(self.buckets, amount)
 
     def reach(self, key: Key, counts: Sequence[int], amount: float) -> None:
         """Raises one series to what was counted elsewhere. Of two scrapes at once, the later one may come first."""
@@ -146,10 +153,12 @@ class BoundHistogram(Bound):
     _metric: Histogram[Any]
 
     def _quicken(self) -> None:
-        vars(self)["record"] = bound_recorder(self._metric, self._metric.buckets, self._find, self._observe)
+        metric = self._metric
+        quick = bound_recorder(metric.shut, metric.buckets, self._find, self._observe)
+        vars(self)["record"] = bound_recorder(metric.aside, metric.buckets, self._find, self._noting(quick))
 
     def _observe(self, amount: object) -> None:
-        self._metric._observe(amount, self._attributes, self._key)
+        self._metric._observe(amount, self._attributes, key=self._key)
 
     def record(self, amount: Amount) -> None:
         """Records an amount, as `Histogram.record` does. Never raises."""

@@ -21,6 +21,7 @@ from telemetry.amounts import number, sized
 from telemetry.attributes import NoLabels, read_labels
 from telemetry.declaration import KNOWN_AT_MOST, check_description, check_name, check_unit, read_owners
 from telemetry.drops import Dropped, Reason, dropped, warn
+from telemetry.exemplars import Exemplar, Exemplars, noting, tracing
 from telemetry.registry import process, register
 from telemetry.samples import labels_text
 from telemetry.store import Cell, Cells, Key, Store
@@ -75,6 +76,9 @@ class Instrument(Generic[L], metaclass=Declaring):
         self.store = Store(self.labels, self._new_cell)
         self.shut: list[bool] = []
         """Empty if this process records the metric. A list, so that a record need not ask anybody."""
+        self.aside: list[bool] = []
+        """Empty if it does, and the record needs no exemplar."""
+        self.exemplars: dict[Key, dict[int, Exemplar]] = {}
         for label in self.labels:
             if label.open is not None:
                 label.open.used_by(self)
@@ -123,6 +127,7 @@ class Instrument(Generic[L], metaclass=Declaring):
     def begin_again(self) -> None:
         """Forgets what was recorded. For a child: a fork copies the records of the parent."""
         self.store.forget()
+        self.exemplars.clear()
         self.expose_known()
 
     def prepare(self) -> None:
@@ -151,6 +156,7 @@ class Instrument(Generic[L], metaclass=Declaring):
     def open_or_shut(self) -> None:
         """Reads anew whether this process records the metric."""
         self.shut[:] = [] if self.is_exposed() and not process.disabled else [True]
+        self.aside[:] = self.shut or (tracing if self.kind != "gauge" else [])
 
     def key(self, attributes: Mapping[str, Any] | None) -> Key:
         """The label texts in the order of the declaration. Raises `Dropped` for wrong labels. Changes nothing."""
@@ -189,6 +195,23 @@ class Instrument(Generic[L], metaclass=Declaring):
         except Exception as error:  # the caller's amount or attributes may be objects whose methods raise
             dropped(self.name, Dropped(Reason.UNREADABLE, type(error).__name__))
 
+    def _note(self, amount: int | float, attributes: Mapping[str, Any], exemplar: Exemplar) -> None:
+        self.note(self.key(attributes), amount, exemplar)
+
+    def note(self, key: Key, amount: int | float, exemplar: Exemplar) -> None:
+        """Keeps the exemplar of an amount that was recorded with these labels."""
+        shown = self.store.shown_as(key)
+        if shown in self.store.cells:
+            self.exemplars.setdefault(shown, {})[self._bucket(amount)] = exemplar
+
+    def exemplars_of(self, key: Key) -> Exemplars:
+        """Those of one series."""
+        return self.exemplars.get(key, {}).copy()
+
+    def _bucket(self, amount: int | float) -> int:
+        """Which number of the cell counts this amount."""
+        return 0
+
     def _known_keys(self) -> Iterator[Key]:
         """The combinations of known values; none if they are too many."""
         known = [label.known for label in self.labels]
@@ -218,6 +241,15 @@ class Bound:
 
     def _quicken(self) -> None:
         """Puts a quick way of recording before the method of the class."""
+
+    def _noting(self, record: Callable[[Any], None]) -> Callable[..., None]:
+        """`record`, and then the exemplar."""
+
+        def note(amount: int | float, attributes: object, exemplar: Exemplar) -> None:
+            if self._key is not None:
+                self._metric.note(self._key, amount, exemplar)
+
+        return noting(lambda amount, *_: record(amount), note)
 
     def _find(self) -> Cell:
         """The cell of the series, or one without numbers. The series may be in `__other__` now, and not later."""

@@ -6,6 +6,7 @@ bounded like that of declared metrics, and never raises.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 from telemetry.amounts import number
 from telemetry.attributes import text_of
 from telemetry.drops import Dropped, Reason, dropped, said
+from telemetry.exemplars import Exemplar
 from telemetry.names import label_name, metric_name
 from telemetry.samples import labels_text
 from telemetry.store import Cell
@@ -60,6 +62,8 @@ class Made:
         self.shown_as = metric_name(name, unit, counts=self.kind == "counter")
         self.cells: Cells = {}
         self.cache: dict[Any, Any] = {}
+        self.exemplars: dict[str, dict[int, Exemplar]] = {}
+        """By the labels of the series, as they are written."""
 
     def prepare(self) -> None:
         """Called before a scrape asks for the series of all instruments, one after the other."""
@@ -73,6 +77,7 @@ class Made:
         cells = list(self.cells.values())
         self.cells.clear()
         self.cache.clear()
+        self.exemplars.clear()
         for cell in cells:
             cell.clear()
 
@@ -98,6 +103,11 @@ class Made:
             return cells.setdefault(None, self._new(OVERFLOW))
         self._remember(attributes, cell)
         return cell
+
+    def _note(self, amount: int | float, attributes: Attributes, exemplar: Exemplar) -> None:
+        """Keeps the exemplar of an amount that was recorded with these attributes."""
+        series = self._cell(self.cells, attributes)[-1]
+        self.exemplars.setdefault(series.text, {})[bisect_left(self.bounds, amount)] = exemplar
 
     def _new(self, series: Series) -> Cell:
         """The cell of a new series."""

@@ -13,10 +13,11 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry import context
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
+from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     Gauge,
@@ -38,6 +39,7 @@ import telemetry
 from telemetry.amounts import sized
 from telemetry.collection import Collected, collect, exposed
 from telemetry.drops import said, warn
+from telemetry.exemplars import Exemplars
 from telemetry.families import Family
 from telemetry.instrument import Instrument
 from telemetry.made import Scope
@@ -143,14 +145,17 @@ def _scope(scope: Scope, metrics: list[Metric]) -> ScopeMetrics:
 
 def _declared(metric: Instrument[object], cells: Cells, moments: Moments) -> Metric:  # type: ignore[type-var]
     bounds = metric.buckets if isinstance(metric, telemetry.Histogram) else ()
-    series = [(dict(zip(metric.label_names, key, strict=True)), cell[:-1], bounds) for key, cell in cells.items()]
+    series = [
+        Series(dict(zip(metric.label_names, key, strict=True)), cell[:-1], bounds, metric.exemplars_of(key))
+        for key, cell in cells.items()
+    ]
     data = _data(metric.kind, series, moments, sums=metric.kind == "counter")
     return Metric(metric.name, metric.description, _unit(metric.unit), data)
 
 
 def _family(family: Family, moments: Moments) -> Metric:
     first = family.first
-    series = [(row.attributes, row.numbers, row.bounds) for row in family.rows.values()]
+    series = [Series(row.attributes, row.numbers, row.bounds, row.exemplars) for row in family.rows.values()]
     data = _data(first.kind, series, moments, sums=first.adds_up)
     # The collector would add the word ratio to the name of a gauge.
     return Metric(first.name, family.description, "" if first.unit == "1" else first.unit, data)
@@ -158,20 +163,38 @@ def _family(family: Family, moments: Moments) -> Metric:
 
 Moments = tuple[int, int]
 """When the counting began, and now, in nanoseconds since 1970."""
-Series = tuple[dict[str, Any], list[Any], tuple[float, ...]]
-"""Its labels, its numbers, and the bounds of a histogram."""
+
+
+class Series(NamedTuple):
+    """Its labels, its numbers, the bounds of a histogram, and its exemplars."""
+
+    labels: dict[str, Any]
+    numbers: list[Any]
+    bounds: tuple[float, ...]
+    exemplars: Exemplars
 
 
 def _data(kind: str, series: list[Series], moments: Moments, *, sums: bool) -> Gauge | Histogram | Sum:
     if kind == "histogram":
         # The smallest and the largest amount are not kept. This is how the SDK says so.
         distributions = [
-            HistogramDataPoint(labels, *moments, sum(counts), sized(total), counts, bounds, math.inf, -math.inf)
-            for labels, (*counts, total), bounds in series
+            HistogramDataPoint(
+                labels, *moments, sum(counts), sized(total), counts, bounds, math.inf, -math.inf, _sent(exemplars)
+            )
+            for labels, (*counts, total), bounds, exemplars in series
         ]
         return Histogram(distributions, CUMULATIVE)
-    points = [NumberDataPoint(labels, *moments, sized(number)) for labels, [number], _ in series]
+    points = [
+        NumberDataPoint(labels, *moments, sized(number), _sent(exemplars)) for labels, [number], _, exemplars in series
+    ]
     return Sum(points, CUMULATIVE, is_monotonic=kind == "counter") if sums else Gauge(points)
+
+
+def _sent(exemplars: Exemplars) -> list[Exemplar]:
+    return [
+        Exemplar({}, one.amount, int(one.moment * 1e9), one.span_id, one.trace_id)
+        for _, one in sorted(exemplars.items())
+    ]
 
 
 def _unit(unit: str) -> str:

@@ -10,7 +10,7 @@ What changes a cell is a statement without a call, as telemetry/store.py says.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from telemetry.store import Cell
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
     from telemetry.instrument import Instrument
 
 Record = Callable[..., None]
-Slow = Callable[[Any, Mapping[str, Any]], None]
+Shut = list[bool]
+"""Empty if the quick way is open: `shut` or `aside` of the metric."""
 
 USUAL = 2.0**53
 """The largest amount that goes the quick way: no number of them adds up to infinity."""
 _NO_LABELS: dict[str, Any] = {}
 
 
-def adder(metric: Instrument[Any], lowest: float, slow: Slow) -> Record:
+def adder(metric: Instrument[Any], shut: Shut, lowest: float, slow: Record) -> Record:
     """`add` of a metric whose cells are sums. `lowest` is the smallest amount that it takes."""
-    cells, values, size, shut = metric.store.cells, metric.values_of(), len(metric.label_names), metric.shut
+    cells, values, size = metric.store.cells, metric.values_of(), len(metric.label_names)
 
     def add(amount: Any, attributes: Any = _NO_LABELS, context: object = None) -> None:
         try:
@@ -44,12 +45,12 @@ def adder(metric: Instrument[Any], lowest: float, slow: Slow) -> Record:
                 return
         except Exception:  # noqa: S110 - there is no such series, or what was passed has methods that raise
             pass
-        slow(amount, attributes)
+        slow(amount, attributes, context)
 
     return add
 
 
-def setter(metric: Instrument[Any], slow: Slow) -> Record:
+def setter(metric: Instrument[Any], slow: Record) -> Record:
     """`set` of a gauge. Its store may be given other cells."""
     store, values, size, shut = metric.store, metric.values_of(), len(metric.label_names), metric.shut
 
@@ -72,9 +73,9 @@ def setter(metric: Instrument[Any], slow: Slow) -> Record:
     return put
 
 
-def recorder(metric: Instrument[Any], bounds: tuple[float, ...], slow: Slow) -> Record:
+def recorder(metric: Instrument[Any], shut: Shut, bounds: tuple[float, ...], slow: Record) -> Record:
     """`record` of a histogram. Its cells are the counts of the buckets, the sum, and a text."""
-    cells, values, size, shut = metric.store.cells, metric.values_of(), len(metric.label_names), metric.shut
+    cells, values, size = metric.store.cells, metric.values_of(), len(metric.label_names)
 
     def record(amount: Any, attributes: Any = _NO_LABELS, context: object = None) -> None:
         try:
@@ -92,14 +93,14 @@ def recorder(metric: Instrument[Any], bounds: tuple[float, ...], slow: Slow) -> 
                 return
         except Exception:  # noqa: S110
             pass
-        slow(amount, attributes)
+        slow(amount, attributes, context)
 
     return record
 
 
-def bound_adder(metric: Instrument[Any], lowest: float, find: Callable[[], Cell], slow: Record) -> Record:
+def bound_adder(shut: Shut, lowest: float, find: Callable[[], Cell], slow: Record) -> Record:
     """`add` of a metric that is bound to its labels. `find` returns the cell of the series, or one without numbers."""
-    cell, shut = find(), metric.shut
+    cell = find()
 
     def add(amount: Any) -> None:
         nonlocal cell
@@ -115,11 +116,9 @@ def bound_adder(metric: Instrument[Any], lowest: float, find: Callable[[], Cell]
     return add
 
 
-def bound_recorder(
-    metric: Instrument[Any], bounds: tuple[float, ...], find: Callable[[], Cell], slow: Record
-) -> Record:
+def bound_recorder(shut: Shut, bounds: tuple[float, ...], find: Callable[[], Cell], slow: Record) -> Record:
     """`record` of a histogram that is bound to its labels."""
-    cell, shut = find(), metric.shut
+    cell = find()
 
     def record(amount: Any) -> None:
         nonlocal cell

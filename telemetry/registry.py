@@ -35,7 +35,7 @@ class Process:
     @service.setter
     def service(self, name: str | None) -> None:
         self._service = name
-        _open_or_shut()
+        open_or_shut()
 
     @property
     def disabled(self) -> bool:
@@ -45,7 +45,7 @@ class Process:
     @disabled.setter
     def disabled(self, disabled: bool) -> None:
         self._disabled = disabled
-        _open_or_shut()
+        open_or_shut()
 
 
 process = Process()
@@ -54,7 +54,8 @@ declared: dict[str, Declared] = {}
 """Every declared metric by its name, in the order of the declarations."""
 
 
-def _open_or_shut() -> None:
+def open_or_shut() -> None:
+    """Has every metric read anew which way its records go."""
     for metric in list(declared.values()):
         metric.open_or_shut()
 

@@ -19,6 +19,7 @@ from telemetry import environment, event_loop, http, runtime, traces
 from telemetry import workers as web_server
 from telemetry.catalogue import build_info, heartbeat_timestamp_seconds
 from telemetry.closing import Closing, Ending
+from telemetry.collection import look_for_spans
 from telemetry.exposition import render, target_info
 from telemetry.extras import Missing, is_installed, load
 from telemetry.provider import the_provider
@@ -274,6 +275,7 @@ def _set_up_traces(service_name: str) -> None:
     _set_up["traces"] = traces.set_up(
         lambda: _resource(service_name), lambda close: _end_at_exit(Closing("spans", close))
     )
+    look_for_spans()
 
 
 def _end_at_exit(ending: Ending) -> None:

@@ -14,6 +14,7 @@ from opentelemetry.metrics import _Gauge as Gauge
 from telemetry.amounts import added, counted
 from telemetry.declaration import read_buckets
 from telemetry.drops import warn
+from telemetry.exemplars import noting, tracing
 from telemetry.made import Attributes, Made, Scope, Series, put
 from telemetry.recording import USUAL
 from telemetry.store import Cell
@@ -30,14 +31,14 @@ def add_to(cell: Cell, amount: int | float) -> bool:
 class _Sum(Made):
     def __init__(self, name: str, unit: str, description: str, scope: Scope) -> None:
         self._begin(scope, name, unit, description)
-        vars(self)["add"] = self._quick_add()
+        vars(self)["add"] = self._quick_add([], self._add)
 
-    def _quick_add(self) -> Callable[..., None]:
-        cache, lowest, slow = self.cache, self.lowest, self._record
+    def _quick_add(self, aside: list[bool], slow: Callable[..., None]) -> Callable[..., None]:
+        cache, lowest = self.cache, self.lowest
 
         def add(amount: Any, attributes: Any = None, context: object = None) -> None:
             try:
-                if (amount.__class__ is int or amount.__class__ is float) and lowest <= amount <= USUAL:
+                if (amount.__class__ is int or amount.__class__ is float) and lowest <= amount <= USUAL and not aside:
                     given = tuple(attributes.items()) if attributes else ()
                     cell = cache[given]
                     if cell.__class__ is dict:
@@ -46,18 +47,25 @@ class _Sum(Made):
                     return
             except Exception:  # noqa: S110 - the slow way says what is wrong
                 pass
-            slow(add_to, amount, attributes)
+            slow(amount, attributes, context)
 
         return add
 
-    def add(self, amount: int | float, attributes: Attributes = None, context: Context | None = None) -> None:
+    def _add(self, amount: object, attributes: Attributes, context: object = None) -> None:
         self._record(add_to, amount, attributes)
+
+    def add(self, amount: int | float, attributes: Attributes = None, context: Context | None = None) -> None:
+        self._add(amount, attributes)
 
 
 class MadeCounter(_Sum, Counter):
     """A counter."""
 
     kind = "counter"
+
+    def __init__(self, name: str, unit: str, description: str, scope: Scope) -> None:
+        super().__init__(name, unit, description, scope)
+        vars(self)["add"] = self._quick_add(tracing, noting(vars(self)["add"], self._note))
 
 
 class MadeUpDownCounter(_Sum, UpDownCounter):
@@ -89,17 +97,18 @@ class MadeHistogram(Made, Histogram):
     def __init__(self, name: str, unit: str, description: str, scope: Scope, advised: Sequence[float] | None) -> None:
         self.bounds = _bounds(name, advised)
         self._begin(scope, name, unit, description)
-        vars(self)["record"] = self._quick_record()
+        quick = self._quick_record([], self._observe)
+        vars(self)["record"] = self._quick_record(tracing, noting(quick, self._note))
 
     def _new(self, series: Series) -> Cell:
         return [*[0] * (len(self.bounds) + 1), 0, series]
 
-    def _quick_record(self) -> Callable[..., None]:
-        cache, bounds, slow, take = self.cache, self.bounds, self._record, self._take
+    def _quick_record(self, aside: list[bool], slow: Callable[..., None]) -> Callable[..., None]:
+        cache, bounds = self.cache, self.bounds
 
         def record(amount: Any, attributes: Any = None, context: object = None) -> None:
             try:
-                if (amount.__class__ is float or amount.__class__ is int) and 0 <= amount <= USUAL:
+                if (amount.__class__ is float or amount.__class__ is int) and 0 <= amount <= USUAL and not aside:
                     given = tuple(attributes.items()) if attributes else ()
                     cell = cache[given]
                     if cell.__class__ is dict:
@@ -110,15 +119,18 @@ class MadeHistogram(Made, Histogram):
                     return
             except Exception:  # noqa: S110 - the slow way says what is wrong
                 pass
-            slow(take, amount, attributes)
+            slow(amount, attributes, context)
 
         return record
 
     def _take(self, cell: Cell, amount: int | float) -> bool:
         return counted(cell, bisect_left(self.bounds, amount), amount)
 
-    def record(self, amount: int | float, attributes: Attributes = None, context: Context | None = None) -> None:
+    def _observe(self, amount: object, attributes: Attributes, context: object = None) -> None:
         self._record(self._take, amount, attributes)
+
+    def record(self, amount: int | float, attributes: Attributes = None, context: Context | None = None) -> None:
+        self._observe(amount, attributes)
 
 
 def _bounds(name: str, advised: Sequence[float] | None) -> tuple[float, ...]:

@@ -130,7 +130,7 @@ def _scraped(
     _row(
         what,
         [
-            _once(lambda: b"".join(parts(metric, list(metric.snapshot().values())))),
+            _once(lambda: b"".join(parts(metric, metric.snapshot()))),
             _once(lambda: generate_latest(theirs)),
             _once(lambda: generate_latest(sdk)),
         ],
