@@ -63,11 +63,13 @@ def board(
     description: str,
     rows: Sequence[Sequence[Panel]],
     variables: Sequence[Variable] = (),
+    *,
     since: str = "now-15m",
+    alerts: str,
 ) -> str:
     """A dashboard as the text of its file. The panels of a row are as high as each other, and fill its width.
 
-    It shows the time from `since` on, until somebody chooses another.
+    It shows the time from `since` on, until somebody chooses another. `alerts` are labels of those that its plots mark.
 
     Raises ValueError for a row that does not.
     """
@@ -76,7 +78,7 @@ def board(
     made.time(since, "now").tooltip(models.DashboardCursorSync.CROSSHAIR)
     for variable in variables:
         made.with_variable(_variable(variable))
-    made.annotation(_alerts())
+    made.annotation(_alerts(alerts))
     for other, title in TITLES.items():
         if other != uid:
             link = dashboard.DashboardLink(title).type(models.DashboardLinkType.LINK).url(f"/d/{other}")
@@ -116,8 +118,9 @@ def _variable(variable: Variable) -> dashboard.QueryVariable:
     return made.current(models.VariableOption(selected=True, text=["All"], value=["$__all"]))
 
 
-def _alerts() -> dashboard.AnnotationQuery:
+def _alerts(which: str) -> dashboard.AnnotationQuery:
     """Where an alert fired, in every panel over time."""
+    expr = f"{ALERTS[:-1]}, {which}}}"
     made = dashboard.AnnotationQuery().name("Alerts").datasource(SOURCE).enable(True).icon_color(BAD)
-    made.expr(ALERTS).step("5s").title_format("{{alertname}}").text_format("{{service}}").tag_keys("severity")
-    return made.target(prometheus.Dataquery().datasource(SOURCE).expr(ALERTS).ref_id("Alerts"))
+    made.expr(expr).step("5s").title_format("{{alertname}}").text_format("{{service}}").tag_keys("severity")
+    return made.target(prometheus.Dataquery().datasource(SOURCE).expr(expr).ref_id("Alerts"))

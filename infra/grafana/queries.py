@@ -31,7 +31,7 @@ FOREIGN: Mapping[str, Foreign] = {
     "scrape_duration_seconds": Foreign("How long the last scrape took."),
     "scrape_samples_scraped": Foreign("How many samples the last scrape brought."),
     "ALERTS": Foreign(
-        "1 for each alert that is pending or firing.", ("alertname", "alertstate", "severity", "service")
+        "1 for each alert that is pending or firing.", ("alertname", "alertstate", "severity", "service", "team")
     ),
     # FastAPI: docs/http-requests.md
     "http_server_request_duration_seconds": Foreign("How long requests took.", _REQUEST, histogram=True),

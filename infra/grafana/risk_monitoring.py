@@ -269,4 +269,5 @@ def build() -> str:
         [all_right, equity, limits, symbols, costs, books, freshness, duties],
         [SYMBOL],
         since="now-5m",
+        alerts='team=~"trading|data"',
     )

@@ -329,4 +329,5 @@ def build() -> str:
         "Whether the services answer, how fast, and what they have left.",
         [all_right, uptime, http, routes, connections, calls, pools, process, room, versions],
         [SERVICE],
+        alerts='team="platform"',
     )

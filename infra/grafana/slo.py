@@ -81,4 +81,5 @@ def build() -> str:
         "slo",
         "What was promised, what is left of the budget, and how fast it burns.",
         [all_right, budgets, figures, burning, events],
+        alerts='alertname=~"HttpErrorBudgetBurn|OrderFailuresHigh|OrderPlacementSlow|PnlStale"',
     )

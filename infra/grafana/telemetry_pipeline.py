@@ -292,4 +292,5 @@ def build() -> str:
         "Whether what the other dashboards and the alerts say can be trusted.",
         [all_right, collector, scrapes, clocks, rules, notifications, series, costs],
         [JOB],
+        alerts='service=~"otel-collector|prometheus|alertmanager"',
     )

@@ -221,4 +221,5 @@ def build() -> str:
         [all_right, now, money, orders, speed, state, positions],
         [SYMBOL],
         since="now-5m",
+        alerts='team=~"trading|data"',
     )

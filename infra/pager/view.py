@@ -9,7 +9,7 @@ from infra.pager.pages import Alert, Page
 
 RUNBOOKS = Path(__file__).parents[2] / "docs" / "RUNBOOKS" / "prometheus-alerts.md"
 SHOWN = 200
-WAS = "Over, it was: "
+WAS = "Was: "
 """Before what is over, as our template for Slack has it. PagerDuty's alerts are the ones that Prometheus sent."""
 STYLE = """
 body { font: 16px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1rem }

@@ -62,10 +62,8 @@ def test_a_critical_alert_is_told_to_pagerduty_and_slack_with_all_that_it_says_a
         {"href": "https://dashboards.example/d/service-health", "text": "Dashboard"},
     ]
     [over] = [page["body"]["payload"] for page in by_pagerduty if page["status"] == "resolved"]
-    assert over["summary"] == "CircuitBreakerTripped: over, it was: CircuitBreakerTripped: yes & {{ no }}"
-    assert over["custom_details"]["resolved"].startswith(
-        "`CircuitBreakerTripped` over, it was: CircuitBreakerTripped: yes"
-    )
+    assert over["summary"] == "CircuitBreakerTripped: was: CircuitBreakerTripped: yes & {{ no }}"
+    assert over["custom_details"]["resolved"].startswith("`CircuitBreakerTripped` was: CircuitBreakerTripped: yes")
     assert len({page["body"]["dedup_key"] for page in by_pagerduty}) == 1
     assert [(page["receiver"], page["status"]) for page in by_slack] == [("slack", "firing"), ("slack", "resolved")]
     assert by_slack[0]["alerts"] == [
@@ -83,7 +81,7 @@ def test_a_critical_alert_is_told_to_pagerduty_and_slack_with_all_that_it_says_a
     ]
     [was] = by_slack[1]["alerts"]
     assert was["annotations"] == {
-        "summary": "Over, it was: CircuitBreakerTripped: yes & {{ no }}",
+        "summary": "Was: CircuitBreakerTripped: yes & {{ no }}",
         "runbook_url": "https://runbooks.example#circuitbreakertripped",
         "dashboard_url": "https://dashboards.example/d/service-health",
     }

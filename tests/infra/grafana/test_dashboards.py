@@ -16,6 +16,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 import apps.catalogue  # noqa: F401  # declares the platform's metrics
+from infra import rules
 from infra.grafana.__main__ import BOARDS, FOLDER, main
 from telemetry.instrument import Instrument
 from telemetry.registry import declared
@@ -75,6 +76,17 @@ COUNTED = re.compile(r"count:\w+/(s|min)")
 FIRING = "suffix: firing"
 # Those whose money moves each second.
 FAST = {"trading-overview", "risk-monitoring"}
+MARKED = {
+    name: f'ALERTS{{alertstate="firing", alertname!="Watchdog", {which}}}'
+    for name, which in {
+        "risk-monitoring": 'team=~"trading|data"',
+        "service-health": 'team="platform"',
+        "slo": 'alertname=~"HttpErrorBudgetBurn|OrderFailuresHigh|OrderPlacementSlow|PnlStale"',
+        "telemetry-pipeline": 'service=~"otel-collector|prometheus|alertmanager"',
+        "trading-overview": 'team=~"trading|data"',
+    }.items()
+}
+"""The alerts whose times the plots of a dashboard mark."""
 # The parts of a limit, which have colours: 1 is the limit, which is a metric, and at 0.6 an alert warns.
 PARTS = {
     "Worst daily loss, part of the limit": [(0.6, "orange"), (1, "red")],
@@ -152,8 +164,21 @@ def test_a_dashboard_is_live_and_shows_where_alerts_fired(board: dict[str, Any])
 
     assert (board["refresh"], board["time"]["to"], board["timezone"]) == ("5s", "now", "utc")
     assert board["time"]["from"] == ("now-5m" if board["uid"] in FAST else "now-15m")
-    assert alerts["expr"] == alerts["target"]["expr"] == 'ALERTS{alertstate="firing", alertname!="Watchdog"}'
+    assert alerts["expr"] == alerts["target"]["expr"] == MARKED[board["uid"]]
     assert alerts["enable"] is True
+
+
+def test_each_alert_is_marked_on_a_dashboard_and_those_of_trading_on_none_that_is_about_machines() -> None:
+    def marks(name: str, alert: dict[str, Any]) -> bool:
+        labels = {"alertname": alert["alert"], "alertstate": "firing", **alert["labels"]}
+        asked = re.findall(r'(\w+)(=~|!=|=)"([^"]*)"', MARKED[name])
+        return all((re.fullmatch(value, labels[label]) is None) is (how == "!=") for label, how, value in asked)
+
+    marked = {alert["alert"]: {name for name in DASHBOARDS if marks(name, alert)} for alert in rules.alerts()}
+
+    assert [alert for alert, names in marked.items() if not names] == ["Watchdog"]
+    assert marked["DailyLossExceeded"] == {"trading-overview", "risk-monitoring"}
+    assert marked["CollectorDown"] == {"service-health", "telemetry-pipeline"}
 
 
 @pytest.mark.parametrize(

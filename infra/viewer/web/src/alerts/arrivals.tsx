@@ -4,6 +4,7 @@ import type { GrafanaTheme2 } from '@grafana/data';
 import { Alert, useStyles2 } from '@grafana/ui';
 import { useEffect, useRef, useState } from 'react';
 import { type Page, pageKey } from '../pager';
+import { itWas } from './texts';
 
 /** The pages that were not there at the first answer, newest first. */
 export function useArrivals(pages: Page[] | undefined): Page[] {
@@ -32,7 +33,7 @@ export function Arrivals({ pages }: { pages: Page[] }) {
       {unseen.length > 0 && (
         <Alert
           severity={unseen[0]!.status === 'firing' ? 'error' : 'success'}
-          title={unseen.length === 1 ? 'A page has arrived' : `${unseen.length} pages have arrived`}
+          title={unseen.length === 1 ? 'A message has arrived' : `${unseen.length} messages have arrived. The newest`}
           elevated
           onRemove={dismiss}
         >
@@ -45,7 +46,8 @@ export function Arrivals({ pages }: { pages: Page[] }) {
 
 function sentence({ status, alerts }: Page): string {
   const names = alerts.map((alert) => alert.name).join(', ') || 'alerts that could not be read';
-  return `${status === 'firing' ? 'Firing' : 'Resolved'}: ${names}. ${alerts[0]?.annotations.summary ?? ''}`;
+  const summary = alerts[0]?.annotations.summary ?? '';
+  return status === 'firing' ? `Firing: ${names}. ${summary}` : `Resolved: ${names}. ${itWas(summary)}`;
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({

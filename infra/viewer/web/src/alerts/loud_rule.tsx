@@ -9,7 +9,7 @@ import { LocalButton } from '../local_link';
 import { clock, duration } from '../moments';
 import { type Row, shownLabels, since } from './rules';
 import { SeverityBadge, StateBadge } from './state_badge';
-import { aboutRule, valueText } from './texts';
+import { valueText, wouldSay } from './texts';
 
 export function LoudRule({ row, now }: { row: Row; now: number }) {
   const styles = useStyles2(getStyles);
@@ -42,7 +42,7 @@ export function LoudRule({ row, now }: { row: Row; now: number }) {
       {rule.health === 'err' && (
         <p className={styles.problem}>Cannot be evaluated: {rule.lastError || 'no reason given'}</p>
       )}
-      {alerts.length === 0 && <p>{aboutRule(rule)}</p>}
+      {alerts.length === 0 && <p>{wouldSay(rule)}</p>}
       {alerts.map((alert) => (
         <section key={JSON.stringify(alert.labels)} className={styles.alert}>
           <p className={styles.summary}>{alert.annotations.summary}</p>

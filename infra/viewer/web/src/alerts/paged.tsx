@@ -7,6 +7,7 @@ import { Link } from 'wouter';
 import { dashboardLink, runbookLink } from '../links';
 import { ago, clock } from '../moments';
 import { type Page, told, type Told } from '../pager';
+import { itWas } from './texts';
 
 const SHOWN = 6;
 
@@ -75,7 +76,7 @@ function PageEntry({ page, isNew, now }: { page: Told; isNew: boolean; now: numb
             ) : (
               <strong>{alert.name}</strong>
             )}{' '}
-            {alert.annotations.summary}{' '}
+            {alert.status === 'resolved' ? itWas(alert.annotations.summary ?? '') : alert.annotations.summary}{' '}
             {dashboard?.startsWith('/') && (
               <Link href={dashboard} className={styles.name}>
                 Dashboard

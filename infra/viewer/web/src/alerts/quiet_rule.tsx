@@ -8,7 +8,7 @@ import { LocalButton } from '../local_link';
 import { ago, duration } from '../moments';
 import { type Row, shownLabels, since } from './rules';
 import { SeverityBadge, StateBadge } from './state_badge';
-import { aboutRule, valueText, withoutTemplates } from './texts';
+import { valueText, withoutTemplates, wouldSay } from './texts';
 
 export function QuietRule({ row, now }: { row: Row; now: number }) {
   const styles = useStyles2(getStyles);
@@ -16,7 +16,7 @@ export function QuietRule({ row, now }: { row: Row; now: number }) {
   const annotations = alerts[0]?.annotations ?? rule.annotations ?? {};
   const runbook = runbookLink(annotations.runbook_url);
   const dashboard = dashboardLink(annotations.dashboard_url);
-  const summary = alerts[0]?.annotations.summary ?? aboutRule(rule);
+  const summary = alerts[0]?.annotations.summary ?? wouldSay(rule);
   const written = withoutTemplates(annotations.description ?? '');
   const description = written === summary ? '' : written;
   return (

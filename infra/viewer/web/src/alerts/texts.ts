@@ -9,13 +9,17 @@ export function valueText(value: string): string {
   return Number.isNaN(number) || value.trim() === '' ? value : String(Number(number.toPrecision(6)));
 }
 
-/** What a rule that does not fire is about: its summary, or its description where the summary waits for a value. */
-export function aboutRule({ annotations = {} }: Pick<Rule, 'annotations'>): string {
-  const [summary, description] = [annotations.summary ?? '', annotations.description ?? ''];
-  return summary.includes('{{') && description && !description.includes('{{')
-    ? description.replace(/\s+/g, ' ').trim()
-    : withoutTemplates(summary);
+/** What a rule that does not fire would say. In quotes, because it is not so now. */
+export function wouldSay({ annotations = {} }: Pick<Rule, 'annotations'>): string {
+  const summary = withoutTemplates(annotations.summary ?? '');
+  return summary && `Would say: “${summary}”`;
 }
+
+/** What an alert said that is over. Slack's message says that it was, PagerDuty's has the text of before. */
+export function itWas(summary: string): string {
+  return summary.startsWith(WAS) ? summary : `${WAS}${summary}`;
+}
+const WAS = 'Was: ';
 
 /** An annotation of a rule that does not fire: … stands where its template has yet to put a value. */
 export function withoutTemplates(annotation: string): string {
@@ -28,7 +32,7 @@ export function withoutTemplates(annotation: string): string {
     else if (depth === 0) text += '…';
     if (action && ['with', 'range', 'if', 'define', 'block'].includes(action)) depth += 1;
   }
-  const plain = text.replace(/\s+/g, ' ').replace(/…\./g, '…').trim();
+  const plain = text.replace(/\s+/g, ' ').replace(/…+\.?/g, '…').trim();
   // A sentence does not begin with a comma: what comes before it is known once it fires.
   return capital(plain.replace(/^…[,:;]\s*/, ''));
 }

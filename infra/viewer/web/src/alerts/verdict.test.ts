@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { aboutRule, valueText, withoutTemplates } from './texts';
+import { itWas, valueText, withoutTemplates, wouldSay } from './texts';
 import type { Row, State } from './rules';
 import { verdict } from './verdict';
 
@@ -85,10 +85,19 @@ test('a template becomes one … for each value that it will have', () => {
   ).toBe('Date …, lost … of …');
 });
 
-test('a summary that waits for a value gives way to a description that does not', () => {
-  const [summary, description] = ['{{ $value }} orders failed.', 'Orders that the venue\n did not take.'];
-  expect(aboutRule({ annotations: { summary, description } })).toBe('Orders that the venue did not take.');
-  expect(aboutRule({ annotations: { summary: 'Redis is away.', description } })).toBe('Redis is away.');
-  expect(aboutRule({ annotations: { summary } })).toBe('… orders failed.');
+test('what does not fire is told as what would be said', () => {
+  expect(wouldSay({ annotations: { summary: 'Redis is away.' } })).toBe('Would say: “Redis is away.”');
+  expect(wouldSay({ annotations: { summary: 'Of {{ $value }} orders\n one failed.' } })).toBe(
+    'Would say: “Of … orders one failed.”',
+  );
+  expect(
+    wouldSay({ annotations: { summary: '{{ $labels.a }} has no {{ $labels.b }}{{ with $c }}{{ . }}{{ end }}.' } }),
+  ).toBe('Would say: “… has no …”');
+  expect(wouldSay({})).toBe('');
   expect(withoutTemplates('{{ $labels.date }}, the book lost.')).toBe('The book lost.');
+});
+
+test('what is over is told as what was, whoever was told', () => {
+  expect(itWas('Redis is away.')).toBe('Was: Redis is away.');
+  expect(itWas('Was: Redis is away.')).toBe('Was: Redis is away.');
 });

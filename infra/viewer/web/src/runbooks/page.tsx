@@ -112,6 +112,7 @@ const getStyles = (theme: GrafanaTheme2) => ({
     margin: 0,
     fontSize: theme.typography.h3.fontSize,
     scrollMarginTop: 56, // what the bar at the top covers, and a little
+    [theme.breakpoints.down('md')]: { scrollMarginTop: 84 }, // where the bar has two lines
     outline: 'none',
   }),
 });
