@@ -84,7 +84,7 @@ class Sender:
     def _start(self, child: bool) -> None:
         # Processes with one id would write the same series. A chosen one is that of the first process.
         chosen = self._instance and f"{self._instance}-{os.getpid()}" if child else self._instance
-        self._resource = self._resource.merge(Resource({INSTANCE: chosen or str(uuid.uuid4())}))
+        self._id = Resource({INSTANCE: chosen or str(uuid.uuid4())})
         self._exporter = self._make()
         self._sending = Sending(self.what, self._exporter)
         self._began = time.time_ns()
@@ -106,8 +106,12 @@ class Sender:
         self._done.set()
 
     def _send(self) -> None:
-        data = read(self._resource, self._provider, self._began)
+        data = read(self._resource.merge(self._id), self._provider, self._began)
         self._sending.ended(well=self._exporter.export(data) is MetricExportResult.SUCCESS)
+
+    def name(self, resource: Resource) -> None:
+        """Says from now on which service it is."""
+        self._resource = resource
 
     def begin(self) -> None:
         """Sends once more, and then no more."""

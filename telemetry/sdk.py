@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from prometheus_client import CollectorRegistry
 
+    from telemetry.otlp import Sender
+
 logger = logging.getLogger(__name__)
 
 UNKNOWN = "unknown"
@@ -49,6 +51,10 @@ _resource_shown: Mapping[str, Any] = {}
 _registry: CollectorRegistry | None = None
 """What the MeterProvider has that was there before."""
 _endings: list[Ending] = []
+_sender: Sender | None = None
+"""What sends the metrics over OTLP."""
+_served_alone = False
+"""Whether /metrics has a port of its own."""
 _apps: list[weakref.ref[Any]] = []
 _ended = False
 """Whether `shutdown` ended what sends."""
@@ -98,21 +104,38 @@ def init(service_name: str, app: object = None, *, workers: int | None = None) -
         logger.exception("telemetry could not be set up for %s; the service runs without", service_name)
 
 
+def begin() -> None:
+    """Sets up the metrics of a process whose service `init` may name later. Never raises."""
+    try:
+        with _lock:
+            environment.check()
+            exporters = environment.metrics_exporters()
+            if exporters and not environment.is_disabled():
+                _attempt("runtime", runtime.start)
+                _attempt("metrics", lambda: _set_up_metrics(None, exporters))
+                if "prometheus" in exporters:
+                    _attempt("/metrics", _serve_alone)
+    except Exception:
+        logger.exception("telemetry could not be set up; the process runs without")
+
+
 def _init(service_name: str, app: object, number: int | None) -> None:
     global _process_id
     if process.service is None:
         process.service = service_name
         _process_id = os.getpid()
         environment.check()
-        _set_up.clear()
         disabled = environment.is_disabled()
         exporters = environment.metrics_exporters()
         process.disabled = disabled or not exporters
         if not disabled:
             http.choose_conventions()  # before any instrumentation: the first one decides for all
             if not process.disabled:
-                _attempt("runtime", runtime.start)
-                _attempt("metrics", lambda: _set_up_metrics(service_name, exporters))
+                if _ready:
+                    _attempt("the name of the service", lambda: _name(service_name))
+                else:
+                    _attempt("runtime", runtime.start)
+                    _attempt("metrics", lambda: _set_up_metrics(service_name, exporters))
                 _attempt("workers", lambda: web_server.expect(exporters, number, serves=app is not None))
                 _measure_libraries()
             _attempt("traces", lambda: _set_up_traces(service_name))
@@ -181,9 +204,12 @@ def _set_up_alone(exporters: set[str]) -> None:
 
 
 def _serve_alone() -> None:
+    global _served_alone
     from telemetry.port import serve_metrics_alone
 
-    serve_metrics_alone(_render)
+    if not _served_alone:
+        _served_alone = True
+        serve_metrics_alone(_render)
 
 
 def _render(*, openmetrics: bool = False, names: Sequence[str] = ()) -> bytes:
@@ -205,15 +231,27 @@ def _registries() -> list[CollectorRegistry]:
     return [*filter(None, [_registry]), REGISTRY]
 
 
-def _resource(service_name: str) -> Resource:
+def _resource(service_name: str | None) -> Resource:
     from opentelemetry.sdk.resources import Resource
 
+    if service_name is None:
+        return Resource.create({})
     named = environment.resource_attribute("service.name") or service_name.replace("_", "-")
     name = environment.read("OTEL_SERVICE_NAME", named)
     return Resource.create({"service.name": name})
 
 
-def _set_up_metrics(service_name: str, exporters: set[str]) -> None:
+def _name(service_name: str) -> None:
+    """Says which service it is whose metrics were set up before `init`."""
+    global _resource_shown
+    resource = _resource(service_name)
+    if _resource_shown:
+        _resource_shown = resource.attributes
+    if _sender is not None:
+        _sender.name(resource)
+
+
+def _set_up_metrics(service_name: str | None, exporters: set[str]) -> None:
     global _ready, _resource_shown
     from opentelemetry import metrics
 
@@ -260,13 +298,14 @@ def _prometheus_reader() -> PrometheusMetricReader:
     return PrometheusMetricReader(registry=_registry, scope_info_enabled=False)
 
 
-def _send_metrics(service_name: str, all_of_them: bool, exporters: set[str]) -> None:
-    global _pulled
+def _send_metrics(service_name: str | None, all_of_them: bool, exporters: set[str]) -> None:
+    global _pulled, _sender
     make = load("opentelemetry.exporter.otlp.proto.http.metric_exporter").OTLPMetricExporter
     from telemetry.otlp import INSTANCE, Sender
 
     chosen = environment.resource_attribute(INSTANCE)
-    _end_at_exit(Sender(make, the_provider, _resource(service_name), environment.export_interval(), chosen))
+    _sender = Sender(make, the_provider, _resource(service_name), environment.export_interval(), chosen)
+    _end_at_exit(_sender)
     _pulled = "prometheus" in exporters  # only now: else what cannot be sent is shown
     _set_up["metrics"] += ", sent over OTLP" if all_of_them else "; ours are sent over OTLP"
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import tomllib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from telemetry import drops
 from telemetry.catalogue import telemetry_dropped_total
 from telemetry.drops import Reason
 from telemetry.registry import declared, process
+from tests.documents import ROOT
 
 Drops = Callable[[str], dict[str, int]]
 
@@ -49,3 +52,19 @@ def free_port() -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return str(free.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that says which entry points the package has, as its installation does."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+    folder = tmp_path_factory.mktemp("installed")
+    metadata = folder / "ours-0.1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: ours\nVersion: 0.1\n")
+    text = [
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items())
+        for group, points in groups.items()
+    ]
+    (metadata / "entry_points.txt").write_text("\n".join(text))
+    return folder

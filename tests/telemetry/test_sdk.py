@@ -7,7 +7,6 @@ import json
 import os
 import socket
 import sys
-import tomllib
 import weakref
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,6 @@ from starlette.routing import Route as StarletteRoute
 
 import telemetry
 from apps.catalogue import orders_total
-from tests.documents import ROOT
 from tests.telemetry.apart import apart
 from tests.telemetry.service import ORDER, get, small_app, spans_for_nobody, values
 from tests.telemetry.test_exposition import parsed
@@ -48,22 +46,6 @@ def a_service_and_a_stranger(installed: str) -> dict[str, Any]:
         "other": others.status_code,
         "routes": [route.path for route in app.router.routes if getattr(route, "path", "") == "/metrics"],  # type: ignore[attr-defined]
     }
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that says which entry points the package has, as its installation does."""
-    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
-    folder = tmp_path_factory.mktemp("installed")
-    metadata = folder / "ours-0.1.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: ours\nVersion: 0.1\n")
-    text = [
-        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items())
-        for group, points in groups.items()
-    ]
-    (metadata / "entry_points.txt").write_text("\n".join(text))
-    return folder
 
 
 @pytest.mark.parametrize(
