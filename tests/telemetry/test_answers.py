@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,12 +15,14 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 
 import telemetry
 from apps.catalogue import orders_total
+from infra.setup.installation import BIN
 from telemetry import Counter, Gauge, Histogram, Open, UpDownCounter
 from telemetry.answers import Asked, answer
 from telemetry.collection import collect
 from telemetry.exposition import write
 from telemetry.provider import Provider
 from telemetry.samples import END
+from tests import marks
 from tests.telemetry.apart import apart
 from tests.telemetry.labels import BySide, labels
 from tests.telemetry.service import ORDER, get, small_app
@@ -152,3 +155,17 @@ def test_a_service_answers_whole_or_the_metrics_with_some_names(accept: str) -> 
     some = [family.name.removesuffix("_info").removesuffix("_total") for family in read(answered["some"])]
     assert some == ["event_loop_lag_seconds", "orders", "python", "target"]
     assert answered["headers"]["content-encoding"] == "gzip"
+
+
+@pytest.mark.server
+def test_promtool_has_nothing_to_say_of_what_a_service_answers() -> None:
+    marks.starts("promtool")
+    text = apart(a_service_that_is_asked, "text/plain").answer["whole"]
+
+    def checked(given: str) -> tuple[int, str]:
+        command = [BIN / "promtool", "check", "metrics"]
+        done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=30)
+        return done.returncode, done.stdout + done.stderr
+
+    assert checked(text) == (0, "")
+    assert checked((GOLDEN / "text.txt").read_text())[0] == 3, "it would say what it does not like, as places_total"
