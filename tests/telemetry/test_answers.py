@@ -163,7 +163,7 @@ def test_promtool_has_nothing_to_say_of_what_a_service_answers() -> None:
     text = apart(a_service_that_is_asked, "text/plain").answer["whole"]
 
     def checked(given: str) -> tuple[int, str]:
-        command = [BIN / "promtool", "check", "metrics"]
+        command = [str(BIN / "promtool"), "check", "metrics"]
         done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=30)
         return done.returncode, done.stdout + done.stderr
 
