@@ -7,8 +7,8 @@
 #                      tests: on Debian, as root, it is installed; elsewhere it says how to get it
 #   make check         format, lint, types, contracts, and the tests that start no server: two minutes, needs only Python
 #   make logs          follows the logs of everything that runs, or of one service: make logs SERVICE=execution_gateway
-#   make coverage      the same tests, and which lines they run: twice as long
-#   make test          what make check and make pythons run, with coverage, and the tests that start servers, without the longest drills
+#   make coverage      the same tests, and which lines they run: twice as long, and in no other target
+#   make test          what make check and make pythons run, and the tests that start servers, without the longest drills
 #   make pythons       only the tests that start no server, on each other Python of this machine
 #   make drill         all drills: breaks real things and waits for the pages; one of them: make drill NAME=quiet
 #   make trip          trips the circuit breaker when the gateway hangs: make trip REASON='it hangs' BY=me
@@ -74,7 +74,7 @@ coverage: venv
 pythons: venv
 	@$(VENV)/python -m infra.setup.pythons
 
-test: setup static coverage pythons
+test: setup check pythons
 	$(VENV)/pytest -m "server and not drill" -n auto --dist worksteal $(addprefix --ignore ,$(ALONE))
 	$(VENV)/pytest -m "server and not drill" $(ALONE)
 

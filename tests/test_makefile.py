@@ -28,8 +28,7 @@ ALONE = ("tests/drills", "tests/infra/viewer", "tests/test_browser.py", "tests/t
 def test_test_is_set_up_check_other_pythons_and_what_starts_servers_in_this_order() -> None:
     assert steps("test") == [
         *steps("setup"),
-        *steps("check")[:-1],
-        *steps("coverage"),
+        *steps("check"),
         *steps("pythons"),
         'pytest -m "server and not drill" -n auto --dist worksteal ' + " ".join(f"--ignore {one}" for one in ALONE),
         'pytest -m "server and not drill" ' + " ".join(ALONE),
