@@ -85,7 +85,7 @@ class Made:
         texts: dict[str, str] = {}
         try:
             for name, value in given.items():
-                name = str.__str__(name)
+                name = self._name(name)
                 texts[name] = text_of(value)
                 kept[name] = plain(value)
         except (TypeError, ValueError) as error:
@@ -98,6 +98,15 @@ class Made:
             return cells.setdefault(None, self._new(OVERFLOW))
         self._remember(attributes, cell)
         return cell
+
+    def _name(self, name: object) -> str:
+        """The name of an attribute as text. With one that cannot be a label, Prometheus would refuse the answer."""
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"{name!r:.40} is no name of an attribute")
+        text = text_of(name)
+        if self.kind == "histogram" and label_name(text) == "le":
+            raise Dropped(Reason.UNDECLARED_ATTRIBUTE, f"{text} is the bound of a bucket")
+        return text
 
     def _new(self, series: Series) -> Cell:
         """The cell of a new series."""
