@@ -14,9 +14,9 @@
 #   make trip          trips the circuit breaker when the gateway hangs: make trip REASON='it hangs' BY=me
 #   make silence       silences alerts for a drill or a deployment: make silence MATCH=job=orchestrator FOR=10m REASON='we deploy' BY=me
 #                      without MATCH it lists what is silenced
-#   make bench         what a record, a scrape and a request cost beside other libraries, what an order, a tick and a reader cost, also with a million
-#                      filled orders, what measuring adds to a call of PostgreSQL or Redis, how long the queries of each
-#                      dashboard take, and how long it takes in a browser: some 25 minutes
+#   make bench         what a record, a scrape, a request and an exit cost beside other libraries, what an order, a tick and a reader cost,
+#                      also with a million filled orders, what measuring adds to a call of PostgreSQL or Redis, how long the
+#                      queries of each dashboard take, and how long it takes in a browser: some 30 minutes
 #   make clean-data    removes what was stored: orders, metrics, pages, logs
 #   make replay-check  replays the crash of 2020 and compares the pages with an independent computation
 #   make format        formats the Python files
@@ -90,6 +90,7 @@ silence:
 bench: setup
 	@$(VENV)/python -m tests.benchmarks.records
 	@$(VENV)/python -m tests.benchmarks.stall
+	@$(VENV)/python -m tests.benchmarks.exits
 	@$(VENV)/python -m tests.benchmarks.requests
 	@$(VENV)/python -m tests.benchmarks.desk
 	@$(VENV)/python -m tests.benchmarks.clients

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -29,6 +30,15 @@ _pending = db_client_connection_pending_requests.bind(_LABELS)
 # A pool cannot be referred to weakly. Its first place for a connection can, and knows it.
 _first_places: weakref.WeakSet[Any] = weakref.WeakSet()
 _lock = threading.Lock()
+
+
+def _begin_again() -> None:
+    """In a child after a fork: a thread of the parent may hold the lock."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_begin_again)
 
 
 def measure() -> None:

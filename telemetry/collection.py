@@ -9,9 +9,10 @@ from telemetry import runtime
 from telemetry.catalogue import METRIC, telemetry_full_labels, telemetry_series
 from telemetry.drops import Dropped, Reason, dropped, said
 from telemetry.exemplars import look
-from telemetry.families import Family, derived, families
+from telemetry.families import Family, families
 from telemetry.instrument import Instrument
 from telemetry.made import Made
+from telemetry.names import derived
 from telemetry.registry import declared, open_or_shut
 from telemetry.store import Cell, Cells
 
@@ -41,7 +42,7 @@ def collect(metrics: Sequence[Instrument[Any]], made: Sequence[Made] = ()) -> Co
     for each in everything:
         _prepare(each)
     others = [(one, _cells(one)) for one in made]
-    found = families(others, {name for one in metrics for name in derived(one.name, one.kind)})
+    found = families(others, metrics)
     counting: list[Instrument[Any]] = [telemetry_series, telemetry_full_labels]
     shown = []
     for one in metrics:

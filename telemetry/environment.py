@@ -76,6 +76,14 @@ def check() -> None:
 
 
 def _check_texts() -> None:
+    for name in ("OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"):
+        given = os.environ.get(name, "")
+        readable = given.encode(errors="surrogateescape").decode(errors="replace")
+        if readable != given:
+            logger.warning(
+                "%s is not UTF-8: each byte of it that cannot be read is shown as \N{REPLACEMENT CHARACTER}", name
+            )
+            os.environ[name] = readable
     disabled = read("OTEL_SDK_DISABLED")
     if disabled and disabled.lower() not in ("true", "false"):
         _ignore("OTEL_SDK_DISABLED", disabled, "it is neither true nor false; telemetry is on")

@@ -6,6 +6,7 @@ cannot be written costs only itself.
 
 from __future__ import annotations
 
+import os
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -18,10 +19,9 @@ from telemetry.callbacks import Caller
 from telemetry.collection import Collected, collect, exposed, failed, taken
 from telemetry.drops import Dropped, Reason, dropped, said, warn
 from telemetry.exemplars import with_exemplars
-from telemetry.families import derived
 from telemetry.instrument import Instrument
 from telemetry.made import written
-from telemetry.names import unit_word
+from telemetry.names import derived, unit_word
 from telemetry.provider import Provider, the_provider
 from telemetry.registry import declared
 from telemetry.samples import END, head, with_float_bounds
@@ -102,13 +102,19 @@ def parts(metric: Instrument[Any], cells: Cells, *, openmetrics: bool = False) -
 
 _callers: weakref.WeakKeyDictionary[CollectorRegistry, Caller[list[Metric]]] = weakref.WeakKeyDictionary()
 """What asks each registry, so that one that hangs is not asked again. It must not keep the registry alive."""
+os.register_at_fork(after_in_child=_callers.clear)  # another thread may hold a lock of theirs
 
 
 def target_info(attributes: Mapping[str, Any], *, openmetrics: bool = False) -> bytes:
     """The attributes of the resource, as the OpenTelemetry specification has them in Prometheus."""
-    labels = written({name: text_of(value) for name, value in attributes.items()})
-    name, kind = ("target", "info") if openmetrics else ("target_info", "gauge")
-    return f"{head(name, 'Target metadata', kind)}target_info{labels} 1\n".encode()
+    texts = {}
+    for name, value in attributes.items():
+        try:
+            texts[name] = text_of(value)
+        except (TypeError, ValueError) as error:
+            warn((name, "target_info"), f"the attribute {name!r} of the resource is not shown: {said(error)}")
+    shown, kind = ("target", "info") if openmetrics else ("target_info", "gauge")
+    return f"{head(shown, 'Target metadata', kind)}target_info{written(texts)} 1\n".encode()
 
 
 def _collected(registry: weakref.ref[CollectorRegistry]) -> list[Metric]:

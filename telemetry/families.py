@@ -14,7 +14,7 @@ from telemetry.drops import Dropped, Reason, dropped, warn
 from telemetry.exemplars import Exemplars, latest, with_exemplars
 from telemetry.instrument import Instrument
 from telemetry.made import OVERFLOW, Made, Scope
-from telemetry.names import unit_word
+from telemetry.names import derived, label_name, unit_word
 from telemetry.samples import head, labels_text, number_text, with_float_bounds
 from telemetry.store import Cell, Cells
 
@@ -60,6 +60,9 @@ class Family:
         if there.adds_up and row.adds_up and there.bounds == row.bounds:
             summed = [one + other for one, other in zip(there.numbers, row.numbers, strict=True)]
             self.rows[labels] = there._replace(numbers=summed, exemplars=latest(there.exemplars, row.exemplars))
+            return
+        if any(label_name(name) == SCOPE for name in row.attributes):
+            _left_out(self.name, f"{row.scope.name} and {there.scope.name} both recorded {labels}")
             return
         warn((self.name, "scope"), f"{self.name} is recorded by several libraries: {SCOPE} tells them apart")
         attributes = {**row.attributes, SCOPE: row.scope.name}
@@ -121,23 +124,22 @@ class Family:
         return "".join(buckets) + f"{self.name}_sum{labels} {total!r}\n{self.name}_count{labels} {cumulative[-1]}\n"
 
 
-def families(made: Iterable[tuple[Made, list[Cell]]], taken: set[str]) -> dict[str, Family]:
-    """The families of what was made through the API, by name. `taken` are names that declared histograms use."""
+def families(made: Iterable[tuple[Made, list[Cell]]], metrics: Iterable[Instrument[Any]]) -> dict[str, Family]:
+    """The families of what was made through the API, by name. `metrics` are the declared ones, which come first."""
     found: dict[str, Family] = {}
+    users = {name: one.name for one in metrics for name in (one.name, *derived(one.name, one.kind))}
     for one, cells in made:
         if not cells:
             continue
-        names = {one.shown_as, *derived(one.shown_as, one.kind)}
-        if one.shown_as in taken or not taken.isdisjoint(names - {one.shown_as}):
-            _left_out(one.shown_as, f"{one.scope.name} has a metric of that name, and a declared one uses it")
+        name = one.shown_as
+        names = (name, *derived(name, one.kind))
+        used = next((users[each] for each in names if users.get(each, name) != name), None)
+        if used is not None:
+            _left_out(name, f"{one.scope.name} has a {one.kind} of that name, and {used} has a series of the same name")
             continue
-        found.setdefault(one.shown_as, Family(one)).add(one, cells)
+        users.update(dict.fromkeys(names, name))
+        found.setdefault(name, Family(one)).add(one, cells)
     return found
-
-
-def derived(name: str, kind: str) -> set[str]:
-    """The names of the series of a histogram, which nothing else may have."""
-    return {f"{name}{part}" for part in ("_bucket", "_count", "_sum")} if kind == "histogram" else set()
 
 
 def _left_out(name: str, why: str) -> None:

@@ -90,7 +90,7 @@ class Made:
         texts: dict[str, str] = {}
         try:
             for name, value in given.items():
-                name = str.__str__(name)
+                name = self._name(name)
                 texts[name] = text_of(value)
                 kept[name] = plain(value)
         except (TypeError, ValueError) as error:
@@ -108,6 +108,15 @@ class Made:
         """Keeps the exemplar of an amount that was recorded with these attributes."""
         series = self._cell(self.cells, attributes)[-1]
         self.exemplars.setdefault(series.text, {})[bisect_left(self.bounds, amount)] = exemplar
+
+    def _name(self, name: object) -> str:
+        """The name of an attribute as text. With one that cannot be a label, Prometheus would refuse the answer."""
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"{name!r:.40} is no name of an attribute")
+        text = text_of(name)
+        if self.kind == "histogram" and label_name(text) == "le":
+            raise Dropped(Reason.UNDECLARED_ATTRIBUTE, f"{text} is the bound of a bucket")
+        return text
 
     def _new(self, series: Series) -> Cell:
         """The cell of a new series."""

@@ -40,6 +40,11 @@ def unit_word(unit: str) -> str:
     return "_per_".join([above, _PER.get(below, below)]).strip("_") if slash and below else above
 
 
+def derived(name: str, kind: str) -> set[str]:
+    """The names of the series of a histogram, which nothing else may have."""
+    return {f"{name}{part}" for part in ("_bucket", "_count", "_sum")} if kind == "histogram" else set()
+
+
 @functools.lru_cache(maxsize=10_000)
 def label_name(attribute: str) -> str:
     """The name of a label. Another attribute may have the same one."""

@@ -70,11 +70,16 @@ class Observed(Made):
 
 def _asking(callback: Any) -> Callable[[], list[Observation]]:
     """Asks a function, or a generator that is sent the options, as the API allows."""
-    ask = callback
-    if inspect.isgenerator(callback):
-        next(callback)
-        ask = callback.send
-    return lambda: list(ask(CallbackOptions()))
+    generator = callback if inspect.isgenerator(callback) else None
+
+    def ask() -> list[Observation]:
+        if generator is None:
+            return list(callback(CallbackOptions()))
+        if inspect.getgeneratorstate(generator) == inspect.GEN_CREATED:
+            next(generator)  # up to the `yield` that takes the options
+        return list(callback.send(CallbackOptions()))
+
+    return ask
 
 
 class MadeObservableCounter(Observed, ObservableCounter):

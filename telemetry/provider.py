@@ -60,8 +60,7 @@ class Provider(MeterProvider):
         """A meter of a library. Never raises."""
         if not isinstance(name, str) or not name:
             warn(("", "meter"), f"get_meter was called with {name!r} as the name of a library: write its name")
-            name = name if isinstance(name, str) else ""
-        return _Meter(self, Scope(name, version or "", schema_url or "", _hashable(attributes)))
+        return _Meter(self, Scope(_text(name), _text(version), _text(schema_url), _hashable(attributes)))
 
     def add(self, key: tuple[Scope, type[M], str, str], make: Callable[[], M]) -> M:
         """The instrument with this identity. It is made if there is none."""
@@ -98,8 +97,17 @@ class Provider(MeterProvider):
             reader.shutdown(timeout_millis)
 
 
+def _text(given: object) -> str:
+    """The text that is given, as UTF-8 can have it. One that it cannot would make everything that is sent fail."""
+    return str.encode(given, errors="replace").decode() if isinstance(given, str) else ""
+
+
 def _hashable(attributes: Mapping[str, Any] | None) -> tuple[tuple[str, Any], ...]:
-    return tuple(sorted((str(name), str(value)) for name, value in (attributes or {}).items()))
+    try:
+        return tuple(sorted((_text(str(name)), _text(str(value))) for name, value in (attributes or {}).items()))
+    except Exception as error:  # it is no mapping, or has methods that raise
+        warn(("", "meter"), f"get_meter was called with attributes that cannot be read: {type(error).__name__}")
+        return ()
 
 
 class _Meter(Meter):
@@ -117,7 +125,7 @@ class _Meter(Meter):
             )
             return None
         unit = unit if isinstance(unit, str) and unit.isascii() and len(unit) <= 63 else ""
-        description = description if isinstance(description, str) else ""
+        description = _text(description)
         key = (self._scope, kind, name.lower(), unit)
         made = self._provider.add(key, lambda: kind(name, unit, description, self._scope, *more))  # type: ignore[call-arg]
         if description != made.description:

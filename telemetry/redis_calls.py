@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import re
 import threading
 from collections import Counter as Count
@@ -167,6 +168,10 @@ class _Connections:
         self._lock = threading.Lock()
         self._wrong = False
 
+    def begin_again(self) -> None:
+        """In a child after a fork: a thread of the parent may hold the lock."""
+        self._lock = threading.Lock()
+
     def change(self, amount: float, attributes: Mapping[str, Any]) -> None:
         self._changes.append((attributes["db.client.connection.state"], amount))
         if len(self._changes) > 1000 and self._lock.acquire(blocking=False):
@@ -196,3 +201,4 @@ class _Connections:
 
 
 connections = _Connections()
+os.register_at_fork(after_in_child=connections.begin_again)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from telemetry.names import derived
+
 
 class Declared(Protocol):
     """A declared metric, as the registry needs it."""
 
     name: str
+    kind: str
 
     def differences(self, other: Any) -> list[str]:
         """What another declaration of the same name has differently."""
@@ -63,8 +66,9 @@ def open_or_shut() -> None:
 def register(metric: Declared) -> Declared:
     """Registers a metric that is complete. One declaration that is executed twice is one metric: returns the first.
 
-    Raises ValueError if there is another declaration with that name.
+    Raises ValueError if there is another declaration with that name, or with one that would be written twice.
     """
+    _check_names(metric)
     first = declared.setdefault(metric.name, metric)
     if first is metric:
         metric.open_or_shut()
@@ -77,3 +81,23 @@ def register(metric: Declared) -> Declared:
         )
     first.merge(metric)
     return first
+
+
+def _check_names(metric: Declared) -> None:
+    """Raises ValueError if a name that is written for this metric is written for another one, too.
+
+    A histogram has series with names of their own. A counter is called without `_total` in OpenMetrics.
+    """
+    name = metric.name
+    for near in (f"{name}_total", f"{name}_count", name.removesuffix("_total"), name.removesuffix("_count")):
+        other = declared.get(near)
+        if other is not None and near != name and (both := _written(other) & _written(metric)):
+            raise ValueError(
+                f"{name} would be confused with {near}, which is a {other.kind}: both have the name "
+                f"{' and '.join(sorted(both))} in an answer of /metrics, so give one of them another one"
+            )
+
+
+def _written(metric: Declared) -> set[str]:
+    family = metric.name.removesuffix("_total") if metric.kind == "counter" else metric.name
+    return {metric.name, family, *derived(metric.name, metric.kind)}

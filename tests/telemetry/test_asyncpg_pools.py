@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 
 import asyncpg
 import pytest
@@ -18,6 +19,7 @@ from telemetry.catalogue import (
 )
 from telemetry.testing import Recorded
 from tests.servers import Server
+from tests.telemetry.test_store import ended
 from tests.waiting import until
 
 POOLS = PoolLabels(db_client_connection_pool_name="postgresql")
@@ -117,3 +119,21 @@ async def test_a_caller_for_whom_a_connection_is_made_does_not_wait_for_a_free_o
         pass
 
     assert pending == [0, 0, 0, 0]
+
+
+class Place:
+    """The first place of a pool, as asyncpg has it."""
+
+    def __init__(self) -> None:
+        self._holders = [self]
+
+
+def test_a_child_of_a_process_that_reads_the_pools_waits_for_no_lock_of_it() -> None:
+    pool = Place()
+    with asyncpg_pools._lock:
+        child = os.fork()
+        if child == 0:
+            asyncpg_pools._remember(pool)
+            os._exit(0 if pool in asyncpg_pools._first_places else 1)
+
+    assert ended(child) == 0

@@ -112,6 +112,18 @@ def test_a_name_among_the_resource_attributes_is_taken_if_there_is_no_other() ->
     assert values(series, "target_info", service_name="gateway-8") == [1]
 
 
+def test_a_name_in_another_encoding_costs_no_scrape_and_is_said() -> None:
+    latin = {"OTEL_SERVICE_NAME": "caf\udce9", "OTEL_RESOURCE_ATTRIBUTES": "service.version=1\udcff,place=Z\udcfcrich"}
+    done = apart(a_service, **latin)
+    series = parsed(done.answer["text"].encode())
+
+    assert done.answer["status"] == 200
+    assert values(series, "target_info", service_name="caf\ufffd", place="Z\ufffdrich") == [1]
+    assert values(series, "build_info", version="1\ufffd") == [1]
+    for name in latin:
+        assert f"WARNING telemetry.environment {name} is not UTF-8: each byte of it that cannot be read" in done.log
+
+
 def test_without_an_exporter_of_metrics_nothing_is_shown_and_metrics_answers() -> None:
     done = apart(a_service, OTEL_METRICS_EXPORTER="none", OTEL_TRACES_EXPORTER="otlp")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import re
 import threading
 import weakref
@@ -23,11 +24,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from telemetry import Counter, Gauge, Histogram, Open, UpDownCounter, http
 from telemetry.drops import Reason
-from telemetry.exposition import render
+from telemetry.exposition import _callers, render, target_info
 from telemetry.instrument import Numbers
 from telemetry.registry import declared, process
 from tests.telemetry.conftest import Drops
 from tests.telemetry.labels import BySide, BySymbol, ByText, Side, labels
+from tests.telemetry.test_store import ended
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -325,6 +327,32 @@ def test_the_series_of_a_watched_gauge_are_counted(sdk: Sdk) -> None:
     Gauge("level", "A level.").watch(lambda: 3)
 
     assert scraped("telemetry_series")[frozenset({("metric", "level")})] == 1
+
+
+def test_an_attribute_of_the_resource_that_cannot_be_written_costs_only_itself(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    attributes = {"service.name": "post", "bad": "\ud800", "odd": None, "\ud800": "x"}
+
+    for openmetrics in (False, True):
+        text = target_info(attributes, openmetrics=openmetrics).decode()
+        assert text.splitlines()[-1] == 'target_info{service_name="post",_="x"} 1'
+
+    assert "the attribute 'bad' of the resource is not shown: ValueError" in caplog.text
+    assert "the attribute 'odd' of the resource is not shown: TypeError" in caplog.text
+
+
+def test_a_child_of_a_process_that_scrapes_waits_for_no_lock_of_it() -> None:
+    registry = CollectorRegistry()
+    prometheus_client.Gauge("their_level", "A level.", registry=registry).set(3)
+    render(registry)
+
+    with _callers[registry]._lock:
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if b"their_level 3" in render(registry) else 1)
+
+    assert ended(child) == 0
 
 
 def test_a_registry_that_was_shown_is_not_kept_alive() -> None:

@@ -109,7 +109,7 @@ def test_a_metric_says_in_a_debugger_what_it_is() -> None:
     assert repr(Counter("things_total", "Things.", BySymbolAndSide)) == (
         "<Counter things_total{symbol: Open(limit=100), side: buy | sell}>"
     )
-    assert repr(Gauge("things", "Things.")) == "<Gauge things{}>"
+    assert repr(Gauge("level", "A level.")) == "<Gauge level{}>"
 
 
 def test_each_kind_is_a_subclass_of_the_opentelemetry_api() -> None:

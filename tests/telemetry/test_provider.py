@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import metrics
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
@@ -23,6 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from telemetry import Counter, Gauge, UpDownCounter
 from telemetry.collection import collect
 from telemetry.exposition import render
+from telemetry.families import Family
 from telemetry.made import SERIES_AT_MOST
 from telemetry.otlp import together
 from telemetry.provider import Provider
@@ -194,6 +196,8 @@ WRONG: list[tuple[Any, Any, str]] = [
     (1, {"a": None}, "not_text"),
     (1, {"a": "\ud800"}, "not_text"),
     (1, {5: "a"}, "not_text"),
+    (1, {"": "a"}, "not_text"),
+    (1, {"\ud800": "a"}, "not_text"),
     (1, 5, "unreadable"),
     (1, [("a", "b")], "unreadable"),
 ]
@@ -210,6 +214,87 @@ def test_what_cannot_be_recorded_is_dropped_and_counted(
 
     assert dropped("calls_total") == {reason: 1}
     assert dropped("took_seconds") == {reason: 1}
+
+
+@pytest.mark.parametrize("name", ["le", "\u00e9le", "le\u00e9"])
+def test_a_label_le_of_a_histogram_is_dropped_because_it_is_the_bound_of_a_bucket(name: str, dropped: Drops) -> None:
+    provider = Provider()
+    meter = provider.get_meter("x")
+
+    for number in range(2):
+        meter.create_histogram("took", "s").record(1, {name: number})
+        meter.create_counter("calls").add(1, {name: number})
+
+    bound = name == "le"
+    assert dropped("took_seconds") == ({"undeclared_attribute": 2} if bound else {})
+    assert len({labels for (shown, labels) in made_by(provider) if shown == "took_seconds_count"}) == (
+        0 if bound else 2
+    )
+    assert sum(shown == "calls_total" for (shown, _) in made_by(provider)) == 2
+
+
+NO_TEXT: list[Any] = ["\ud800", "a\udfff", 5, b"a", ("1", "2")]
+
+
+@pytest.mark.parametrize("wrong", NO_TEXT)
+@pytest.mark.parametrize("argument", ["name", "version", "schema_url", "attributes", "description"])
+def test_what_a_library_says_of_itself_costs_no_metric_of_others(argument: str, wrong: Any) -> None:
+    provider = Provider()
+    provider.get_meter("good").create_counter("good").add(1)
+    scope: dict[str, Any] = (
+        {} if argument == "description" else {argument: {"a": wrong} if argument == "attributes" else wrong}
+    )
+    meter = provider.get_meter(**{"name": "odd", **scope})
+    meter.create_counter("odd", description=wrong if argument == "description" else "").add(1)
+
+    sent = encode_metrics(together(Resource({}), collect([], list(provider.instruments.values())), 1))
+
+    names = [one.name for scope in sent.resource_metrics[0].scope_metrics for one in scope.metrics]
+    assert sent.SerializeToString()
+    assert sorted(names) == ["good", "odd", "telemetry_series"]
+    assert made_by(provider) == {("good_total", frozenset()): 1, ("odd_total", frozenset()): 1}
+
+
+@pytest.mark.parametrize("attributes", [5, [1], ["a"], "a"])
+def test_attributes_of_a_library_that_cannot_be_read_are_left_out(
+    attributes: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider = Provider()
+
+    provider.get_meter("x", attributes=attributes).create_counter("jobs").add(1)
+
+    assert [scope.attributes for scope, *_ in provider.instruments] == [()]
+    assert "get_meter was called with attributes that cannot be read" in caplog.text
+
+
+def test_series_of_libraries_and_those_without_room_are_counted() -> None:
+    provider = Provider()
+    meter = provider.get_meter("x")
+    for number in range(SERIES_AT_MOST + 1):
+        meter.create_counter("many").add(1, {"who": number})
+    meter.create_counter("jobs").add(1, {"who": "a"})
+    meter.create_counter("jobs").add(1, {"who": "b"})
+
+    found = shown(render(provider=provider))
+
+    counted = {name: found["telemetry_series", frozenset({("metric", name)})] for name in ("jobs_total", "many_total")}
+    assert counted == {"jobs_total": 2, "many_total": SERIES_AT_MOST + 1}
+    assert found["telemetry_full_labels", frozenset({("metric", "many_total")})] == 1
+    assert ("telemetry_full_labels", frozenset({("metric", "jobs_total")})) not in found
+
+
+def test_a_family_that_cannot_be_written_costs_only_itself(monkeypatch: pytest.MonkeyPatch, dropped: Drops) -> None:
+    provider = Provider()
+    for name in ("bad", "good"):
+        provider.get_meter("x").create_counter(name).add(1)
+    write = Family.write
+    monkeypatch.setattr(Family, "write", lambda self, **how: 1 / 0 if self.name == "bad_total" else write(self, **how))
+
+    text = render(provider=provider).decode()
+
+    assert "\ngood_total 1\n" in text
+    assert "bad_total 1" not in text
+    assert dropped("bad_total") == {"not_rendered": 1}
 
 
 def test_hostile_values_take_no_more_room_than_the_limit() -> None:
@@ -258,6 +343,31 @@ def test_what_cannot_be_added_up_is_told_apart_and_said(caplog: pytest.LogCaptur
     }
     assert "level is recorded by several libraries: otel_scope_name tells them apart" in caplog.text
     assert dropped("level") == {"not_rendered": 1}
+
+
+def test_what_says_itself_which_scope_it_is_of_cannot_be_told_apart_and_is_left_out(dropped: Drops) -> None:
+    provider = Provider()
+    for scope, amount in (("one", 1), ("other", 2)):
+        provider.get_meter(scope).create_gauge("level").set(amount, {"otel.scope.name": "mine"})
+
+    assert made_by(provider) == {("level", frozenset({("otel_scope_name", "mine")})): 1}
+    assert dropped("level") == {"not_rendered": 1}
+
+
+def test_a_series_of_a_histogram_has_its_name_alone(caplog: pytest.LogCaptureFixture, dropped: Drops) -> None:
+    provider = Provider()
+    meter = provider.get_meter("x")
+    Gauge("things_count", "Things.", named_like_a_counter=True).set(9)
+    meter.create_histogram("things").record(1)
+    meter.create_histogram("took", "s", explicit_bucket_boundaries_advisory=[]).record(2)
+    meter.create_gauge("took.seconds.count").set(8)
+
+    found = shown(render(provider=provider))  # each name once
+
+    assert found["things_count", frozenset()] == 9
+    assert (found["took_seconds_count", frozenset()], found["took_seconds_sum", frozenset()]) == (1, 2)
+    assert dropped("things") == dropped("took_seconds_count") == {"not_rendered": 1}
+    assert "x has a gauge of that name, and took_seconds has a series of the same name" in caplog.text
 
 
 def test_making_an_instrument_again_gives_the_same_one_and_another_description_is_said(
@@ -314,6 +424,19 @@ def test_callbacks_are_asked_at_each_scrape_and_what_they_do_not_say_is_gone(dro
     assert made_by(provider) == {x("seen_total", {"a": "y"}): 5, x("level", {"from": "generator"}): 3}
     assert made_by(provider) == {x("level", {"from": "generator"}): 4}
     assert dropped("seen_total") == {"callback_failed": 1}
+
+
+def ended() -> Iterator[list[Observation]]:
+    yield from ()
+
+
+def test_a_generator_that_has_ended_is_a_callback_that_failed(dropped: Drops) -> None:
+    provider = Provider()
+
+    provider.get_meter("x").create_observable_gauge("level", [ended()])  # type: ignore[list-item]
+
+    assert made_by(provider) == {}
+    assert dropped("level") == {"callback_failed": 1}
 
 
 def test_what_is_recorded_in_a_declared_series_is_added_to_it(dropped: Drops) -> None:

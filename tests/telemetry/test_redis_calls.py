@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import threading
 from typing import Any
 
@@ -36,6 +37,7 @@ from tests.servers import Server
 from tests.telemetry.apart import apart
 from tests.telemetry.service import get, values
 from tests.telemetry.test_exposition import parsed
+from tests.telemetry.test_store import ended
 
 
 @pytest.fixture
@@ -183,6 +185,16 @@ def test_a_pool_collected_while_the_numbers_are_read_waits_for_no_lock() -> None
         caller.join(5)
         assert not caller.is_alive()
     assert connections.counts() == (0, 2001)
+
+
+def test_a_child_of_a_process_that_reads_the_numbers_waits_for_no_lock_of_it() -> None:
+    with redis_calls.connections._lock:
+        child = os.fork()
+        if child == 0:
+            redis_calls.connections.counts()
+            os._exit(0)
+
+    assert ended(child) == 0
 
 
 def test_numbers_that_cannot_be_true_are_not_shown_any_more(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 
@@ -57,6 +57,52 @@ def test_another_declaration_of_a_name_is_refused_and_the_first_one_stays(
         declare()
 
     assert declared["things"] is first
+
+
+def counter(name: str) -> object:
+    return Counter(name, "Things.")
+
+
+def gauge(name: str) -> object:
+    return Gauge(name, "Things.", named_like_a_counter=True)
+
+
+def histogram(name: str) -> object:
+    return Histogram(name, "Things.")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        ((histogram, "things"), (gauge, "things_count"), "things_count"),
+        ((counter, "things_total"), (gauge, "things"), "things"),
+        ((counter, "things_total"), (histogram, "things"), "things"),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_name_that_would_be_written_for_two_metrics_is_refused(one: Any, other: Any, both: str, turned: bool) -> None:
+    (declare_first, first), (declare, second) = (other, one) if turned else (one, other)
+    declare_first(first)
+
+    with pytest.raises(
+        ValueError, match=f"^{second} would be confused with {first}, .*: both have the name {both} in an answer"
+    ):
+        declare(second)
+
+    assert first in declared
+    assert second not in declared
+
+
+def test_names_that_are_only_alike_are_taken() -> None:
+    for declare, name in (
+        (gauge, "things_total"),
+        (gauge, "things"),
+        (histogram, "sizes"),
+        (counter, "sizes_sent_total"),
+    ):
+        declare(name)
+
+        assert name in declared
 
 
 def test_a_refused_declaration_leaves_nothing_behind() -> None:

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from types import CodeType, FrameType
 from typing import Annotated, Any
 
@@ -239,7 +240,7 @@ class Recording:
 
 def test_an_object_may_record_while_it_is_collected_as_garbage() -> None:
     counter = Counter("things_total", "Things.", BySymbol, unit="{thing}")
-    histogram = Histogram("things_seconds", "Things.", unit="s")
+    histogram = Histogram("things_seconds", "Things.", BySymbol, unit="s")
     gauge = Gauge("things_current", "Things.", BySymbol, unit="{thing}")
     made = collected = 0
 
@@ -247,26 +248,83 @@ def test_an_object_may_record_while_it_is_collected_as_garbage() -> None:
         nonlocal collected
         collected += 1
         counter.add(1, {"symbol": f"D{collected % 200}"})
-        histogram.record(1)
+        histogram.record(1, {"symbol": f"D{collected % 50}"})
         gauge.replace({"A": collected})
 
+    steps: list[Callable[[], object]] = [
+        lambda: counter.add(1, {"symbol": f"M{made % 200}"}),
+        lambda: histogram.record(1, {"symbol": f"M{made % 50}"}),
+        histogram.values,
+        lambda: histogram.write(histogram.snapshot().values()),
+        counter.values,
+        lambda: gauge.set(made, {"symbol": "B"}),
+    ]
     before = gc.get_threshold()
-    gc.set_threshold(3)
     try:
-        while made < 3000:
+        while made < 6000:
             made += 1
+            gc.disable()
+            gc.collect(0)
             Recording(record)
-            counter.add(1, {"symbol": f"M{made % 200}"})
-            histogram.values()
-            histogram.write(histogram.snapshot().values())
-            gauge.set(made, {"symbol": "B"})
+            gc.set_threshold(1 + made % 50)  # so that the collection begins anywhere in the step
+            gc.enable()
+            steps[made % len(steps)]()
     finally:
         gc.set_threshold(*before)
+        gc.enable()
     gc.collect()
 
     assert collected == made
-    assert sum(counter.values().values()) == 2 * made
-    assert histogram.values()[()] == ([0] * 10 + [made] + [0] * 4, made)
+    assert sum(counter.values().values()) == made + made / len(steps)
+    assert sum(histogram.readings().values()) == made + made / len(steps)
+
+
+class ReadMeanwhile(dict[Key, Cell]):
+    """Cells into which another thread records in the middle of each reading."""
+
+    def __init__(self, cells: dict[Key, Cell], record: Callable[[], None]) -> None:
+        super().__init__(cells)
+        self._record = record
+        self.records = 0
+
+    def _meanwhile(self) -> None:
+        thread = threading.Thread(target=self._record, daemon=True)
+        thread.start()
+        thread.join(5)
+        assert not thread.is_alive(), "the record waits for the reader"
+        self.records += 1
+
+    def copy(self) -> ReadMeanwhile:
+        self._meanwhile()
+        return self
+
+    def values(self) -> Any:
+        for cell in super().values():
+            self._meanwhile()
+            yield cell
+
+
+@pytest.mark.parametrize(
+    ("metric", "method", "times", "amount"),
+    [(Counter, "add", 3, 16), (Gauge, "set", 1, 2), (Histogram, "record", 3, 8)],
+)
+def test_a_record_waits_for_no_reader(metric: type[Any], method: str, times: int, amount: int) -> None:
+    things = metric("things_total" if metric is Counter else "things", "Things.", BySymbol)
+
+    def records() -> None:
+        record = getattr(things, method)
+        record(2, {"symbol": "A"})
+        record(Decimal(2), {"symbol": "A"})  # not the quick way
+        record(2, {"symbol": "B"})
+
+    records()
+    cells = things.store.cells
+    things.store.cells = read = ReadMeanwhile(cells, records)
+    things.write(things.snapshot().values())
+    things.store.cells = cells
+
+    assert read.records == times
+    assert things.read(("A",)) == amount
 
 
 def test_a_child_of_a_process_whose_threads_record_begins_at_zero_and_cannot_hang(switching: None) -> None:

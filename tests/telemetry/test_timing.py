@@ -132,9 +132,13 @@ async def test_an_async_generator_is_timed_until_its_last_value_and_is_closed(hi
         finally:
             closed.append(to)
 
-    assert [number async for number in count(3)] == [0, 1, 2]
-    async with aclosing(count(9)) as counting:  # type: ignore[type-var]
-        await anext(counting)
+    counting = count(3)
+    assert await anext(counting) == 0
+    assert histogram.values() == {}
+    assert [number async for number in counting] == [1, 2]
+    async with aclosing(count(9)) as another:  # type: ignore[type-var]
+        await anext(another)
+        assert histogram.values() == {("AAPL",): ([1, 0, 0], 1.0)}
 
     assert closed == [3, 9]
     assert histogram.values() == {("AAPL",): ([2, 0, 0], 2.0)}
@@ -169,7 +173,9 @@ async def test_partial_functions_and_what_returns_a_coroutine_are_timed(histogra
     half = timed(partial(work, 1))
     later = timed(lambda: work(2))
 
-    assert (await half(), await later()) == (1, 2)
+    one, two = half(), later()
+    assert histogram.values() == {}
+    assert (await one, await two) == (1, 2)
     assert half.__name__ == "work"
     assert timed(partial(int, "7"))() == 7
     assert {key: sum(counts) for key, (counts, _) in histogram.values().items()} == {("AAPL",): 3}

@@ -106,6 +106,13 @@ def test_only_a_worker_that_sends_its_metrics_shows_the_number_and_only_if_it_is
     assert apart(what, **environment).answer == expected
 
 
+@pytest.mark.parametrize(("environment", "said"), [({}, True), (SENDS, False)])
+def test_init_warns_of_several_workers_that_are_scraped(environment: dict[str, str], said: bool) -> None:
+    done = apart(shown_to_the_service, **environment, WEB_CONCURRENCY="2")
+
+    assert ("several workers share one port, so each scrape of /metrics sees another one" in done.log) is said
+
+
 def test_a_number_that_is_none_is_named_and_not_used() -> None:
     done = apart(shown_when_the_service_says_none_at_all, **SENDS, WEB_CONCURRENCY="2")
 
