@@ -13,14 +13,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from telemetry import runtime
-from telemetry.attributes import text_of
 from telemetry.callbacks import Caller
 from telemetry.collection import Collected, collect, exposed, failed, taken
 from telemetry.drops import Dropped, Reason, dropped, said, warn
 from telemetry.exemplars import with_exemplars
 from telemetry.families import derived
 from telemetry.instrument import Instrument
-from telemetry.made import written
+from telemetry.made import text_of, written
 from telemetry.names import unit_word
 from telemetry.provider import Provider, the_provider
 from telemetry.registry import declared

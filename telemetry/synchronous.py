@@ -13,9 +13,10 @@ from opentelemetry.metrics import _Gauge as Gauge
 
 from telemetry.amounts import added, counted
 from telemetry.declaration import read_buckets
-from telemetry.drops import warn
+from telemetry.drops import Dropped, Reason, warn
 from telemetry.exemplars import noting, tracing
 from telemetry.made import Attributes, Made, Scope, Series, put
+from telemetry.names import label_name
 from telemetry.recording import USUAL
 from telemetry.store import Cell
 
@@ -95,12 +96,14 @@ class MadeHistogram(Made, Histogram):
     kind = "histogram"
 
     def __init__(self, name: str, unit: str, description: str, scope: Scope, advised: Sequence[float] | None) -> None:
-        self.bounds = _bounds(name, advised)
+        self.bounds = bounds_of(name, advised)
         self._begin(scope, name, unit, description)
         quick = self._quick_record([], self._observe)
         vars(self)["record"] = self._quick_record(tracing, noting(quick, self._note))
 
     def _new(self, series: Series) -> Cell:
+        if "le" in map(label_name, series.attributes):
+            raise Dropped(Reason.NOT_RENDERED, "its buckets have the label le, which an attribute would have, too")
         return [*[0] * (len(self.bounds) + 1), 0, series]
 
     def _quick_record(self, aside: list[bool], slow: Callable[..., None]) -> Callable[..., None]:
@@ -133,7 +136,8 @@ class MadeHistogram(Made, Histogram):
         self._observe(amount, attributes)
 
 
-def _bounds(name: str, advised: Sequence[float] | None) -> tuple[float, ...]:
+def bounds_of(name: str, advised: Sequence[float] | None) -> tuple[float, ...]:
+    """The bounds that are advised, or the usual ones if there is no advice, or one that cannot be taken."""
     if advised is None:
         return BUCKETS
     try:
