@@ -68,7 +68,7 @@ class Provider(MeterProvider):
         """A meter of a library. Never raises. With `OTEL_SDK_DISABLED=true` it records nothing."""
         if environment.is_disabled():
             return NoOpMeter(name, version, schema_url)
-        if not isinstance(name, str) or not name:
+        if not _text(name):
             warn(("", "meter"), f"get_meter was called with {name!r} as the name of a library: write its name")
         scope = Scope(_text(name), _text(version), _text(schema_url), _hashable(attributes))
         return self._meters.setdefault(scope, _Meter(self, name, scope))
@@ -138,7 +138,10 @@ def _resource(service_name: str | None, process_id: int) -> Resource:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    """The text, or none for what cannot be sent."""
+    with suppress(ValueError):
+        return plain(value) if isinstance(value, str) else ""
+    return ""
 
 
 def _hashable(attributes: Any) -> tuple[tuple[str, Any], ...]:
@@ -167,7 +170,7 @@ class _Meter(Meter):
             )
             return None
         unit = unit if isinstance(unit, str) and unit.isascii() and len(unit) <= 63 else ""
-        description = description if isinstance(description, str) else ""
+        description = _text(description)
         key = (self._scope, kind, name.lower(), unit)
         made = self._provider.add(key, lambda: kind(name.lower(), unit, description, self._scope, *more))  # type: ignore[call-arg]
         if description != made.description:

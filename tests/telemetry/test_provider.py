@@ -334,14 +334,15 @@ def test_a_scope_has_one_meter_whose_attributes_keep_their_types() -> None:
     assert dict(scope.attributes or {}) == {"a": "x", "b": 5, "list": (1, True)}
 
 
-@pytest.mark.parametrize("name", ["", None, 5])
+@pytest.mark.parametrize("name", ["", None, 5, "\ud800"])
 def test_a_library_without_a_name_is_said_and_its_meter_works(name: Any, caplog: pytest.LogCaptureFixture) -> None:
     provider = Provider()
     meter = provider.get_meter(name, version=5)  # type: ignore[arg-type]
-    meter.create_counter("calls").add(1)
+    meter.create_counter("calls", description=name).add(1)
 
     assert (meter.name, meter.version) == (name, "")
     assert made_by(provider) == {("calls_total", frozenset()): 1}
+    assert [key[:2] for key in sent_by(provider) if key[1] == "calls"] == [("", "calls")]
     assert f"get_meter was called with {name!r}" in caplog.text
 
 
