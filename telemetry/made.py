@@ -184,12 +184,15 @@ class Series:
 
 
 def written(texts: Mapping[str, str]) -> str:
-    """Labels in the text format. Values of attributes that get the same name are joined, as the specification says."""
+    """Labels in the text format. Values of attributes that get the same name are joined, as the specification says.
+
+    For Prometheus, an empty label is none.
+    """
     labels: dict[str, str] = {}
     for name, text in sorted(texts.items()):
         label = label_name(name)
         labels[label] = f"{labels[label]};{text}" if label in labels else text
-    return labels_text(labels.items())
+    return labels_text([(label, text) for label, text in labels.items() if text])
 
 
 OVERFLOW = Series({"otel.metric.overflow": True}, written({"otel.metric.overflow": "true"}))
