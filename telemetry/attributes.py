@@ -252,7 +252,7 @@ def _named(hint: Any) -> str:
 def text_of(value: object) -> str:
     """The value as plain text, as the OpenTelemetry exporter for Prometheus writes it: `true`, `200`, `1.5`, `["a"]`.
 
-    Raises TypeError for a type that the OpenTelemetry API does not allow, ValueError if it cannot be encoded as UTF-8.
+    Raises TypeError for a type that no label has, ValueError if it cannot be encoded as UTF-8.
     """
     if isinstance(value, str):
         text = str.__str__(value)  # str() of a member of an enumeration may return its name

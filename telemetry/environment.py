@@ -6,7 +6,11 @@ import logging
 import os
 import re
 from importlib import metadata
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
 
 logger = logging.getLogger(__name__)
 
@@ -156,6 +160,16 @@ def resource_attribute(name: str) -> str | None:
     pairs = (pair.partition("=") for pair in read("OTEL_RESOURCE_ATTRIBUTES").split(","))
     found = [unquote(value.strip()) for key, equals, value in pairs if equals and key.strip() == name]
     return found[-1] or None if found else None
+
+
+def resource(service_name: str | None) -> Resource:
+    """What this process is, for what is sent. `service_name` is what `init` was called with, if it was."""
+    from opentelemetry.sdk.resources import Resource
+
+    if service_name is None:
+        return Resource.create({})
+    named = resource_attribute("service.name") or service_name.replace("_", "-")
+    return Resource.create({"service.name": read("OTEL_SERVICE_NAME", named)})
 
 
 def excluded_urls(framework: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from telemetry.drops import Dropped, Reason, dropped, warn
 from telemetry.exemplars import Exemplars, latest, with_exemplars
 from telemetry.instrument import Instrument
-from telemetry.made import OVERFLOW, Made, Scope
+from telemetry.made import OVERFLOW, Made, Scope, written
 from telemetry.names import derived, label_name, unit_word
 from telemetry.samples import head, labels_text, number_text, with_float_bounds
 from telemetry.store import Cell, Cells
@@ -75,7 +75,7 @@ class Family:
         """
         bounds = tuple(getattr(metric, "buckets", ()))
         joined = dict(cells)
-        keys = {labels_text(sorted(zip(metric.label_names, key, strict=True))): key for key in cells}
+        keys = {written(dict(zip(metric.label_names, key, strict=True))): key for key in cells}
         for labels, row in self.rows.items():
             key = keys.get(labels)
             if key is None or metric.kind != self.kind or not row.adds_up or row.bounds != bounds:

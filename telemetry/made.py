@@ -6,15 +6,15 @@ bounded like that of declared metrics, and never raises.
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
 from telemetry.amounts import number
-from telemetry.attributes import text_of
 from telemetry.drops import Dropped, Reason, dropped, said
 from telemetry.exemplars import Exemplar
 from telemetry.names import label_name, metric_name
@@ -91,8 +91,8 @@ class Made:
         try:
             for name, value in given.items():
                 name = self._name(name)
-                texts[name] = text_of(value)
                 kept[name] = plain(value)
+                texts[name] = text_of(kept[name])
         except (TypeError, ValueError) as error:
             raise Dropped(Reason.NOT_TEXT, said(error)) from None
         key = tuple(sorted((name, text, type(kept[name]).__name__) for name, text in texts.items()))
@@ -113,7 +113,7 @@ class Made:
         """The name of an attribute as text. With one that cannot be a label, Prometheus would refuse the answer."""
         if not isinstance(name, str) or not name:
             raise TypeError(f"{name!r:.40} is no name of an attribute")
-        text = text_of(name)
+        text: str = plain(name)
         if self.kind == "histogram" and label_name(text) == "le":
             raise Dropped(Reason.UNDECLARED_ATTRIBUTE, f"{text} is the bound of a bucket")
         return text
@@ -130,7 +130,8 @@ class Made:
         with suppress(TypeError):  # a list, which the API allows as a value, cannot be looked up
             if all(value.__class__ is str for value in attributes.values()):
                 self.cache[given] = cell
-            else:  # 1, True and 1.0 would be the same key
+            elif not any(isinstance(value, tuple) for value in attributes.values()):
+                # 1, True and 1.0 would be the same key, and in a tuple they cannot be told apart
                 types = tuple([value.__class__ for _, value in given])
                 self.cache[given] = {**self.cache.get(given, {}), types: cell}
 
@@ -154,13 +155,31 @@ class Made:
 
 
 def plain(value: Any) -> Any:
-    """The value of an attribute as OTLP takes it: without the enumeration or the subclass that it may be of."""
+    """The value of an attribute as OTLP takes it: without the enumeration or the subclass that it may be of.
+
+    Raises TypeError for a type that the API does not allow, ValueError for a text that cannot be encoded as UTF-8.
+    """
     if isinstance(value, Enum):
         return plain(value.value)
-    if isinstance(value, list | tuple):
+    if isinstance(value, str):
+        text = str.__str__(value)
+        text.encode()
+        return text
+    if isinstance(value, Mapping):
+        return {plain(str.__str__(name)): plain(one) for name, one in value.items()}
+    kind = next((kind for kind in (bool, int, float, bytes) if isinstance(value, kind)), None)
+    if kind is None and isinstance(value, Sequence):
         return tuple(map(plain, value))
-    kind = next(kind for kind in (str, bool, int, float) if isinstance(value, kind))
-    return str.__str__(value) if kind is str else kind(value)
+    if kind is int and not -(2**63) <= value < 2**63:
+        return str(int(value))  # OTLP has no larger ones
+    if kind is None and value is not None:
+        raise TypeError(f"the API allows no attribute of type {type(value).__name__}")
+    return value if kind is None else kind(value)
+
+
+def text_of(value: Any) -> str:
+    """A plain value as the OpenTelemetry exporter for Prometheus writes it: `true`, `200`, `["a"]`, `null`."""
+    return value if isinstance(value, str) else json.dumps(value, default=str, sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -172,12 +191,15 @@ class Series:
 
 
 def written(texts: Mapping[str, str]) -> str:
-    """Labels in the text format. Values of attributes that get the same name are joined, as the specification says."""
+    """Labels in the text format. Values of attributes that get the same name are joined, as the specification says.
+
+    For Prometheus, an empty label is none.
+    """
     labels: dict[str, str] = {}
     for name, text in sorted(texts.items()):
         label = label_name(name)
         labels[label] = f"{labels[label]};{text}" if label in labels else text
-    return labels_text(labels.items())
+    return labels_text([(label, text) for label, text in labels.items() if text])
 
 
 OVERFLOW = Series({"otel.metric.overflow": True}, written({"otel.metric.overflow": "true"}))

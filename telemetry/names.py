@@ -21,7 +21,7 @@ _PER = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week", "mo"
 
 def metric_name(name: str, unit: str, *, counts: bool) -> str:
     """The name of a metric with its unit, and with `_total` if it is a counter."""
-    name = _clean(name, "[^a-zA-Z0-9:]+")
+    name = _clean(_led(name))
     name = name.removesuffix("_total") if counts else name
     word = unit_word(unit)
     if word and not name.endswith(f"_{word}"):
@@ -34,10 +34,12 @@ def unit_word(unit: str) -> str:
     unit = re.sub(r"\{[^}]*\}", "", unit)
     if unit in _UNITS:
         return _UNITS[unit]
-    above, slash, below = unit.partition("/")
-    below = _clean(below, r"[^a-zA-Z0-9]+").strip("_")
-    above = _UNITS.get(above, _clean(above, r"[^a-zA-Z0-9]+").strip("_"))
-    return "_per_".join([above, _PER.get(below, below)]).strip("_") if slash and below else above
+    above, _, below = unit.partition("/")
+    below = _clean(below).strip("_")
+    if not below:
+        return _clean(unit).strip("_")
+    above = _UNITS.get(above, _clean(above).strip("_"))
+    return f"{above}_per_{_PER.get(below, below)}".strip("_")
 
 
 def derived(name: str, kind: str) -> set[str]:
@@ -48,9 +50,13 @@ def derived(name: str, kind: str) -> set[str]:
 @functools.lru_cache(maxsize=10_000)
 def label_name(attribute: str) -> str:
     """The name of a label. Another attribute may have the same one."""
-    return _clean(attribute, "[^a-zA-Z0-9]+")
+    return _clean(_led(attribute), "[^a-zA-Z0-9]+")
 
 
-def _clean(text: str, others: str) -> str:
-    text = re.sub(others, "_", text)
+def _led(text: str) -> str:
+    """Without a digit in front."""
     return f"_{text[1:]}" if text[:1].isdigit() else text
+
+
+def _clean(text: str, others: str = "[^a-zA-Z0-9:]+") -> str:
+    return re.sub(others, "_", text)

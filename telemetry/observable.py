@@ -39,7 +39,10 @@ class Observed(Made):
 
     def watch(self, callbacks: Iterable[Callback]) -> None:
         """Asks these callbacks, too."""
-        self._callers += [Caller(_asking(callback)) for callback in callbacks]
+        try:
+            self._callers += [Caller(_asking(callback)) for callback in callbacks]
+        except Exception as error:  # they are no sequence, or a generator that fails at once
+            dropped(self.shown_as, Dropped(Reason.CALLBACK_FAILED, said(error)))
 
     def prepare(self) -> None:
         """Begins to ask the callbacks. So those of all instruments run side by side."""

@@ -183,7 +183,15 @@ def _data(kind: str, series: list[Series], moments: Moments, *, sums: bool) -> G
         # The smallest and the largest amount are not kept. This is how the SDK says so.
         distributions = [
             HistogramDataPoint(
-                labels, *moments, sum(counts), sized(total), counts, bounds, math.inf, -math.inf, _sent(exemplars)
+                labels,
+                *moments,
+                sum(counts),
+                sized(total),
+                tuple(counts),
+                bounds,
+                math.inf,
+                -math.inf,
+                _sent(exemplars),
             )
             for labels, (*counts, total), bounds, exemplars in series
         ]

@@ -6,9 +6,12 @@ the SDK's provider used in its place.
 
 from __future__ import annotations
 
+import functools
+import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentelemetry.metrics import (
@@ -25,18 +28,21 @@ from opentelemetry.metrics import (
 )
 from opentelemetry.metrics import _Gauge as Gauge
 
-from telemetry.drops import warn
-from telemetry.made import Made, Scope
+from telemetry import environment
+from telemetry.drops import said, warn
+from telemetry.made import Made, Scope, plain
 from telemetry.observable import (
     MadeObservableCounter,
     MadeObservableGauge,
     MadeObservableUpDownCounter,
     Observed,
 )
-from telemetry.synchronous import MadeCounter, MadeGauge, MadeHistogram, MadeUpDownCounter
+from telemetry.registry import process
+from telemetry.synchronous import MadeCounter, MadeGauge, MadeHistogram, MadeUpDownCounter, bounds_of
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.resources import Resource
 
 M = TypeVar("M", bound=Made)
 _NAME = re.compile(r"[a-zA-Z][-_./a-zA-Z0-9]{0,254}")
@@ -47,6 +53,7 @@ class Provider(MeterProvider):
 
     def __init__(self) -> None:
         self.instruments: dict[tuple[Scope, type[Made], str, str], Made] = {}
+        self._meters: dict[Scope, Meter] = {}
         self._readers: list[MetricReader] = []
         self._began = time.time_ns()
 
@@ -57,10 +64,13 @@ class Provider(MeterProvider):
         schema_url: str | None = None,
         attributes: Mapping[str, Any] | None = None,
     ) -> Meter:
-        """A meter of a library. Never raises."""
-        if not isinstance(name, str) or not name:
+        """A meter of a library. Never raises. With `OTEL_SDK_DISABLED=true` it records nothing."""
+        if environment.is_disabled():
+            return NoOpMeter(name, version, schema_url)
+        if not name or _text(name) != name:
             warn(("", "meter"), f"get_meter was called with {name!r} as the name of a library: write its name")
-        return _Meter(self, Scope(_text(name), _text(version), _text(schema_url), _hashable(attributes)))
+        scope = Scope(_text(name), _text(version), _text(schema_url), _hashable(attributes))
+        return self._meters.setdefault(scope, _Meter(self, name, scope))
 
     def add(self, key: tuple[Scope, type[M], str, str], make: Callable[[], M]) -> M:
         """The instrument with this identity. It is made if there is none."""
@@ -71,13 +81,24 @@ class Provider(MeterProvider):
 
     def add_metric_reader(self, metric_reader: MetricReader) -> None:
         """Has a reader of the SDK read what is shown: declared metrics, and those made through the API."""
-        from opentelemetry.sdk.resources import Resource
-
         from telemetry.otlp import read
 
-        resource = Resource.create({})
-        metric_reader._set_collect_callback(lambda *_, **__: read(resource, self, self._began))
+        if metric_reader in self._readers:
+            warn(("reader", "twice"), f"{type(metric_reader).__name__} reads already: it is not added again")
+            return
         self._readers.append(metric_reader)
+        metric_reader._set_collect_callback(
+            lambda *_, **__: read(_resource(process.service, os.getpid()), self, self._began)
+        )
+
+    def remove_metric_reader(self, metric_reader: MetricReader) -> None:
+        """Has a reader stop, and read no more."""
+        if metric_reader not in self._readers:
+            warn(("reader", "unknown"), f"{type(metric_reader).__name__} does not read: it is not removed")
+            return
+        self._readers.remove(metric_reader)
+        metric_reader._set_collect_callback(None)
+        _each([metric_reader], "shutdown", 30_000)
 
     def begin_again(self) -> None:
         """Forgets what was recorded, in a child after a fork."""
@@ -86,15 +107,33 @@ class Provider(MeterProvider):
             made.begin_again()
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
-        """Has each reader read and send now. Returns whether all did."""
-        flushed = [reader.force_flush(timeout_millis) for reader in self._readers]
-        return all(flushed)
+        """Has each reader read and send now. Returns whether all did. Never raises."""
+        return _each(self._readers, "force_flush", timeout_millis)
 
     def shutdown(self, timeout_millis: float = 30_000) -> None:
-        """Has each reader stop. What is recorded later is still shown."""
+        """Has each reader stop. What is recorded later is still shown. Never raises."""
         readers, self._readers = self._readers, []
-        for reader in readers:
-            reader.shutdown(timeout_millis)
+        _each(readers, "shutdown", timeout_millis)
+
+
+def _each(readers: Sequence[MetricReader], what: str, timeout_millis: float) -> bool:
+    """Has readers do something, in this time together. Returns whether all did it. One that fails is said."""
+    end = time.monotonic() + timeout_millis / 1000
+    failed = 0
+    for reader in list(readers):
+        try:
+            done = getattr(reader, what)(timeout_millis=max(0.0, end - time.monotonic()) * 1000)
+            failed += done is False
+        except Exception as error:
+            warn((type(reader).__name__, what), f"{what} of {type(reader).__name__} failed: {said(error)}")
+            failed += 1
+    return not failed
+
+
+@functools.lru_cache(maxsize=1)
+def _resource(service_name: str | None, process_id: int) -> Resource:
+    """That of this process. A child has another one than its parent, and `init` names the service."""
+    return environment.resource(service_name)
 
 
 def _text(given: object) -> str:
@@ -102,19 +141,24 @@ def _text(given: object) -> str:
     return str.encode(given, errors="replace").decode() if isinstance(given, str) else ""
 
 
-def _hashable(attributes: Mapping[str, Any] | None) -> tuple[tuple[str, Any], ...]:
+def _hashable(attributes: Any) -> tuple[tuple[str, Any], ...]:
+    """The attributes of a scope, without those that cannot be sent."""
+    kept = []
     try:
-        return tuple(sorted((_text(str(name)), _text(str(value))) for name, value in (attributes or {}).items()))
+        for name, value in (attributes or {}).items():
+            pair = plain(name), plain(value)
+            hash(pair)
+            kept.append(pair)
     except Exception as error:  # it is no mapping, or has methods that raise
-        warn(("", "meter"), f"get_meter was called with attributes that cannot be read: {type(error).__name__}")
-        return ()
+        warn(("", "meter"), f"get_meter was called with attributes that cannot be read: {said(error)}")
+    return tuple(sorted(kept, key=itemgetter(0)))
 
 
 class _Meter(Meter):
     """Makes the seven kinds of instrument. Never raises: what has a name that is none is said, and not shown."""
 
-    def __init__(self, provider: Provider, scope: Scope) -> None:
-        super().__init__(scope.name, scope.version, scope.schema_url)
+    def __init__(self, provider: Provider, name: str, scope: Scope) -> None:
+        super().__init__(name, scope.version, scope.schema_url)
         self._provider = provider
         self._scope = scope
 
@@ -127,7 +171,7 @@ class _Meter(Meter):
         unit = unit if isinstance(unit, str) and unit.isascii() and len(unit) <= 63 else ""
         description = _text(description)
         key = (self._scope, kind, name.lower(), unit)
-        made = self._provider.add(key, lambda: kind(name, unit, description, self._scope, *more))  # type: ignore[call-arg]
+        made = self._provider.add(key, lambda: kind(name.lower(), unit, description, self._scope, *more))  # type: ignore[call-arg]
         if description != made.description:
             warn(
                 (name, "description"),
@@ -153,7 +197,10 @@ class _Meter(Meter):
         explicit_bucket_boundaries_advisory: Sequence[float] | None = None,
     ) -> Histogram:
         advised = explicit_bucket_boundaries_advisory
-        return self._make(MadeHistogram, name, unit, description, advised) or _nothing.create_histogram("x")
+        made = self._make(MadeHistogram, name, unit, description, advised)
+        if made is not None and made.bounds != bounds_of(name, advised):
+            warn((name, "advice"), f"{name} of {self._scope.name} was made with two advices: {made.bounds} stays")
+        return made or _nothing.create_histogram("x")
 
     def create_observable_counter(
         self, name: str, callbacks: Sequence[CallbackT] | None = None, unit: str = "", description: str = ""

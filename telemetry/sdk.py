@@ -28,7 +28,6 @@ from telemetry.samples import END
 
 if TYPE_CHECKING:
     from opentelemetry.exporter.prometheus import PrometheusMetricReader
-    from opentelemetry.sdk.resources import Resource
     from prometheus_client import CollectorRegistry
 
     from telemetry.otlp import Sender
@@ -231,20 +230,10 @@ def _registries() -> list[CollectorRegistry]:
     return [*filter(None, [_registry]), REGISTRY]
 
 
-def _resource(service_name: str | None) -> Resource:
-    from opentelemetry.sdk.resources import Resource
-
-    if service_name is None:
-        return Resource.create({})
-    named = environment.resource_attribute("service.name") or service_name.replace("_", "-")
-    name = environment.read("OTEL_SERVICE_NAME", named)
-    return Resource.create({"service.name": name})
-
-
 def _name(service_name: str) -> None:
     """Says which service it is whose metrics were set up before `init`."""
     global _resource_shown
-    resource = _resource(service_name)
+    resource = environment.resource(service_name)
     if _resource_shown:
         _resource_shown = resource.attributes
     if _sender is not None:
@@ -265,7 +254,7 @@ def _set_up_metrics(service_name: str | None, exporters: set[str]) -> None:
         present = the_provider
     if present is the_provider:
         _set_up["metrics"] = "ours and those of the OpenTelemetry API"
-        _resource_shown = _resource(service_name).attributes
+        _resource_shown = environment.resource(service_name).attributes
     elif callable(add := getattr(present, "add_metric_reader", None)):
         if "prometheus" in exporters:
             add(_prometheus_reader())
@@ -304,7 +293,8 @@ def _send_metrics(service_name: str | None, all_of_them: bool, exporters: set[st
     from telemetry.otlp import INSTANCE, Sender
 
     chosen = environment.resource_attribute(INSTANCE)
-    _sender = Sender(make, the_provider, _resource(service_name), environment.export_interval(), chosen)
+    resource = environment.resource(service_name)
+    _sender = Sender(make, the_provider, resource, environment.export_interval(), chosen)
     _end_at_exit(_sender)
     _pulled = "prometheus" in exporters  # only now: else what cannot be sent is shown
     _set_up["metrics"] += ", sent over OTLP" if all_of_them else "; ours are sent over OTLP"
@@ -312,7 +302,7 @@ def _send_metrics(service_name: str | None, all_of_them: bool, exporters: set[st
 
 def _set_up_traces(service_name: str) -> None:
     _set_up["traces"] = traces.set_up(
-        lambda: _resource(service_name), lambda close: _end_at_exit(Closing("spans", close))
+        lambda: environment.resource(service_name), lambda close: _end_at_exit(Closing("spans", close))
     )
     look_for_spans()
 

@@ -95,7 +95,7 @@ class MadeHistogram(Made, Histogram):
     kind = "histogram"
 
     def __init__(self, name: str, unit: str, description: str, scope: Scope, advised: Sequence[float] | None) -> None:
-        self.bounds = _bounds(name, advised)
+        self.bounds = bounds_of(name, advised)
         self._begin(scope, name, unit, description)
         quick = self._quick_record([], self._observe)
         vars(self)["record"] = self._quick_record(tracing, noting(quick, self._note))
@@ -133,7 +133,8 @@ class MadeHistogram(Made, Histogram):
         self._observe(amount, attributes)
 
 
-def _bounds(name: str, advised: Sequence[float] | None) -> tuple[float, ...]:
+def bounds_of(name: str, advised: Sequence[float] | None) -> tuple[float, ...]:
+    """The bounds that are advised, or the usual ones if there is no advice, or one that cannot be taken."""
     if advised is None:
         return BUCKETS
     try:

@@ -302,8 +302,8 @@ def test_prometheus_stores_them_when_it_scrapes_a_service_itself() -> None:
 
         def stored() -> list[Any]:
             with suppress(httpx.HTTPError):
-                found = httpx.get(f"http://127.0.0.1:{own}/api/v1/query_exemplars", params=asked).json()["data"]
-                return [each for series in found for each in series["exemplars"]]
+                answer = httpx.get(f"http://127.0.0.1:{own}/api/v1/query_exemplars", params=asked).raise_for_status()
+                return [each for series in answer.json()["data"] for each in series["exemplars"]]
             return []
 
         wait_until(stored, 20, "Prometheus has an exemplar")

@@ -332,14 +332,14 @@ def test_the_series_of_a_watched_gauge_are_counted(sdk: Sdk) -> None:
 def test_an_attribute_of_the_resource_that_cannot_be_written_costs_only_itself(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    attributes = {"service.name": "post", "bad": "\ud800", "odd": None, "\ud800": "x"}
+    attributes = {"service.name": "post", "bad": "\ud800", "odd": None, "\ud800": "x", "strange": object()}
 
     for openmetrics in (False, True):
         text = target_info(attributes, openmetrics=openmetrics).decode()
-        assert text.splitlines()[-1] == 'target_info{service_name="post",_="x"} 1'
+        assert text.splitlines()[-1] == 'target_info{odd="null",service_name="post"} 1'
 
-    assert "the attribute 'bad' of the resource is not shown: ValueError" in caplog.text
-    assert "the attribute 'odd' of the resource is not shown: TypeError" in caplog.text
+    assert "the attribute 'bad' of the resource is not shown: UnicodeEncodeError" in caplog.text
+    assert "the attribute 'strange' of the resource is not shown: TypeError" in caplog.text
 
 
 def test_a_child_of_a_process_that_scrapes_waits_for_no_lock_of_it() -> None:

@@ -91,8 +91,8 @@ def test_a_histogram_is_sent_with_the_count_of_each_bucket() -> None:
 
     none, some = points(sent(histogram)[0])
 
-    assert (none.attributes, none.count, none.sum, none.bucket_counts) == ({"side": "buy"}, 0, 0, [0, 0, 0])
-    assert (some.attributes, some.count, some.sum, some.bucket_counts) == ({"side": "sell"}, 4, 3.75, [1, 2, 1])
+    assert (none.attributes, none.count, none.sum, none.bucket_counts) == ({"side": "buy"}, 0, 0, (0, 0, 0))
+    assert (some.attributes, some.count, some.sum, some.bucket_counts) == ({"side": "sell"}, 4, 3.75, (1, 2, 1))
     assert list(some.explicit_bounds) == [0.5, 1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from enum import Enum, IntEnum
@@ -21,13 +22,15 @@ from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+import telemetry
 from telemetry import Counter, Gauge, UpDownCounter
 from telemetry.collection import collect
 from telemetry.exposition import render
 from telemetry.families import Family
 from telemetry.made import SERIES_AT_MOST
 from telemetry.otlp import together
-from telemetry.provider import Provider
+from telemetry.provider import Provider, the_provider
+from tests.telemetry.apart import apart
 from tests.telemetry.conftest import Drops
 from tests.telemetry.labels import BySide, Side
 
@@ -54,6 +57,11 @@ def made_by(provider: Provider) -> Shown:
     return shown("".join(family.write() for family in families).encode())
 
 
+def sent_by(provider: Provider) -> dict[Any, float]:
+    """What is sent of what was made."""
+    return values_of(together(Resource({}), collect([], list(provider.instruments.values())), 1))
+
+
 def values_of(data: MetricsData | None) -> dict[Any, float]:
     """The values of all points, by name, unit, kind and attributes with their types."""
     found: dict[Any, float] = {}
@@ -67,6 +75,7 @@ def values_of(data: MetricsData | None) -> dict[Any, float]:
                     kind = type(metric.data).__name__, getattr(metric.data, "is_monotonic", None)
                     key = scope.scope.name, metric.name, metric.unit, kind, tuple(sorted(typed))
                     if isinstance(point, HistogramDataPoint):
+                        assert isinstance(point.bucket_counts, tuple)
                         found[*key, "sum"] = point.sum
                         found[*key, "count"] = point.count
                         for bound, count in zip((*point.explicit_bounds, "+Inf"), point.bucket_counts, strict=True):
@@ -93,7 +102,7 @@ class Both:
         return {
             "counter": meter.create_counter("http.requests", "{request}", "Requests.").add,
             "up": meter.create_up_down_counter("queue-length", "", "Waiting.").add,
-            "gauge": meter.create_gauge("level", "By", "How full.").set,
+            "gauge": meter.create_gauge("Level", "2By", "How full.").set,
             "histogram": meter.create_histogram("took", "s", "How long.").record,
             "advised": meter.create_histogram("waited", "ms", explicit_bucket_boundaries_advisory=bounds).record,
         }
@@ -114,11 +123,16 @@ attributes = st.one_of(
     st.fixed_dictionaries(
         {},
         optional={
-            "text": st.sampled_from(["", "a", "b", 'q"\\\n', "é"]),
+            "text": st.sampled_from(["a", "b", 'q"\\\n', "é"]),
             "http.status_code": st.sampled_from([0, 1, 200]),
             "yes": st.booleans(),
             "list": st.sampled_from([["a"], ["a", "b"]]),
+            "tuple": st.sampled_from([(1,), (True,), (1.0,), ("1",)]),
+            "nothing": st.none(),
+            "bytes": st.just(b"x"),
+            "mapping": st.sampled_from([{"b": 1, "c": [True]}, {"b": True, "c": None}]),
             "1st": st.just("x"),
+            "2_~nd": st.just("y"),
         },
     ),
 )
@@ -146,11 +160,16 @@ def test_values_that_python_takes_for_the_same_are_series_of_their_own(dropped: 
         for value in (1, True, 1.0, "1", "true"):
             counter.add(1, {"code": value})
             counter.add(1, {"code": value, "more": [1, True]})
+    for value in (1, True, 1.0):
+        counter.add(1, {"some": (value,)})
 
-    values = values_of(together(Resource({}), collect([], list(provider.instruments.values())), 1))
-    typed = [key[4][0][1:] for key in values if key[1] == "calls" and len(key[4]) == 1]
+    values = sent_by(provider)
+    typed = [key[4][0][1:] for key in values if key[1] == "calls" and key[4][0][0] == "code" and len(key[4]) == 1]
     assert sorted(typed) == [("bool", "True"), ("float", "1.0"), ("int", "1")], "a text like them is the same series"
-    alone = {labels: value for (_, labels), value in made_by(provider).items() if len(labels) == 1}
+    within = [key[4][0][2] for key in values if key[1] == "calls" and key[4][0][0] == "some"]
+    assert sorted(within) == ["(1,)", "(1.0,)", "(True,)"]
+    shown_now = made_by(provider).items()
+    alone = {labels: value for (_, labels), value in shown_now if [name for name, _ in labels] == ["code"]}
     assert alone == {frozenset({("code", code)}): value for code, value in (("1", 4), ("true", 4), ("1.0", 2))}
     assert dropped("calls_total") == {}
 
@@ -173,11 +192,7 @@ def test_a_member_of_an_enumeration_is_its_value(dropped: Drops) -> None:
     for side, code in ((Side.BUY, Code.OK), ("buy", 200), (Side.BUY, 200)):
         counter.add(1, {"side": side, "code": code, "more": [side], "word": Word.YES})  # type: ignore[dict-item]
 
-    [(key, value)] = [
-        each
-        for each in values_of(together(Resource({}), collect([], list(provider.instruments.values())), 1)).items()
-        if each[0][1] == "calls"
-    ]
+    [(key, value)] = [each for each in sent_by(provider).items() if each[0][1] == "calls"]
     assert value == 3
     assert key[4] == (
         ("code", "int", "200"),
@@ -193,7 +208,11 @@ WRONG: list[tuple[Any, Any, str]] = [
     (math.nan, {}, "not_a_number"),
     (math.inf, {}, "not_a_number"),
     ("1", {}, "not_a_number"),
-    (1, {"a": None}, "not_text"),
+    (1, {"a": object()}, "not_text"),
+    (1, {"a": [object()]}, "not_text"),
+    (1, {"a": ["\ud800"]}, "not_text"),
+    (1, {"\ud800": "a"}, "not_text"),
+    (1, {"": "a"}, "not_text"),
     (1, {"a": "\ud800"}, "not_text"),
     (1, {5: "a"}, "not_text"),
     (1, {"": "a"}, "not_text"),
@@ -329,6 +348,17 @@ def test_one_instrument_in_two_scopes_is_one_series() -> None:
     }
 
 
+def test_an_empty_attribute_is_no_label_of_its_own() -> None:
+    provider = Provider()
+    counter = provider.get_meter("x").create_counter("jobs")
+    counter.add(1)
+    counter.add(2, {"a": ""})
+    counter.add(4, {"a": "", "b": "c"})
+
+    assert made_by(provider) == {("jobs_total", frozenset()): 3, ("jobs_total", frozenset({("b", "c")})): 4}
+    assert [value for key, value in sent_by(provider).items() if key[1] == "jobs"] == [3, 4]
+
+
 def test_what_cannot_be_added_up_is_told_apart_and_said(caplog: pytest.LogCaptureFixture, dropped: Drops) -> None:
     provider = Provider()
     for scope, amount in (("one", 1), ("other", 2)):
@@ -383,6 +413,60 @@ def test_making_an_instrument_again_gives_the_same_one_and_another_description_i
     assert "JOBS of x was made with two descriptions: 'Jobs.' stays" in caplog.text
 
 
+def test_another_advice_for_a_histogram_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    meter = Provider().get_meter("x")
+    first = meter.create_histogram("took", explicit_bucket_boundaries_advisory=[1, 2])
+
+    assert meter.create_histogram("took", explicit_bucket_boundaries_advisory=[1, 2]) is first
+    assert caplog.text == ""
+    assert meter.create_histogram("took") is first
+    assert "took of x was made with two advices: (1, 2) stays" in caplog.text
+
+
+def test_a_whole_number_that_otlp_does_not_have_is_sent_as_text() -> None:
+    provider = Provider()
+    provider.get_meter("x").create_counter("calls").add(1, {"order": 2**70, "other": -(2**63)})
+
+    [(key, _)] = [each for each in sent_by(provider).items() if each[0][1] == "calls"]
+    assert key[4] == (("order", "str", str(2**70)), ("other", "int", str(-(2**63))))
+
+
+def test_a_scope_has_one_meter_whose_attributes_keep_their_types() -> None:
+    provider = Provider()
+    about: dict[str, Any] = {"b": 5, "a": "x", "list": [1, True], "object": object()}
+    meter = provider.get_meter("x", "1", "https://example.com", about)
+    meter.create_counter("calls").add(1)
+
+    data = together(Resource({}), collect([], list(provider.instruments.values())), 1)
+    scope = data.resource_metrics[0].scope_metrics[-1].scope
+    assert provider.get_meter("x", "1", "https://example.com", about) is meter
+    assert provider.get_meter("x", "2", "https://example.com", about) is not meter
+    assert (meter.name, meter.version, meter.schema_url) == ("x", "1", "https://example.com")
+    assert dict(scope.attributes or {}) == {"a": "x", "b": 5, "list": (1, True)}
+
+
+@pytest.mark.parametrize(("name", "sent"), [("", ""), (None, ""), (5, ""), ("\ud800", "?")])
+def test_a_library_without_a_name_is_said_and_its_meter_works(
+    name: Any, sent: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider = Provider()
+    meter = provider.get_meter(name, version=5)  # type: ignore[arg-type]
+    meter.create_counter("calls", description=name).add(1)
+
+    assert (meter.name, meter.version) == (name, "")
+    assert made_by(provider) == {("calls_total", frozenset()): 1}
+    assert [key[:2] for key in sent_by(provider) if key[1] == "calls"] == [(sent, "calls")]
+    assert f"get_meter was called with {name!r}" in caplog.text
+
+
+def test_with_the_sdk_disabled_nothing_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    provider = Provider()
+    provider.get_meter("x").create_counter("calls").add(1)
+
+    assert provider.instruments == {}
+
+
 @pytest.mark.parametrize("name", ["", "1a", "a b", "é", "x" * 256, None, 5])
 def test_a_name_that_is_none_is_said_and_records_nothing(name: Any, caplog: pytest.LogCaptureFixture) -> None:
     provider = Provider()
@@ -430,10 +514,12 @@ def ended() -> Iterator[list[Observation]]:
     yield from ()
 
 
-def test_a_generator_that_has_ended_is_a_callback_that_failed(dropped: Drops) -> None:
+@pytest.mark.parametrize(
+    "callbacks", [5, lambda _: [Observation(1)], [5], [([Observation(1 // below)] for below in (0, 1))], [ended()]]
+)
+def test_callbacks_that_are_none_are_counted_and_not_raised(callbacks: Any, dropped: Drops) -> None:
     provider = Provider()
-
-    provider.get_meter("x").create_observable_gauge("level", [ended()])  # type: ignore[list-item]
+    provider.get_meter("x").create_observable_gauge("level", callbacks)
 
     assert made_by(provider) == {}
     assert dropped("level") == {"callback_failed": 1}
@@ -480,3 +566,82 @@ def test_a_reader_of_the_sdk_reads_what_is_made() -> None:
     assert values["x", "jobs", "", ("Sum", True), (("code", "int", "200"),)] == 2
     assert provider.force_flush()
     provider.shutdown()
+
+
+class Failing(InMemoryMetricReader):
+    """A reader that notes what it is asked, and fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[float] = []
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        self.asked.append(timeout_millis)
+        raise ZeroDivisionError
+
+    def shutdown(self, timeout_millis: float = 30_000, **_: Any) -> None:
+        self.asked.append(timeout_millis)
+        time.sleep(timeout_millis / 1000)
+        raise ZeroDivisionError
+
+
+def test_a_reader_that_fails_is_said_and_the_others_have_what_time_is_left(caplog: pytest.LogCaptureFixture) -> None:
+    provider = Provider()
+    readers = [Failing(), Failing()]
+    for reader in readers:
+        provider.add_metric_reader(reader)
+
+    assert not provider.force_flush(1000)
+    assert "force_flush of Failing failed: ZeroDivisionError" in caplog.text
+    provider.shutdown(50)
+    assert "shutdown of Failing failed: ZeroDivisionError" in caplog.text
+    assert 0 < readers[0].asked[1] <= 50
+    assert readers[1].asked[1] == 0
+    provider.shutdown()
+    assert [len(reader.asked) for reader in readers] == [2, 2], "they are stopped once"
+
+
+def test_a_reader_is_added_once_and_can_be_removed(caplog: pytest.LogCaptureFixture) -> None:
+    provider = Provider()
+    reader = InMemoryMetricReader()
+    provider.add_metric_reader(reader)
+    assert reader.get_metrics_data() is not None
+
+    provider.add_metric_reader(reader)
+    assert "InMemoryMetricReader reads already: it is not added again" in caplog.text
+    provider.remove_metric_reader(reader)
+    assert reader.get_metrics_data() is None
+    provider.remove_metric_reader(reader)
+    assert "InMemoryMetricReader does not read: it is not removed" in caplog.text
+
+
+def what_a_reader_is_told() -> list[tuple[str, str]]:
+    """The name and the instance that a reader is told: before `init`, after it, and in a child."""
+    reader = InMemoryMetricReader()
+    the_provider.add_metric_reader(reader)
+
+    def told() -> tuple[str, str]:
+        data = reader.get_metrics_data()
+        assert data is not None
+        attributes = data.resource_metrics[0].resource.attributes
+        return str(attributes["service.name"]), str(attributes["service.instance.id"])
+
+    before = told()
+    telemetry.init("signal_service")
+    after = told()
+    out, into = os.pipe()
+    if os.fork() == 0:
+        os.write(into, " ".join(told()).encode())
+        os._exit(0)
+    os.wait()
+    name, instance = os.read(out, 1000).decode().split()
+    return [before, after, (name, instance)]
+
+
+def test_a_reader_is_told_which_service_it_reads_also_when_init_comes_later_and_in_a_child() -> None:
+    before, after, child = apart(what_a_reader_is_told, OTEL_EXPORTER_PROMETHEUS_PORT="0").answer
+
+    assert before[0].startswith("unknown_service")
+    assert [after[0], child[0]] == ["signal-service", "signal-service"]
+    assert before[1] == after[1]
+    assert child[1] != after[1], "two processes are two instances"
