@@ -1,4 +1,4 @@
-"""init() and shutdown(). This is the only module that sets up the OpenTelemetry SDK, which it loads when it does."""
+"""init() and shutdown(): the parts of telemetry are set up in their order, and each that fails costs only itself."""
 
 from __future__ import annotations
 
@@ -6,35 +6,21 @@ import atexit
 import importlib
 import logging
 import os
-import platform
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import telemetry
-from telemetry import environment, event_loop, http, runtime, traces
+from telemetry import environment, event_loop, http, metering, runtime, traces
 from telemetry import workers as web_server
-from telemetry.catalogue import build_info, heartbeat_timestamp_seconds
 from telemetry.closing import Closing, Ending
 from telemetry.collection import look_for_spans
-from telemetry.exposition import render, target_info
-from telemetry.extras import Missing, is_installed, load
-from telemetry.provider import the_provider
+from telemetry.extras import Missing, is_installed
 from telemetry.registry import process
-from telemetry.samples import END
-
-if TYPE_CHECKING:
-    from opentelemetry.exporter.prometheus import PrometheusMetricReader
-    from prometheus_client import CollectorRegistry
-
-    from telemetry.otlp import Sender
 
 logger = logging.getLogger(__name__)
-
-UNKNOWN = "unknown"
 
 _MEASURED = {
     "asyncpg": ("asyncpg_calls", "asyncpg_pools"),
@@ -43,26 +29,14 @@ _MEASURED = {
 }
 """Which modules of this package measure a library. They are loaded when it is installed."""
 
-_ready = False
-"""Whether the metrics were set up."""
-_resource_shown: Mapping[str, Any] = {}
-"""The attributes of the resource, which are shown as target_info."""
-_registry: CollectorRegistry | None = None
-"""What the MeterProvider has that was there before."""
 _endings: list[Ending] = []
-_sender: Sender | None = None
-"""What sends the metrics over OTLP."""
-_served_alone = False
-"""Whether /metrics has a port of its own."""
 _apps: list[weakref.ref[Any]] = []
 _ended = False
 """Whether `shutdown` ended what sends."""
-_pulled = True
-"""Whether /metrics shows the metrics."""
 _lock = threading.Lock()
 _process_id: int | None = None
-_set_up: dict[str, str] = {}
-"""What took effect, by subject, for the report at the start."""
+_traced = "none"
+"""Which spans there are, for the report at the start."""
 
 
 def init(service_name: str, app: object = None, *, workers: int | None = None) -> None:
@@ -110,10 +84,9 @@ def begin() -> None:
             environment.check()
             exporters = environment.metrics_exporters()
             if exporters and not environment.is_disabled():
-                _attempt("runtime", runtime.start)
-                _attempt("metrics", lambda: _set_up_metrics(None, exporters))
+                _set_up_metrics(None, exporters)
                 if "prometheus" in exporters:
-                    _attempt("/metrics", _serve_alone)
+                    _attempt("/metrics", metering.serve_alone)
     except Exception:
         logger.exception("telemetry could not be set up; the process runs without")
 
@@ -130,11 +103,10 @@ def _init(service_name: str, app: object, number: int | None) -> None:
         if not disabled:
             http.choose_conventions()  # before any instrumentation: the first one decides for all
             if not process.disabled:
-                if _ready:
-                    _attempt("the name of the service", lambda: _name(service_name))
+                if metering.ready:
+                    _attempt("the name of the service", lambda: metering.name(service_name))
                 else:
-                    _attempt("runtime", runtime.start)
-                    _attempt("metrics", lambda: _set_up_metrics(service_name, exporters))
+                    _set_up_metrics(service_name, exporters)
                 _attempt("workers", lambda: web_server.expect(exporters, number, serves=app is not None))
                 _measure_libraries()
             _attempt("traces", lambda: _set_up_traces(service_name))
@@ -170,7 +142,7 @@ def _add(app: object) -> None:
     _apps.append(weakref.ref(inner))
     if getattr(inner, "middleware_stack", None) is not None:
         logger.warning("init was called after the application had started: some of its requests may not be measured")
-    http.serve_metrics(inner, _render)
+    http.serve_metrics(inner, metering.shown)
     if not process.disabled:
         _attempt("event loop", lambda: http.when_it_starts(inner, event_loop.measure))
     if not environment.is_disabled():  # also without metrics: there may be traces
@@ -190,81 +162,23 @@ def _attempt(what: str, set_up: Callable[[], None]) -> None:
 def _report(disabled: bool) -> str:
     if disabled:
         return "off (OTEL_SDK_DISABLED)"
-    metrics = "off (OTEL_METRICS_EXPORTER)" if process.disabled else _set_up.get("metrics", "only our own")
-    return f"metrics: {metrics}; traces: {_set_up.get('traces', 'none')}"
+    metrics = "off (OTEL_METRICS_EXPORTER)" if process.disabled else metering.kept
+    return f"metrics: {metrics}; traces: {_traced}"
 
 
 def _set_up_alone(exporters: set[str]) -> None:
     """A process without an application, or whose applications come later."""
     if process.disabled or "prometheus" in exporters:
-        _attempt("/metrics", _serve_alone)
+        _attempt("/metrics", metering.serve_alone)
     if not environment.is_disabled():
         _attempt("HTTP", http.instrument_apps_to_come)
 
 
-def _serve_alone() -> None:
-    global _served_alone
-    from telemetry.port import serve_metrics_alone
-
-    if not _served_alone:
-        _served_alone = True
-        serve_metrics_alone(_render)
-
-
-def _render(*, openmetrics: bool = False, names: Sequence[str] = ()) -> bytes:
-    body = b""
-    if not process.disabled and not _pulled:
-        body = b"" if openmetrics else b"# The metrics are sent over OTLP (OTEL_METRICS_EXPORTER).\n"
-    elif not process.disabled:
-        body = render(*_registries(), openmetrics=openmetrics, names=names)
-        if _resource_shown and (not names or "target_info" in names):
-            body += target_info(_resource_shown, openmetrics=openmetrics)
-    return body + END if openmetrics else body
-
-
-def _registries() -> list[CollectorRegistry]:
-    if not _ready:
-        return []
-    from prometheus_client import REGISTRY
-
-    return [*filter(None, [_registry]), REGISTRY]
-
-
-def _name(service_name: str) -> None:
-    """Says which service it is whose metrics were set up before `init`."""
-    global _resource_shown
-    resource = environment.resource(service_name)
-    if _resource_shown:
-        _resource_shown = resource.attributes
-    if _sender is not None:
-        _sender.name(resource)
-
-
 def _set_up_metrics(service_name: str | None, exporters: set[str]) -> None:
-    global _ready, _resource_shown
-    from opentelemetry import metrics
-
-    heartbeat_timestamp_seconds.watch(time.time)
-    version = environment.resource_attribute("service.version") or UNKNOWN
-    build_info.set(1, {"version": version, "python": platform.python_version(), "telemetry": telemetry.__version__})
-    _ready = True
-    present = metrics.get_meter_provider()
-    if type(present).__name__ == "_ProxyMeterProvider":  # the API's own, until somebody sets another
-        metrics.set_meter_provider(the_provider)
-        present = the_provider
-    if present is the_provider:
-        _set_up["metrics"] = "ours and those of the OpenTelemetry API"
-        _resource_shown = environment.resource(service_name).attributes
-    elif callable(add := getattr(present, "add_metric_reader", None)):
-        if "prometheus" in exporters:
-            add(_prometheus_reader())
-        theirs = "and what" if "prometheus" in exporters else "without what"
-        _set_up["metrics"] = f"ours, {theirs} the MeterProvider that was there before records from now on"
-    else:
-        kind = type(present)
-        _set_up["metrics"] = f"ours, without those of {kind.__module__}.{kind.__qualname__}, which was there before"
+    _attempt("runtime", runtime.start)
+    _attempt("metrics", lambda: metering.set_up(service_name, exporters))
     if "otlp" in exporters:
-        _attempt("sending metrics", lambda: _send_metrics(service_name, present is the_provider, exporters))
+        _attempt("sending metrics", lambda: metering.send(service_name, exporters, _end_at_exit))
 
 
 def _measure_libraries() -> None:
@@ -278,30 +192,9 @@ def _measure(module: str) -> None:
     importlib.import_module(f"telemetry.{module}").measure()
 
 
-def _prometheus_reader() -> PrometheusMetricReader:
-    global _registry
-    from opentelemetry.exporter.prometheus import PrometheusMetricReader
-    from prometheus_client import CollectorRegistry
-
-    _registry = CollectorRegistry()
-    return PrometheusMetricReader(registry=_registry, scope_info_enabled=False)
-
-
-def _send_metrics(service_name: str | None, all_of_them: bool, exporters: set[str]) -> None:
-    global _pulled, _sender
-    make = load("opentelemetry.exporter.otlp.proto.http.metric_exporter").OTLPMetricExporter
-    from telemetry.otlp import INSTANCE, Sender
-
-    chosen = environment.resource_attribute(INSTANCE)
-    resource = environment.resource(service_name)
-    _sender = Sender(make, the_provider, resource, environment.export_interval(), chosen)
-    _end_at_exit(_sender)
-    _pulled = "prometheus" in exporters  # only now: else what cannot be sent is shown
-    _set_up["metrics"] += ", sent over OTLP" if all_of_them else "; ours are sent over OTLP"
-
-
 def _set_up_traces(service_name: str) -> None:
-    _set_up["traces"] = traces.set_up(
+    global _traced
+    _traced = traces.set_up(
         lambda: environment.resource(service_name), lambda close: _end_at_exit(Closing("spans", close))
     )
     look_for_spans()

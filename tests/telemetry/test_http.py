@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 import telemetry
-from telemetry import asgi, http
+from telemetry import asgi, http, metering
 from tests.telemetry.apart import apart
 from tests.telemetry.service import get, small_app, values
 from tests.telemetry.test_exposition import Series, parsed
@@ -39,7 +39,7 @@ def application(framework: str) -> Any:
 
 
 def rendered() -> str:
-    return telemetry.sdk._render().decode()
+    return metering.shown().decode()
 
 
 def series_of(text: str) -> Series:

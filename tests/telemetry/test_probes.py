@@ -19,7 +19,7 @@ from opentelemetry import trace
 
 import telemetry
 from apps.background import background
-from telemetry import DatabaseProbe, RedisProbe
+from telemetry import DatabaseProbe, RedisProbe, metering
 from telemetry.catalogue import (
     DependencyLabels,
     database_connection_status,
@@ -419,7 +419,7 @@ def probes_with_traces_on(database_url: str, redis_url: str) -> str:
 
     asyncio.run(work())
     assert [probe.up for probe in probes] == [True, True, False, False]
-    text = telemetry.sdk._render().decode()
+    text = metering.shown().decode()
     telemetry.shutdown()
     return text
 
