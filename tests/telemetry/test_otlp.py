@@ -38,7 +38,7 @@ from tests.telemetry.apart import apart
 from tests.telemetry.conftest import Drops
 from tests.telemetry.labels import BySide, Side
 from tests.telemetry.pipeline import Pipeline, labels_of, pipeline_running, query
-from tests.telemetry.service import get, small_app
+from tests.telemetry.service import answers, get, small_app
 from tests.waiting import wait_until
 
 Series = dict[frozenset[tuple[str, str]], float]
@@ -432,6 +432,7 @@ def test_several_workers_that_send_add_up_exactly(pipeline: Pipeline, tmp_path: 
 
     with program_running(uvicorn, log, environment):
         wait_until(lambda: value("count(served_total)") == [2], 40, "both workers send", every=0.5)
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/metrics"), 20, "one of them listens")
         for _ in range(60):
             assert httpx.get(f"http://127.0.0.1:{port}/letters").status_code == 200
         wait_until(lambda: value("sum(served_total)") == [60], 20, "their sum is exact", every=0.5)
