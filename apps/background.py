@@ -80,8 +80,11 @@ class Duty:
         self.succeeded()
         return True
 
-    def failed(self, reason: str, error: Exception | None = None) -> None:
-        """Notes a failure. `error` is the exception, if there was one."""
+    def failed(self, reason: str, error: Exception | None = None, detail: str = "") -> None:
+        """Notes a failure. `error` is the exception, if there was one.
+
+        `detail` is logged with the reason, and does not make it another one.
+        """
         if self._failures == 0:
             self._begin_streak()
         self._failures += 1
@@ -89,6 +92,7 @@ class Duty:
         if self._quiet or alike in self._said or len(self._said) == REASONS:
             return
         self._said.add(alike)
+        reason = f"{reason} ({detail})" if detail else reason
         before = f" ({self._not_logged} earlier times it failed and worked again)" if self._not_logged else ""
         self._not_logged = 0
         if error is None or isinstance(error, _WITHOUT_TRACEBACK):

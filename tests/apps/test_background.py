@@ -54,6 +54,14 @@ class Failing:
             raise error
 
 
+def test_a_detail_is_logged_and_does_not_make_a_reason_another_one(caplog: pytest.LogCaptureFixture) -> None:
+    duty = Duty("booking", logger)
+    for detail in ("of AAPL", "of XOM"):
+        duty.failed("refused", detail=detail)
+
+    assert [record.getMessage() for record in caplog.records] == ["booking fails: refused (of AAPL)"]
+
+
 async def said(caplog: pytest.LogCaptureFixture, *errors: Exception | None) -> list[tuple[str, str]]:
     """Level and text of what a duty logs when its work has these results, one after the other."""
     duty, work = Duty("booking", logger), Failing(*errors)
