@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import redis
 
-from apps.database import UNAVAILABLE, Unavailable
+from apps.database import UNAVAILABLE, Unavailable, Unusable
 
 logger = logging.getLogger(__name__)
 
@@ -157,6 +157,8 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
 
 def _report(task: asyncio.Task[None]) -> None:
     error = asyncio.CancelledError() if task.cancelled() else task.exception()
-    logger.critical("background work ended, and so does the service: %s", error, exc_info=error)
+    # What is unusable is said in a sentence that names the way out: a traceback would hide it.
+    trace = None if isinstance(error, Unusable) else error
+    logger.critical("background work ended, and so does the service: %s", error, exc_info=trace)
     # A service without its background work looks alive but does not do its job. The supervisor starts a new one.
     os.kill(os.getpid(), signal.SIGTERM)
