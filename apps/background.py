@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import redis
 
-from apps.database import UNAVAILABLE, Unavailable
+from apps.database import UNAVAILABLE, Unavailable, Unusable
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +80,11 @@ class Duty:
         self.succeeded()
         return True
 
-    def failed(self, reason: str, error: Exception | None = None) -> None:
-        """Notes a failure. `error` is the exception, if there was one."""
+    def failed(self, reason: str, error: Exception | None = None, detail: str = "") -> None:
+        """Notes a failure. `error` is the exception, if there was one.
+
+        `detail` is logged with the reason, and does not make it another one.
+        """
         if self._failures == 0:
             self._begin_streak()
         self._failures += 1
@@ -89,6 +92,7 @@ class Duty:
         if self._quiet or alike in self._said or len(self._said) == REASONS:
             return
         self._said.add(alike)
+        reason = f"{reason} ({detail})" if detail else reason
         before = f" ({self._not_logged} earlier times it failed and worked again)" if self._not_logged else ""
         self._not_logged = 0
         if error is None or isinstance(error, _WITHOUT_TRACEBACK):
@@ -153,6 +157,8 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
 
 def _report(task: asyncio.Task[None]) -> None:
     error = asyncio.CancelledError() if task.cancelled() else task.exception()
-    logger.critical("background work ended, and so does the service: %s", error, exc_info=error)
+    # What is unusable is said in a sentence that names the way out: a traceback would hide it.
+    trace = None if isinstance(error, Unusable) else error
+    logger.critical("background work ended, and so does the service: %s", error, exc_info=trace)
     # A service without its background work looks alive but does not do its job. The supervisor starts a new one.
     os.kill(os.getpid(), signal.SIGTERM)

@@ -39,7 +39,11 @@ class Unavailable(Exception):
     """PostgreSQL has not been reached since the service started."""
 
 
-class OtherSchema(Exception):
+class Unusable(Exception):
+    """The service cannot work with its settings or data. The message says why, and the way out."""
+
+
+class OtherSchema(Unusable):
     """The tables were made by another version of this program."""
 
 
@@ -89,7 +93,7 @@ class Database:
         self._readers = asyncio.Semaphore(SNAPSHOTS)
 
     async def open(self) -> None:
-        """Waits until PostgreSQL is available, then creates the tables. Raises `OtherSchema`."""
+        """Waits until PostgreSQL is available, then creates the tables. Raises `Unusable`, also as `OtherSchema`."""
         if self._pool is None:
             self._pool = await when_there(self._connect)
 
@@ -116,8 +120,10 @@ class Database:
                 if self._number is not None:
                     await _check_number(connection, *self._number)
                 await connection.execute(self._schema)
-        except BaseException:
+        except BaseException as error:
             pool.terminate()
+            if (problem := _of_the_address(error)) is not None:
+                raise Unusable(f"DATABASE_URL cannot be used: {problem}") from None
             raise
         return pool
 
@@ -159,6 +165,15 @@ class Database:
                 yield connection
         finally:
             self._readers.release()
+
+
+def _of_the_address(error: BaseException) -> str | None:
+    """What is wrong with the address of PostgreSQL, without a password. None for an error of another kind."""
+    if isinstance(error, ValueError) and not isinstance(error, OSError):  # a certificate that was refused is both
+        return f"asyncpg does not take one of its parts or options ({type(error).__name__})"
+    if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError | asyncpg.InvalidCatalogNameError):
+        return f"PostgreSQL says {error}"
+    return None
 
 
 @asynccontextmanager

@@ -1,15 +1,22 @@
-"""The settings that all four services share, and how settings are read from the environment."""
+"""The settings that all four services share, and how settings are read and checked: each number has both bounds."""
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError
+import redis.asyncio
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from apps.hosts import OWN_HOSTS, hosts_from
+from apps.market import iso_date
 
 Chosen = TypeVar("Chosen", bound=BaseSettings)
 
@@ -29,8 +36,52 @@ def _sentence(kind: type[BaseSettings], problem: Mapping[str, Any]) -> str:
     name = str(problem["loc"][0])
     # Addresses are not shown, because they may hold a password. A wrong one often does: `/` or `#` in a password makes
     # an address wrong.
-    shown = f"={problem['input']}" if kind.model_fields[name].repr else ""
-    return f"{name.upper()}{shown}: {text}"
+    field = kind.model_fields[name]
+    shown = f"={problem['input']}" if field.repr else ""
+    return f"{name.upper()}{shown}: {_bounds(field) or text}"
+
+
+_NUMBERS = {int: "a whole number", float: "a number", Decimal: "a number"}
+_BOUNDS = {Ge: ("at least", "ge"), Gt: ("above", "gt"), Le: ("at most", "le"), Lt: ("below", "lt")}
+
+
+def _bounds(field: FieldInfo) -> str:
+    """What a number must be, in a sentence that has both bounds. Empty for other fields."""
+    if field.annotation not in _NUMBERS:
+        return ""
+    bounds = [(_BOUNDS[type(bound)], bound) for bound in field.metadata if type(bound) in _BOUNDS]
+    said = [f"{words} {getattr(bound, name)}" for (words, name), bound in bounds]
+    places = [f"with {given} decimals at most" for each in field.metadata if (given := _decimals(each))]
+    return f"must be {_NUMBERS[field.annotation]}, {' and '.join(said)}{', '.join(['', *places])}"
+
+
+def _decimals(constraint: object) -> int | None:
+    return getattr(constraint, "decimal_places", None)
+
+
+class CheckedSettings(BaseSettings):
+    """Settings whose numbers are written in plain ASCII digits."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: object, info: ValidationInfo) -> object:
+        # pydantic also takes 1_000 and the digits of other scripts, which other programs read otherwise or not at all.
+        assert info.field_name is not None
+        is_number = cls.model_fields[info.field_name].annotation in _NUMBERS
+        if is_number and isinstance(value, str) and not re.fullmatch(r"[0-9.eE+-]+", value.strip(" ")):
+            raise ValueError("is not a number in plain digits")
+        return value
+
+
+def _date(value: object) -> object:
+    try:
+        return iso_date(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError("is not a date like 2020-03-09") from None
+
+
+Date = Annotated[dt.date, BeforeValidator(_date)]
+"""A date like 2020-03-09. pydantic alone takes a number too, as seconds since 1970."""
 
 
 def _address_like(example: str, *schemes: str) -> AfterValidator:
@@ -42,6 +93,7 @@ def _address_like(example: str, *schemes: str) -> AfterValidator:
                 not parts.fragment and "@" not in parts.path + parts.query
             )  # otherwise urlsplit ended the password too early
             known = parts.scheme in schemes and whole and all(urlsplit(f"//{host}").port != 0 for host in hosts)
+            known = known and (parts.scheme not in ("http", "https") or bool(parts.hostname))
         except ValueError:
             known = False
         if not known:
@@ -51,17 +103,34 @@ def _address_like(example: str, *schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _takes(address: str) -> str:
+    """Raises ValueError for what redis-py cannot use, or would silently take for database 0."""
+    parts = urlsplit(address)
+    known = parts.scheme == "unix" or re.fullmatch(r"/?|/[0-9]{1,9}", parts.path) is not None
+    try:
+        pool: Any = redis.asyncio.ConnectionPool.from_url(address)
+        pool.make_connection()
+    except Exception:  # also a TypeError, for an option that it does not know; the text may quote the password
+        known = False
+    if not known:
+        raise ValueError("has an option that redis-py does not take, or a database that is no number")
+    return address
+
+
 # repr=False, because an address may hold a password.
 PostgresAddress = Annotated[
     str, _address_like("postgresql://user:password@host:5432/trading", "postgresql", "postgres"), Field(repr=False)
 ]
 RedisAddress = Annotated[
-    str, _address_like("redis://:password@host:6379/0", "redis", "rediss", "unix"), Field(repr=False)
+    str,
+    _address_like("redis://:password@host:6379/0", "redis", "rediss", "unix"),
+    AfterValidator(_takes),
+    Field(repr=False),
 ]
 ServiceAddress = Annotated[str, _address_like("http://host:8002", "http", "https"), Field(repr=False)]
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(CheckedSettings):
     """The settings of every service. Each field is an environment variable in capital letters."""
 
     database_url: PostgresAddress = "postgresql://postgres@127.0.0.1:5432/trading"
@@ -70,6 +139,12 @@ class ServiceSettings(BaseSettings):
         default=",".join(OWN_HOSTS),
         description="host names that the service answers to, separated by commas",
     )
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _host_names(cls, names: str) -> str:
+        hosts_from(names)
+        return names
 
     @property
     def hosts(self) -> list[str]:

@@ -54,11 +54,11 @@ class WatchedDuty(Duty):
 
         return await super().attempt(in_time)
 
-    def failed(self, reason: str, error: Exception | None = None) -> None:
+    def failed(self, reason: str, error: Exception | None = None, detail: str = "") -> None:
         """Notes and counts a failure."""
         self.error = error
         duty_failures_total.add(1, {"duty": self.duty})
-        super().failed(reason, error)
+        super().failed(reason, error, detail)
 
     def succeeded(self) -> None:
         """Notes a run that succeeded, also one that had nothing to do."""

@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import TypeAdapter
 
-from apps.database import Connection
+from apps.database import Connection, Unusable
 from apps.execution_gateway.book import Book, Breaker, Halt, Position
 from apps.execution_gateway.draft import Draft, waiting
 from apps.execution_gateway.models import OPEN, Order
@@ -24,7 +24,7 @@ _BATCHES = 32
 others have written since."""
 
 
-class MadeWithOtherCash(Exception):
+class MadeWithOtherCash(Unusable):
     """The stored account began with another initial cash."""
 
 

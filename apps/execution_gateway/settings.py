@@ -9,6 +9,9 @@ from pydantic import Field
 from apps.paper_venue.settings import VenueSettings
 from apps.settings import ServiceAddress, ServiceSettings
 
+MOST_DOLLARS = 10**12
+"""No amount of money in the settings is larger."""
+
 
 class Settings(ServiceSettings, VenueSettings):
     """Each field is an environment variable in capital letters. Money is in dollars."""
@@ -17,17 +20,17 @@ class Settings(ServiceSettings, VenueSettings):
         default="http://127.0.0.1:8004", description="the market data service, which confirms a new trading date"
     )
 
-    initial_cash: Decimal = Field(default=Decimal(1_000_000), gt=0)
+    initial_cash: Decimal = Field(default=Decimal(1_000_000), ge=1, le=MOST_DOLLARS, decimal_places=2)
     allow_short: bool = Field(default=False, description="whether more shares may be sold than are held")
-    gross_exposure_limit: Decimal = Field(default=Decimal(1_500_000), gt=0)
+    gross_exposure_limit: Decimal = Field(default=Decimal(1_500_000), gt=0, le=MOST_DOLLARS)
     position_limit: Decimal = Field(
-        default=Decimal(200_000), gt=0, description="the largest position in one symbol, at the quote"
+        default=Decimal(200_000), gt=0, le=MOST_DOLLARS, description="the largest position in one symbol, at the quote"
     )
     order_size_limit: Decimal = Field(
-        default=Decimal(200_000), gt=0, description="the largest notional of one order, at the quote"
+        default=Decimal(200_000), gt=0, le=MOST_DOLLARS, description="the largest notional of one order, at the quote"
     )
     price_collar: Decimal = Field(
-        default=Decimal("0.1"), gt=0, description="how far a limit price may be from the quote, as a ratio"
+        default=Decimal("0.1"), gt=0, le=1, description="how far a limit price may be from the quote, as a ratio"
     )
     market_order_band: Decimal = Field(
         default=Decimal("0.01"),
@@ -36,7 +39,7 @@ class Settings(ServiceSettings, VenueSettings):
         description="how far above its quote at arrival a market buy may be filled, as a ratio; the cash is reserved",
     )
     daily_loss_limit: Decimal = Field(
-        default=Decimal("0.05"), gt=0, description="the daily loss ratio above which the breaker is tripped"
+        default=Decimal("0.05"), gt=0, lt=1, description="the daily loss ratio above which the breaker is tripped"
     )
     # These limits refuse nothing: rules and dashboards read them.
     drawdown_limit: Decimal = Field(
@@ -45,8 +48,9 @@ class Settings(ServiceSettings, VenueSettings):
     order_placement_limit_seconds: float = Field(
         default=0.5,
         gt=0,
+        le=60,
         description="the time of the slowest orders in a hundred above which OrderPlacementSlow warns",
     )
     order_slippage_limit_bps: float = Field(
-        default=5, gt=0, description="the median slippage above which SlippageHigh warns, in basis points"
+        default=5, gt=0, le=10_000, description="the median slippage above which SlippageHigh warns, in basis points"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import hashlib
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -20,6 +21,14 @@ class Closes:
     symbols: tuple[str, ...]
     dates: tuple[dt.date, ...]
     rows: tuple[tuple[Decimal, ...], ...]
+
+    @property
+    def digest(self) -> str:
+        """A hash of the closes, whatever form the file has. Files with the same digest give the same replay."""
+        lines = [",".join(["date", *self.symbols])]
+        for date, row in zip(self.dates, self.rows, strict=True):
+            lines.append(",".join([date.isoformat(), *(str(price.normalize()) for price in row)]))
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def of(self, index: int) -> dict[str, Decimal]:
         """The closes of the date with this index in `dates`."""

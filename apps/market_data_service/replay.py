@@ -34,7 +34,7 @@ class Replay:
         self.start = closes.dates[1] if start is None else start
         self.end = closes.dates[-1] if end is None else end
         for name, date in (("REPLAY_START", self.start), ("REPLAY_END", self.end)):
-            if self._index.get(date, 0) == 0:
+            if not self.has(date):
                 raise BadCloses(
                     f"{name}={date} is not a trading date that can be replayed: "
                     f"the file has {closes.dates[1]} to {closes.dates[-1]}, without weekends and holidays"
@@ -44,6 +44,10 @@ class Replay:
         self.day_seconds = day_seconds
         # Closed for at least ten seconds, so that an alert of one session can resolve before the next session.
         self.session_seconds = day_seconds - max(10.0, day_seconds / 10)
+
+    def has(self, date: dt.date) -> bool:
+        """Whether the file has that trading date and a previous close for it."""
+        return self._index.get(date, 0) > 0
 
     def first(self) -> ReplayPoint:
         """The open of the first date."""

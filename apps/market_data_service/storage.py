@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from apps.database import Database
+import asyncpg
+
+from apps.database import Database, Unusable
 from apps.market_data_service.replay import Replay, ReplayPoint
 
 SCHEMA = """
@@ -15,38 +17,52 @@ CREATE TABLE IF NOT EXISTS market_data.replay (
     seconds double precision NOT NULL,
     last_tick double precision NOT NULL
 );
+-- The hash of the closes. Data of an earlier version have none until they are read once.
+ALTER TABLE market_data.replay ADD COLUMN IF NOT EXISTS closes text;
 """
 
 
-class MadeWithOtherData(Exception):
+class MadeWithOtherData(Unusable):
     """The stored point belongs to another replay."""
 
 
 async def load(database: Database, file: str, replay: Replay) -> ReplayPoint:
     """The stored point, or the first one. Raises `MadeWithOtherData` if the stored point is of another replay."""
+    digest = replay.closes.digest
     async with database.transaction() as connection:
         row = await connection.fetchrow("SELECT * FROM market_data.replay")
         if row is None:
             point = replay.first()
             await connection.execute(
-                "INSERT INTO market_data.replay (file, start, trading_date, seconds, last_tick)"
-                " VALUES ($1, $2, $3, 0, 0)",
+                "INSERT INTO market_data.replay (file, start, trading_date, seconds, last_tick, closes)"
+                " VALUES ($1, $2, $3, 0, 0, $4)",
                 file,
                 replay.start,
                 point.trading_date,
+                digest,
             )
             return point
+        _check(row, file, digest, replay)
+        await connection.execute("UPDATE market_data.replay SET closes = $1 WHERE closes IS NULL", digest)
+    return ReplayPoint(row["trading_date"], row["seconds"], row["last_tick"])
+
+
+def _check(row: asyncpg.Record, file: str, digest: str, replay: Replay) -> None:
     if (row["file"], row["start"]) != (file, replay.start):
         raise MadeWithOtherData(
             f"the data folder was made with REPLAY_FILE={row['file']} REPLAY_START={row['start']}, "
             f"now they are {file} and {replay.start}: set them back, or run `make clean-data`"
+        )
+    if row["closes"] not in (None, digest) or not replay.has(row["trading_date"]):
+        raise MadeWithOtherData(
+            f"REPLAY_FILE={file} has other closes than those that the data folder was made with: "
+            "put the earlier file back, or run `make clean-data`"
         )
     if not replay.start <= row["trading_date"] <= replay.end:
         raise MadeWithOtherData(
             f"the replay is at {row['trading_date']}, past REPLAY_END={replay.end}: "
             "set it later, or run `make clean-data`"
         )
-    return ReplayPoint(row["trading_date"], row["seconds"], row["last_tick"])
 
 
 async def store(database: Database, point: ReplayPoint) -> None:

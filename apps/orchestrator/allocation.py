@@ -10,6 +10,8 @@ from apps.vocabulary import Side
 
 MARGIN = Decimal("0.99")
 """The part of each limit that is used. A quote may move before the order is at the gateway."""
+MOST_SHARES = 10_000_000
+"""The gateway takes no order for more shares than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +39,32 @@ def orders_for(
     equity: Decimal,
     invested: Decimal,
     limits: Limits,
+    *,
+    sellable: Mapping[str, int] | None = None,
+    unpriced: Decimal = Decimal(0),
 ) -> list[WantedOrder]:
     """The orders that lead to the target weights, or as near to them as the limits allow.
 
     Sells come first, because they bring the cash for the buys. Positions without a weight are closed. `shares` must
     count open orders as filled. `invested` is the part of equity that a weight of 1 stands for. An order over the limit
-    is cut; the next run has the rest. Raises KeyError for a symbol without a price.
+    is cut; the next run has the rest.
+
+    Nothing is sold short: no target is below zero, and at most `sellable` shares are sold, or `shares` if it is None. A
+    symbol without a price has no order; `unpriced` is what such positions count for in the gross exposure, in dollars.
+    With an equity of zero or less there are no orders at all, because a part of it is no target.
     """
-    wanted = _within({symbol: weight * equity * invested for symbol, weight in weights.items()}, limits)
+    if equity <= 0:
+        return []
+    wanted = _within(
+        {symbol: max(weight, Decimal(0)) * equity * invested for symbol, weight in weights.items()}, limits
+    )
     changes = {}
-    for symbol in sorted(weights.keys() | shares.keys()):
-        most = int(MARGIN * limits.order_size / prices[symbol])
+    for symbol in sorted((weights.keys() | shares.keys()) & prices.keys()):
+        most = min(int(MARGIN * limits.order_size / prices[symbol]), MOST_SHARES)
         change = int(wanted.get(symbol, Decimal(0)) / prices[symbol]) - shares.get(symbol, 0)
-        changes[symbol] = max(-most, min(most, change))
-    _fit(changes, shares, prices, MARGIN * limits.gross_exposure)
+        least = -max(0, (shares if sellable is None else sellable).get(symbol, 0))
+        changes[symbol] = max(-most, least, min(most, change))
+    _fit(changes, shares, prices, MARGIN * limits.gross_exposure - unpriced)
     orders = [
         WantedOrder(symbol, Side.BUY if change > 0 else Side.SELL, abs(change))
         for symbol, change in changes.items()
@@ -62,8 +76,8 @@ def orders_for(
 def _within(values: Mapping[str, Decimal], limits: Limits) -> dict[str, Decimal]:
     """The target values, each at most the limit of a position, and in sum at most that of the gross exposure."""
     most = MARGIN * limits.position
-    capped = {symbol: max(-most, min(most, value)) for symbol, value in values.items()}
-    gross = sum((abs(value) for value in capped.values()), Decimal(0))
+    capped = {symbol: min(most, value) for symbol, value in values.items()}
+    gross = sum(capped.values(), Decimal(0))
     if gross <= MARGIN * limits.gross_exposure:
         return capped
     return {symbol: value * MARGIN * limits.gross_exposure / gross for symbol, value in capped.items()}

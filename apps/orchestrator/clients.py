@@ -5,45 +5,81 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Annotated, TypeVar
 
 import httpx
+from pydantic import BaseModel, Field, ValidationError
 
 from apps.orchestrator.allocation import Limits, WantedOrder
-from apps.vocabulary import BreakerState, SubmissionResult
+from apps.vocabulary import BreakerState, OrderStatus, SubmissionResult
+
+Answer = TypeVar("Answer", bound=BaseModel)
+Dollars = Annotated[Decimal, Field(gt=0)]
+Shares = Annotated[int, Field(strict=True)]
 
 # An order that is sent a second time gets the status of the first one. These statuses do not mean accepted.
 _ENDED_BADLY = {
-    "rejected": SubmissionResult.REJECTED,
-    "failed": SubmissionResult.FAILED,
-    "pending": SubmissionResult.FAILED,  # the outcome is not known yet; the next run reads the positions again
+    OrderStatus.REJECTED: SubmissionResult.REJECTED,
+    OrderStatus.FAILED: SubmissionResult.FAILED,
+    OrderStatus.PENDING: SubmissionResult.FAILED,  # not known yet; the next run reads the positions again
 }
-
-
 _REASON_CHARACTERS = 200
 """How much of an error answer is logged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """The signal service's answer."""
+class BadAnswer(Exception):
+    """A service answered, but not what it should. The message says which service, and what is wrong."""
+
+
+class Targets(BaseModel):
+    """The signal service's answer. Weights are parts of the equity that is invested. Nothing is sold short."""
 
     trading_date: dt.date
-    weights: dict[str, Decimal]
+    weights: dict[str, Annotated[Decimal, Field(ge=0, le=1)]]
+
+
+class _Position(BaseModel):
+    shares: Shares
+    average_cost: Decimal
+
+
+class _Waiting(BaseModel):
+    buy: Annotated[Shares, Field(ge=0)]
+    sell: Annotated[Shares, Field(ge=0)]
+
+
+class _Limits(BaseModel):
+    position: Dollars
+    order_size: Dollars
+    gross_exposure: Dollars
+
+
+class _Book(BaseModel):
+    equity: Decimal | None
+    breaker: BreakerState
+    positions: dict[str, _Position]
+    waiting: dict[str, _Waiting]
+    limits: _Limits
+
+
+class _Placed(BaseModel):
+    status: OrderStatus
+    reason: str | None = None
 
 
 class SignalService:
-    """Reads targets. Raises httpx.HTTPError if the service cannot be reached or answers with an error status."""
+    """Reads targets.
+
+    Raises httpx.HTTPError if the service cannot be reached or answers with an error status, and `BadAnswer`.
+    """
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.http = client
 
     async def targets(self) -> Targets:
         """The last target weights."""
-        answer = (await self.http.get("/api/v1/targets")).raise_for_status().json()
-        return Targets(
-            dt.date.fromisoformat(answer["trading_date"]),
-            {symbol: Decimal(weight) for symbol, weight in answer["weights"].items()},
-        )
+        answer = (await self.http.get("/api/v1/targets")).raise_for_status()
+        return _read(Targets, answer, "the signal service")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +90,27 @@ class Book:
     tripped: bool
     shares: dict[str, int]
     """Signed shares by symbol, as if every open order were filled."""
+    sellable: dict[str, int]
+    """How many shares of a symbol can be sold: those that are held, without those that open orders sell."""
+    costs: dict[str, Decimal]
+    """The average cost of the positions."""
     limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What became of an order, and if it was not accepted why: in a word, and as a text for the log."""
+
+    result: SubmissionResult
+    why: str
+    text: str = ""
 
 
 class ExecutionGateway:
     """Reads the book and places orders.
 
     Both raise httpx.HTTPError if the gateway cannot be reached. `book` also raises it if the gateway answers with an
-    error status.
+    error status, and `BadAnswer`.
     """
 
     def __init__(self, client: httpx.AsyncClient) -> None:
@@ -69,45 +118,70 @@ class ExecutionGateway:
 
     async def book(self) -> Book:
         """The book, read at once: a fill between two requests would be counted twice or not at all."""
-        answer = (await self.http.get("/api/v1/book")).raise_for_status().json()
-        shares = {symbol: position["shares"] for symbol, position in answer["positions"].items()}
-        for symbol, waiting in answer["waiting"].items():
-            shares[symbol] = shares.get(symbol, 0) + waiting["buy"] - waiting["sell"]
-        limits = answer["limits"]
+        answer = _read(_Book, (await self.http.get("/api/v1/book")).raise_for_status(), "the gateway")
+        held = {symbol: position.shares for symbol, position in answer.positions.items()}
+        shares, sellable = dict(held), dict(held)
+        for symbol, waiting in answer.waiting.items():
+            shares[symbol] = shares.get(symbol, 0) + waiting.buy - waiting.sell
+            sellable[symbol] = sellable.get(symbol, 0) - waiting.sell
+        limits = answer.limits
         return Book(
-            equity=None if answer["equity"] is None else Decimal(answer["equity"]),
-            tripped=BreakerState(answer["breaker"]) is BreakerState.TRIPPED,
+            equity=answer.equity,
+            tripped=answer.breaker is BreakerState.TRIPPED,
             shares=shares,
-            limits=Limits(
-                position=Decimal(limits["position"]),
-                order_size=Decimal(limits["order_size"]),
-                gross_exposure=Decimal(limits["gross_exposure"]),
-            ),
+            sellable=sellable,
+            costs={symbol: position.average_cost for symbol, position in answer.positions.items()},
+            limits=Limits(limits.position, limits.order_size, limits.gross_exposure),
         )
 
-    async def place(self, order: WantedOrder, client_order_id: str) -> tuple[SubmissionResult, str]:
-        """Places the order. Returns the result, and the reason if it was not accepted.
+    async def place(self, order: WantedOrder, client_order_id: str) -> Submitted:
+        """Places the order.
 
-        If the answer is lost, or the gateway does not know the outcome, the order is sent once more. The gateway knows
-        by the id that it is the same order.
+        If the answer is lost or cannot be read, or the gateway does not know the outcome, the order is sent once more.
+        The gateway knows by the id that it is the same order. Raises `BadAnswer` if that answer cannot be read either.
         """
         body = {"symbol": order.symbol, "side": order.side, "qty": order.qty, "client_order_id": client_order_id}
         try:
             answer = await self.http.post("/api/v1/orders", json=body)
-            again = _outcome_unknown(answer)
-        except httpx.TransportError:
-            again = True
-        if again:
-            answer = await self.http.post("/api/v1/orders", json=body)
-        if answer.status_code in (200, 201):
-            placed = answer.json()
-            return _ENDED_BADLY.get(placed["status"], SubmissionResult.ACCEPTED), str(placed.get("reason"))
-        refused = answer.status_code in (409, 422)
-        return SubmissionResult.REJECTED if refused else SubmissionResult.FAILED, answer.text[:_REASON_CHARACTERS]
+            if not _outcome_unknown(answer):
+                return _result(answer)
+        except (BadAnswer, httpx.RequestError):
+            pass
+        return _result(await self.http.post("/api/v1/orders", json=body))
+
+
+def _result(answer: httpx.Response) -> Submitted:
+    if answer.status_code in (200, 201):
+        placed = _read(_Placed, answer, "the gateway")
+        result = _ENDED_BADLY.get(placed.status, SubmissionResult.ACCEPTED)
+        return Submitted(result, placed.reason or placed.status)
+    refused = answer.status_code in (409, 422)
+    return Submitted(
+        SubmissionResult.REJECTED if refused else SubmissionResult.FAILED,
+        _word(answer) or f"the gateway answers {answer.status_code}",
+        answer.text[:_REASON_CHARACTERS],
+    )
+
+
+def _word(answer: httpx.Response) -> str:
+    """The gateway's own word for what is wrong, such as `position_limit`. Empty if it says none."""
+    try:
+        word = answer.json()["detail"]["reason"]
+    except (LookupError, RecursionError, TypeError, ValueError):
+        return ""
+    return word[:_REASON_CHARACTERS] if isinstance(word, str) else ""
 
 
 def _outcome_unknown(answer: httpx.Response) -> bool:
+    return answer.status_code == 503 and _word(answer) == "outcome_unknown"
+
+
+def _read(kind: type[Answer], answer: httpx.Response, service: str) -> Answer:
     try:
-        return answer.status_code == 503 and bool(answer.json()["detail"]["reason"] == "outcome_unknown")
-    except (LookupError, TypeError, ValueError):
-        return False
+        return kind.model_validate_json(answer.content)
+    except ValidationError as wrong:
+        first = wrong.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])[:_REASON_CHARACTERS]
+        raise BadAnswer(
+            f"{service}'s answer cannot be read{f', {where}' if where else ''}: {first['msg']}"[:_REASON_CHARACTERS]
+        ) from None

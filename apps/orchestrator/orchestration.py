@@ -6,7 +6,8 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -14,23 +15,24 @@ import httpx
 import telemetry
 from apps.background import Duty, described, every
 from apps.catalogue import (
-    dependency_available,
     orchestration_duration_seconds,
     orchestration_last_success_timestamp_seconds,
     orchestration_runs_total,
     orders_submitted_total,
 )
 from apps.database import Database
-from apps.labels import Dependency
 from apps.market import MarketState
 from apps.market_stream import follow
 from apps.orchestrator import storage
 from apps.orchestrator.allocation import WantedOrder, orders_for
-from apps.orchestrator.clients import ExecutionGateway, SignalService
+from apps.orchestrator.clients import BadAnswer, Book, ExecutionGateway, SignalService, Submitted, Targets
+from apps.orchestrator.dependencies import Dependencies
 from apps.orchestrator.settings import Settings
 from apps.vocabulary import RunResult, SubmissionResult
 
 logger = logging.getLogger(__name__)
+
+ZERO = Decimal(0)
 
 
 class NotYet(Exception):
@@ -39,11 +41,15 @@ class NotYet(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run ended, how many of its orders were accepted, and the reason and error if it did not succeed."""
+    """How a run ended, how many of its orders were accepted, and the reason if it did not succeed.
+
+    `detail` is what may differ from run to run while the reason is the same. `error` is an error of ours.
+    """
 
     result: RunResult
     accepted: int
     why: str = ""
+    detail: str = ""
     error: Exception | None = None
 
 
@@ -63,11 +69,19 @@ class Orchestration:
         self._next = 0.0
         self._starting = Duty("starting a run", logger)
         self._running = Duty("the session's run", logger)
-        self._reachable: dict[str, bool] = {}
+        self._storing = Duty("storing how a run ended", logger)
+        self._pricing = Duty("finding a price for every position", logger)
+        self._ended: dict[int, Ended] = {}
+        """Runs whose end is not stored yet. They have been counted."""
+        self._dependencies = Dependencies({"execution-gateway": gateway.http, "signal-service": signals.http})
 
     def duties(self) -> list[Coroutine[Any, Any, None]]:
         """The jobs of the orchestrator. They run until cancelled."""
-        return [self.follow_market(), every(5, Duty("watching dependencies", logger), self.watch_dependencies)]
+        return [
+            self.follow_market(),
+            every(self._settings.retry_seconds, self._storing, self.store_ends),
+            every(5, Duty("watching dependencies", logger), self._dependencies.ask),
+        ]
 
     async def follow_market(self) -> None:
         """Starts runs at the states of the market, until cancelled."""
@@ -83,16 +97,16 @@ class Orchestration:
                 self._next = time.monotonic() + self._settings.retry_seconds
 
     async def see(self, state: MarketState) -> None:
-        """Starts a run, unless one has succeeded in this session or the targets are not due yet."""
-        if await storage.is_done(self._database, state.trading_date):
+        """Starts a run, unless one has succeeded in this session, or what it needs is not there yet."""
+        if await self._dependencies.start():
+            return
+        if state.trading_date == self._done or await storage.is_done(self._database, state.trading_date):
             self._done = state.trading_date
             return
         if await self._should_wait(state):
             return
         result = await self.run(state)
-        if result is RunResult.SUCCESS:
-            self._done = state.trading_date
-        else:
+        if result is not RunResult.SUCCESS:
             self._next = time.monotonic() + self._settings.retry_seconds
 
     async def _should_wait(self, state: MarketState) -> bool:
@@ -107,26 +121,38 @@ class Orchestration:
             return True
 
     async def run(self, state: MarketState) -> RunResult:
-        """One run. Its result is counted, logged and stored, also when it fails."""
+        """One run. Its result is counted, logged and stored, also when it fails.
+
+        It is counted once, and has ended, whether or not that can be stored at once.
+        """
         number = await storage.start_run(self._database, state.trading_date)
         with orchestration_duration_seconds.time():
             try:
                 ended = await self._place_orders(state, number)
             except NotYet as reason:
                 ended = Ended(RunResult.FAILED, 0, str(reason))
-            except httpx.HTTPError as error:
+            except (BadAnswer, httpx.HTTPError) as error:
                 ended = Ended(RunResult.FAILED, 0, described(error))
             except Exception as error:  # every failed run must be counted, or nobody notices it
-                ended = Ended(RunResult.FAILED, 0, described(error), error)
+                ended = Ended(RunResult.FAILED, 0, described(error), error=error)
         orchestration_runs_total.add(1, {"result": ended.result})
+        self._ended[number] = ended
         if ended.result is RunResult.SUCCESS:
+            self._done = state.trading_date
             orchestration_last_success_timestamp_seconds.set(time.time())
             self._running.succeeded()
             logger.info("run %d of %s: %d orders accepted", number, state.trading_date, ended.accepted)
         else:
-            self._running.failed(f"run {number} of {state.trading_date} {ended.result}: {ended.why}", ended.error)
-        await storage.end_run(self._database, number, ended.result, ended.accepted)
+            which = f"run {number} of {state.trading_date} {ended.result}"
+            self._running.failed(ended.why, ended.error, f"{which}: {ended.detail}".removesuffix(": "))
+        await self._storing.attempt(self.store_ends)
         return ended.result
+
+    async def store_ends(self) -> None:
+        """Stores how runs ended. One that cannot be stored is kept for the next call."""
+        for number, ended in list(self._ended.items()):
+            await storage.end_run(self._database, number, ended.result, ended.accepted)
+            self._ended.pop(number, None)
 
     async def _place_orders(self, state: MarketState, run: int) -> Ended:
         targets = await self._signals.targets()
@@ -135,52 +161,55 @@ class Orchestration:
         book = await self._gateway.book()
         if book.equity is None:
             return Ended(RunResult.FAILED, 0, "the gateway does not know its equity")
-        orders = orders_for(
-            targets.weights,
-            book.shares,
-            {symbol: quote.price for symbol, quote in state.quotes.items()},
-            book.equity,
-            self._settings.invested,
-            book.limits,
-        )
+        if book.equity <= 0:
+            return Ended(RunResult.FAILED, 0, "there is no equity to invest, nothing is placed", f"it is {book.equity}")
+        orders = self._orders_for(targets, book, state)
         if book.tripped:
             if self._halted != state.trading_date:  # count them once, because each try wants the same orders again
                 self._halted = state.trading_date
                 orders_submitted_total.add(len(orders), {"result": SubmissionResult.HALTED})
             return Ended(RunResult.HALTED, 0, "the circuit breaker is tripped, nothing is placed")
         answers = [await self._submit(order, f"{state.trading_date}-{run}-{order.symbol}") for order in orders]
-        refused = [why for result, why in answers if result is not SubmissionResult.ACCEPTED]
+        refused = [answer for answer in answers if answer.result is not SubmissionResult.ACCEPTED]
+        accepted = len(orders) - len(refused)
         if refused:
-            why = f"{len(refused)} of {len(orders)} orders were not accepted, the first: {refused[0]}"
-            return Ended(RunResult.FAILED, len(orders) - len(refused), why)
-        return Ended(RunResult.SUCCESS, len(orders))
+            why = f"orders were not accepted: {', '.join(sorted({answer.why for answer in refused}))}"
+            detail = f"{len(refused)} of {len(orders)}, the first: {refused[0].text}"
+            return Ended(RunResult.FAILED, accepted, why, detail)
+        missing = sorted(symbol for symbol, weight in targets.weights.items() if weight and symbol not in state.quotes)
+        if missing:
+            return Ended(RunResult.FAILED, accepted, f"there is a target but no price for {', '.join(missing)}")
+        return Ended(RunResult.SUCCESS, accepted)
 
-    async def _submit(self, order: WantedOrder, client_order_id: str) -> tuple[SubmissionResult, str]:
-        """Places an order. Returns the result, and a text for the log."""
+    def _orders_for(self, targets: Targets, book: Book, state: MarketState) -> list[WantedOrder]:
+        """The orders for every symbol that has a price. Positions without one are logged, and stay as they are."""
+        assert book.equity is not None
+        unpriced = {symbol: abs(n) for symbol, n in book.shares.items() if n and symbol not in state.quotes}
+        if unpriced:
+            self._pricing.failed(f"{', '.join(sorted(unpriced))} cannot be traded")
+        else:
+            self._pricing.succeeded()
+        last = {**book.costs, **state.previous_closes}
+        return orders_for(
+            targets.weights,
+            book.shares,
+            {symbol: quote.price for symbol, quote in state.quotes.items()},
+            book.equity,
+            self._settings.invested,
+            book.limits,
+            sellable=book.sellable,
+            unpriced=sum((number * last.get(symbol, ZERO) for symbol, number in unpriced.items()), ZERO),
+        )
+
+    async def _submit(self, order: WantedOrder, client_order_id: str) -> Submitted:
+        """Places an order, and counts it once, whatever the answer is."""
         try:
             with telemetry.span("submit order"):
-                result, why = await self._gateway.place(order, client_order_id)
-        except httpx.HTTPError as error:
-            result, why = SubmissionResult.FAILED, described(error)
-        orders_submitted_total.add(1, {"result": result})
-        return result, f"{order.side} {order.qty} {order.symbol} {result}: {why}"
-
-    async def watch_dependencies(self) -> None:
-        """Asks the two services whether they are healthy, and logs when that changes."""
-        asked: dict[Dependency, httpx.AsyncClient] = {
-            "execution-gateway": self._gateway.http,
-            "signal-service": self._signals.http,
-        }
-        for name, http in asked.items():
-            try:
-                status = (await http.get("/health")).status_code
-                healthy, answer = status == 200, f"answers {status}"
-            except httpx.HTTPError as error:
-                healthy, answer = False, described(error)
-            dependency_available.set(1 if healthy else 0, {"dependency": name})
-            if healthy is not self._reachable.get(name):
-                self._reachable[name] = healthy
-                level, said = (
-                    (logging.INFO, "is healthy") if healthy else (logging.WARNING, f"is not healthy: {answer}")
-                )
-                logger.log(level, "%s %s", name, said)
+                submitted = await self._gateway.place(order, client_order_id)
+        except (BadAnswer, httpx.HTTPError) as error:
+            submitted = Submitted(SubmissionResult.FAILED, described(error))
+        except Exception as error:
+            logger.exception("%s %d %s fails", order.side, order.qty, order.symbol)
+            submitted = Submitted(SubmissionResult.FAILED, described(error))
+        orders_submitted_total.add(1, {"result": submitted.result})
+        return replace(submitted, text=f"{order.side} {order.qty} {order.symbol} {submitted.result}: {submitted.text}")

@@ -17,4 +17,5 @@ class Settings(ServiceSettings):
     invested: Decimal = Field(
         default=Decimal("0.98"), gt=0, le=1, description="the part of equity that a weight of 1 stands for"
     )
-    retry_seconds: float = Field(default=3, gt=0, description="pause after a run that did not succeed")
+    # Not above 20 s, because OrchestrationFailing looks 25 s back.
+    retry_seconds: float = Field(default=3, ge=0.1, le=20, description="pause after a run that did not succeed")

@@ -12,5 +12,8 @@ class Settings(ServiceSettings):
     """Each field is an environment variable in capital letters."""
 
     strategy: Strategy = Strategy.EQUAL_WEIGHT
-    momentum_days: int = Field(default=5, ge=1, description="how many trading dates momentum looks back")
-    signal_seconds: float = Field(default=2, gt=0, description="the time between two rounds of signals in the session")
+    momentum_days: int = Field(default=5, ge=1, le=1000, description="how many trading dates momentum looks back")
+    # Not above 20 s, because SignalsStale takes signals for old after 30 s.
+    signal_seconds: float = Field(
+        default=2, ge=0.1, le=20, description="the time between two rounds of signals in the session"
+    )

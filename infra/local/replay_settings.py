@@ -11,6 +11,7 @@ from pathlib import Path
 from infra.failure import Failure
 
 DEFAULT_FILE = "crash-2020.csv"
+MOST_CASH = 10**12
 DEFAULT_START = "2020-03-05"  # 9 March, the third day, is the first loss page: soon after the start
 
 
@@ -39,8 +40,10 @@ def _dollars(text: str) -> str:
         amount = Decimal(text)
     except InvalidOperation:
         amount = Decimal("NaN")
-    if not amount.is_finite() or amount <= 0:
-        raise Failure(f"INITIAL_CASH is {text!r}, which is not a positive number. Nothing was started.")
+    if not (text.isascii() and amount.is_finite() and 1 <= amount <= MOST_CASH and amount == round(amount, 2)):
+        raise Failure(
+            f"INITIAL_CASH is {text!r}, which is not an amount from 1 to {MOST_CASH} dollars. Nothing was started."
+        )
     return f"{amount.normalize():f}"  # so that 1000000 and 1000000.00 are the same
 
 

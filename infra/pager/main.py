@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from apps.hosts import hosts_from
+from apps.hosts import allowed_hosts
 from infra.pager.app import create
 from telemetry import set_up_logging
 
@@ -13,5 +13,4 @@ from telemetry import set_up_logging
 def app() -> FastAPI:
     """Reads PAGER_DATA, the folder of the journal, and ALLOWED_HOSTS, the host names that the pager answers to."""
     set_up_logging("pager")
-    hosts = hosts_from(os.environ.get("ALLOWED_HOSTS", ""))
-    return create(Path(os.environ.get("PAGER_DATA", ".local/data/pager")), hosts=hosts)
+    return create(Path(os.environ.get("PAGER_DATA", ".local/data/pager")), hosts=allowed_hosts())

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 
-from apps.hosts import hosts_from
+from apps.hosts import allowed_hosts
 from infra.viewer.app import DASHBOARDS, create
 from telemetry import set_up_logging
 
@@ -18,12 +18,11 @@ def app() -> FastAPI:
     folder with more dashboards than those of this project.
     """
     set_up_logging("viewer")
-    hosts = hosts_from(os.environ.get("ALLOWED_HOSTS", ""))
     prometheus, pager = (
         _address("PROMETHEUS_URL", "http://127.0.0.1:9090"),
         _address("PAGER_URL", "http://127.0.0.1:9099"),
     )
-    return create(prometheus, pager, hosts=hosts, boards=[DASHBOARDS, *_more_dashboards()])
+    return create(prometheus, pager, hosts=allowed_hosts(), boards=[DASHBOARDS, *_more_dashboards()])
 
 
 def _more_dashboards() -> list[Path]:

@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from apps.background import AWAY, REASONS, STREAKS_A_MINUTE, Duty, background, every
+from apps.database import Unusable
 from tests.waiting import until
 
 logger = logging.getLogger("a.service")
@@ -52,6 +53,14 @@ class Failing:
         error = self.errors.pop(0)
         if error is not None:
             raise error
+
+
+def test_a_detail_is_logged_and_does_not_make_a_reason_another_one(caplog: pytest.LogCaptureFixture) -> None:
+    duty = Duty("booking", logger)
+    for detail in ("of AAPL", "of XOM"):
+        duty.failed("refused", detail=detail)
+
+    assert [record.getMessage() for record in caplog.records] == ["booking fails: refused (of AAPL)"]
 
 
 async def said(caplog: pytest.LogCaptureFixture, *errors: Exception | None) -> list[tuple[str, str]]:
@@ -185,6 +194,23 @@ async def test_background_work_that_ends_early_ends_the_service(
 
     assert killed == [(os.getpid(), signal.SIGTERM)]
     assert f"background work ended, and so does the service: {error}" in caplog.text
+
+
+async def test_what_cannot_be_used_ends_the_service_with_a_sentence_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    killed: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, _: killed.append(pid))
+
+    async def work() -> None:
+        raise Unusable("run `make clean-data`")
+
+    async with background(work()):
+        await until(lambda: bool(killed), "the end")
+
+    (record,) = caplog.records
+    assert record.getMessage() == "background work ended, and so does the service: run `make clean-data`"
+    assert record.exc_info is None
 
 
 async def test_background_work_is_cancelled_at_the_end_and_that_is_not_a_failure(

@@ -8,11 +8,12 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
-from apps.database import SNAPSHOTS, UNAVAILABLE, Connection, Database, OtherSchema, Unavailable, when_there
+from apps.database import SNAPSHOTS, UNAVAILABLE, Connection, Database, OtherSchema, Unavailable, Unusable, when_there
 from tests.servers import Server, folder, postgres_server
 from tests.waiting import until
 
@@ -374,3 +375,24 @@ async def test_two_processes_that_start_together_create_the_tables_once(without_
 
     async with opened(without_numbers) as database, database.connection() as connection:
         assert await connection.fetchval("SELECT number FROM public.schema_numbers WHERE schema = 'numbered'") == 7
+
+
+@pytest.mark.parametrize(
+    ("option", "why"),
+    [
+        ("&sslmode=hunter2", r"asyncpg does not take one of its parts or options \(ClientConfigurationError\)"),
+        ("&port=hunter2", r"asyncpg does not take one of its parts or options \(ValueError\)"),
+        ("&dbname=nowhere", 'PostgreSQL says database "nowhere" does not exist'),
+        ("&user=nobody", 'PostgreSQL says role "nobody" does not exist'),
+    ],
+)
+async def test_an_address_that_cannot_be_used_is_not_waited_for(database_url: str, option: str, why: str) -> None:
+    socket = urlsplit(database_url).query  # without user and name before it, which options do not replace
+    database = Database(f"postgresql://?{socket}&user=postgres{option}", SCHEMA)
+
+    async with asyncio.timeout(5):
+        with pytest.raises(Unusable, match=f"^DATABASE_URL cannot be used: {why}$") as refusal:
+            await database.open()
+
+    assert refusal.value.__cause__ is None
+    assert "hunter2" not in str(refusal.value)

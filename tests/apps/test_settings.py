@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
+
 import pytest
 from pydantic import Field
 from pydantic_settings import BaseSettings
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from apps.hosts import OWN_HOSTS
-from apps.settings import ServiceSettings, load
+from apps.execution_gateway import settings as gateway
+from apps.hosts import OWN_HOSTS, allowed_hosts
+from apps.market_data_service import settings as market_data
+from apps.orchestrator import settings as orchestrator
+from apps.settings import CheckedSettings, ServiceSettings, load
+from apps.signal_service import settings as signal_service
 
 
 def test_a_wrong_setting_ends_the_process_with_a_sentence_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Needs(BaseSettings):
+    class Needs(CheckedSettings):
         speed: float = Field(default=1, gt=0)
 
     monkeypatch.setenv("SPEED", "0")
 
-    with pytest.raises(SystemExit, match=r"^SPEED=0: Input should be greater than 0$"):
+    with pytest.raises(SystemExit, match=r"^SPEED=0: must be a number, above 0$"):
         load(Needs)
 
 
@@ -30,6 +38,7 @@ def test_a_wrong_setting_ends_the_process_with_a_sentence_that_names_it(monkeypa
         ("DATABASE_URL", "postgresql://user:12#hunter2@host:5432/trading"),
         ("DATABASE_URL", "postgresql://user:hunter2@host:port/trading"),
         ("DATABASE_URL", "postgresql://user:hunter2@[host/trading"),
+        ("DATABASE_URL", "garbage with a hunter2 in it"),
         ("DATABASE_URL", ""),
         ("DATABASE_URL", "postgresql://user:12?hunter2@host:5432/trading"),
         ("REDIS_URL", "redis://:12?hunter2@host:6379"),
@@ -85,3 +94,103 @@ def test_without_a_name_the_allowed_hosts_are_those_of_this_machine(monkeypatch:
     monkeypatch.setenv("ALLOWED_HOSTS", text)
 
     assert load(ServiceSettings).hosts == default == list(OWN_HOSTS)
+
+
+KINDS = (gateway.Settings, market_data.Settings, orchestrator.Settings, signal_service.Settings)
+NUMBERS = [
+    pytest.param(kind, name, id=name)
+    for kind in KINDS
+    for name, field in kind.model_fields.items()
+    if field.annotation in (int, float, Decimal)
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), NUMBERS)
+@pytest.mark.parametrize(
+    "text", ["inf", "-inf", "nan", "1e300", "-1e300", "9" * 40, "1_0", "\uff11\uff12", "0x10", "ten", ""]
+)
+def test_a_number_out_of_its_bounds_ends_the_start_with_a_sentence_that_has_both(
+    monkeypatch: pytest.MonkeyPatch, kind: type[BaseSettings], name: str, text: str
+) -> None:
+    monkeypatch.setenv(name.upper(), text)
+
+    with pytest.raises(SystemExit) as refusal:
+        load(kind)
+
+    both = r"must be a (whole )?number, (at least|above) [0-9.]+ and (at most|below) [0-9]+"
+    assert re.fullmatch(rf"{name.upper()}={text}: {both}(, with 2 decimals at most)?", str(refusal.value))
+
+
+@pytest.mark.parametrize(
+    ("kind", "variable", "highest", "too_high"),
+    [
+        (market_data.Settings, "REPLAY_DAY_SECONDS", "86400", "86400.1"),
+        (gateway.Settings, "SLIPPAGE_BPS", "1000", "20000"),
+        (gateway.Settings, "DAILY_LOSS_LIMIT", "0.999", "1"),
+        (gateway.Settings, "INITIAL_CASH", "1e12", "0.001"),
+        (orchestrator.Settings, "RETRY_SECONDS", "20", "20.1"),
+    ],
+)
+def test_a_number_at_its_bound_is_taken(
+    monkeypatch: pytest.MonkeyPatch, kind: type[BaseSettings], variable: str, highest: str, too_high: str
+) -> None:
+    monkeypatch.setenv(variable, f" {highest} ")
+    assert float(getattr(load(kind), variable.lower())) == float(highest)
+
+    monkeypatch.setenv(variable, too_high)
+    with pytest.raises(SystemExit, match=rf"^{variable}={too_high}: must be a number"):
+        load(kind)
+
+
+@pytest.mark.parametrize("text", ["yesterday", "1583712000", "20200309", "2020-3-9", "2020-03-32"])
+@pytest.mark.parametrize("variable", ["REPLAY_START", "REPLAY_END"])
+def test_a_date_has_one_form(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> None:
+    monkeypatch.setenv(variable, text)
+
+    with pytest.raises(SystemExit, match=rf"^{variable}={text}: is not a date like 2020-03-09$"):
+        load(market_data.Settings)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis://h:1/hunter",
+        "redis://h:1/0/1",
+        "redis://h:1?socket_timeout=hunter2",
+        "redis://h?x=hunter2",
+        "unix:///s?db=x",
+    ],
+)
+def test_an_address_that_redis_py_cannot_use_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("REDIS_URL", address)
+
+    with pytest.raises(SystemExit, match=r"^REDIS_URL: has an option that redis-py does not take, or a database that"):
+        load(ServiceSettings)
+
+
+def test_an_address_of_a_service_has_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNAL_SERVICE_URL", "http://:8003")
+
+    with pytest.raises(SystemExit, match=r"^SIGNAL_SERVICE_URL: is not an address like http://host:8002"):
+        load(orchestrator.Settings)
+
+
+@pytest.mark.parametrize("name", ["*.*", "a b", "http://gateway", "gateway:8002", "näme", "[::1"])
+def test_what_is_no_host_name_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("ALLOWED_HOSTS", f"gateway, {name}")
+    sentence = rf"^ALLOWED_HOSTS.*: '{re.escape(name)}' is not a host name"
+
+    with pytest.raises(SystemExit, match=sentence):
+        load(ServiceSettings)
+    with pytest.raises(SystemExit, match=sentence):
+        allowed_hosts()
+
+
+@pytest.mark.parametrize("name", ["*", "*.example.com", "a-b_c.example.com", "127.0.0.1", "[::1]"])
+def test_host_names_are_taken_as_starlette_takes_them(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("ALLOWED_HOSTS", name)
+
+    assert load(ServiceSettings).hosts == allowed_hosts() == [name]
+    TrustedHostMiddleware(lambda *_: None, allowed_hosts=allowed_hosts())  # type: ignore[arg-type]

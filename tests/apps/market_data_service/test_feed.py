@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 import httpx
 import pytest
@@ -289,6 +290,61 @@ async def test_a_stored_point_of_another_replay_is_refused(
 
         with pytest.raises(storage.MadeWithOtherData, match="past REPLAY_END=2020-03-09"):
             await storage.load(database, "crash-2020.csv", replay(end=START))
+
+
+def changed(path: Path) -> Replay:
+    """A replay of the same name and start, in whose file one close is another."""
+    path.write_text((DATA / "crash-2020.csv").read_text().replace("\n2020-03-12,", "\n2020-03-12,1", 1))
+    return Replay(read_closes(path), START, None, 12)
+
+
+def without(path: Path, date: dt.date) -> Replay:
+    """A replay whose file does not have that date."""
+    lines = (DATA / "crash-2020.csv").read_text().splitlines()
+    path.write_text("\n".join(line for line in lines if not line.startswith(date.isoformat())))
+    return Replay(read_closes(path), START, None, 12)
+
+
+OTHER_CLOSES = "^REPLAY_FILE=crash-2020.csv has other closes than those .*: put the earlier file back, or"
+
+
+@pytest.mark.parametrize("make", [changed, lambda path: without(path, NEXT)])
+async def test_a_file_that_changed_under_its_name_is_refused(
+    database_url: str, tmp_path: Path, make: Callable[[Path], Replay]
+) -> None:
+    async with database_at(database_url) as database:
+        await storage.load(database, "crash-2020.csv", replay())
+        await storage.store(database, ReplayPoint(NEXT, 3.5, 7.25))
+
+        with pytest.raises(storage.MadeWithOtherData, match=OTHER_CLOSES):
+            await storage.load(database, "crash-2020.csv", make(tmp_path / "crash-2020.csv"))
+        assert await storage.load(database, "crash-2020.csv", replay()) == ReplayPoint(NEXT, 3.5, 7.25)
+
+
+async def test_a_file_in_another_form_has_the_same_closes(database_url: str, tmp_path: Path) -> None:
+    lines = (DATA / "crash-2020.csv").read_text().splitlines()
+    file = tmp_path / "crash-2020.csv"
+    file.write_text("\r\n".join([lines[0], *(f"{line}0" if "." in line[-4:] else line for line in lines[1:])]))
+    assert file.read_text() != (DATA / "crash-2020.csv").read_text()
+
+    async with database_at(database_url) as database:
+        await storage.load(database, "crash-2020.csv", replay())
+        assert await storage.load(database, file.name, Replay(read_closes(file), START, None, 12)) == replay().first()
+
+
+async def test_data_without_a_hash_take_that_of_a_file_that_has_their_date(database_url: str, tmp_path: Path) -> None:
+    async with database_at(database_url) as database:
+        await storage.load(database, "crash-2020.csv", replay())
+        await storage.store(database, ReplayPoint(NEXT, 3.5, 7.25))
+        async with database.connection() as connection:
+            await connection.execute("ALTER TABLE market_data.replay DROP COLUMN closes")
+            await connection.execute(SCHEMA)
+        with pytest.raises(storage.MadeWithOtherData, match=OTHER_CLOSES):
+            await storage.load(database, "crash-2020.csv", without(tmp_path / "crash-2020.csv", NEXT))
+
+        assert await storage.load(database, "crash-2020.csv", replay()) == ReplayPoint(NEXT, 3.5, 7.25)
+        with pytest.raises(storage.MadeWithOtherData, match=OTHER_CLOSES):
+            await storage.load(database, "crash-2020.csv", changed(tmp_path / "crash-2020.csv"))
 
 
 def test_decimal_prices_stay_decimal() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from apps.orchestrator.allocation import MARGIN, Limits, WantedOrder, orders_for
+from apps.execution_gateway.models import OrderRequest
+from apps.orchestrator.allocation import MARGIN, MOST_SHARES, Limits, WantedOrder, orders_for
 from apps.vocabulary import Side
 
 HALF = {"AAPL": Decimal("0.5"), "MSFT": Decimal("0.5")}
@@ -48,9 +51,48 @@ def test_a_short_position_is_bought_back() -> None:
     assert orders_for({}, {"XOM": -7}, PRICES, Decimal(1000), ALL, WIDE) == [WantedOrder("XOM", Side.BUY, 7)]
 
 
-def test_a_symbol_without_a_price_raises() -> None:
-    with pytest.raises(KeyError):
-        orders_for({"GONE": ALL}, {}, PRICES, Decimal(1000), ALL, WIDE)
+def test_a_symbol_without_a_price_has_no_order_and_stops_no_other() -> None:
+    weights = {"AAPL": Decimal("0.5"), "GONE": Decimal("0.5")}
+
+    assert orders_for(weights, {"OLD": 7}, PRICES, Decimal(1000), ALL, WIDE) == [WantedOrder("AAPL", Side.BUY, 5)]
+
+
+def test_positions_without_a_price_leave_less_room_in_the_gross_exposure() -> None:
+    narrow = limits(gross_exposure=1000)
+
+    orders = orders_for({"AAPL": ALL}, {"OLD": 7}, PRICES, Decimal(1000), ALL, narrow, unpriced=Decimal(400))
+
+    assert orders == [WantedOrder("AAPL", Side.BUY, 5)]  # 990 less 400
+
+
+@pytest.mark.parametrize("equity", ["-1000", "-0.01", "0"])
+def test_without_equity_nothing_is_bought_or_sold(equity: str) -> None:
+    assert orders_for(HALF, {"AAPL": 5, "XOM": 3}, PRICES, Decimal(equity), ALL, WIDE) == []
+
+
+def test_a_negative_weight_closes_a_position_and_sells_nothing_short() -> None:
+    weights = {"AAPL": Decimal("-0.5"), "MSFT": Decimal("-0.5")}
+
+    assert orders_for(weights, {"AAPL": 5}, PRICES, Decimal(1000), ALL, WIDE) == [WantedOrder("AAPL", Side.SELL, 5)]
+
+
+def test_what_an_open_order_only_will_buy_is_not_sold_yet() -> None:
+    shares, sellable = {"XOM": 20, "MSFT": 1}, {"XOM": 5, "MSFT": -1}
+
+    orders = orders_for({}, shares, PRICES, Decimal(1000), ALL, WIDE, sellable=sellable)
+
+    assert orders == [WantedOrder("XOM", Side.SELL, 5)]
+
+
+def test_no_order_has_more_shares_than_the_gateway_takes() -> None:
+    wide = limits(10**12, 10**12, 10**12)
+
+    (order,) = orders_for({"AAPL": ALL}, {}, {"AAPL": Decimal("0.01")}, Decimal(10**9), ALL, wide)
+
+    assert order == WantedOrder("AAPL", Side.BUY, MOST_SHARES)
+    assert OrderRequest.model_validate(asdict(order)).qty == MOST_SHARES
+    with pytest.raises(ValidationError):
+        OrderRequest.model_validate({**asdict(order), "qty": MOST_SHARES + 1})
 
 
 @given(
@@ -124,6 +166,7 @@ def test_no_order_is_over_a_limit_and_runs_one_after_the_other_reach_the_end(
             assert order.qty * PRICES[order.symbol] <= MARGIN * narrow.order_size
             held = shares.get(order.symbol, 0)
             after = held + order.side.sign * order.qty
+            assert order.side is Side.BUY or after >= 0
             assert abs(after) <= abs(held) or abs(after) * PRICES[order.symbol] <= MARGIN * narrow.position
             shares = {**shares, order.symbol: after}
         gross = sum(abs(number) * PRICES[symbol] for symbol, number in shares.items())

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from apps.catalogue import (
-    dependency_available,
     orchestration_duration_seconds,
     orchestration_last_success_timestamp_seconds,
     orchestration_runs_total,
     orders_submitted_total,
 )
-from apps.database import Database
-from apps.labels import DependencyLabels, RunLabels, SubmissionLabels
+from apps.database import Connection, Database
+from apps.labels import RunLabels, SubmissionLabels
 from apps.orchestrator.clients import ExecutionGateway, SignalService
+from apps.orchestrator.dependencies import START_SECONDS
 from apps.orchestrator.orchestration import Orchestration
 from apps.orchestrator.settings import Settings
 from apps.orchestrator.storage import SCHEMA, last_runs
@@ -55,11 +58,14 @@ class Services:
             201, json={"status": "filled"}
         )
         self.placed: list[dict[str, Any]] = []
+        self.health: Callable[[httpx.Request], httpx.Response] = lambda _: httpx.Response(200)
+        self.asked = 0
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         match request.method, request.url.path:
             case "GET", "/health":
-                return httpx.Response(200 if request.url.host == "signals" else 503)
+                self.asked += 1
+                return self.health(request)
             case "GET", "/api/v1/targets":
                 return answered(self.targets)
             case "GET", "/api/v1/book":
@@ -156,6 +162,8 @@ async def test_with_a_tripped_breaker_nothing_is_placed_and_halted_orders_count_
         (httpx.Response(500, text="oh"), SubmissionResult.FAILED),
         (httpx.Response(200, json={"status": "rejected"}), SubmissionResult.REJECTED),
         (httpx.Response(200, json={"status": "failed"}), SubmissionResult.FAILED),
+        (httpx.Response(302, text="<html>"), SubmissionResult.FAILED),
+        (httpx.Response(409, text="<html>"), SubmissionResult.REJECTED),
     ],
 )
 async def test_a_run_with_a_refused_order_has_failed_but_places_the_other_orders(
@@ -193,11 +201,11 @@ async def test_each_reason_of_failed_runs_is_logged_once_and_so_is_the_next_succ
 
     first, halted, again, success = [record.getMessage() for record in caplog.records]
     assert first == (
-        "the session's run fails: run 1 of 2020-03-09 failed: 1 of 2 orders were not accepted, the first: "
-        'buy 50 AAPL rejected: {"detail":{"reason":"position_limit","message":"too much"}}'
+        "the session's run fails: orders were not accepted: position_limit (run 1 of 2020-03-09 failed: 1 of 2, "
+        'the first: buy 50 AAPL rejected: {"detail":{"reason":"position_limit","message":"too much"}})'
     )
     assert halted == (
-        "the session's run fails: run 3 of 2020-03-09 halted: the circuit breaker is tripped, nothing is placed"
+        "the session's run fails: the circuit breaker is tripped, nothing is placed (run 3 of 2020-03-09 halted)"
     )
     assert again.startswith("the session's run works again, after 3 failures in ")
     assert success == "run 4 of 2020-03-09: 2 orders accepted"
@@ -206,8 +214,8 @@ async def test_each_reason_of_failed_runs_is_logged_once_and_so_is_the_next_succ
 async def test_a_run_that_fails_for_an_error_of_ours_is_logged_with_its_traceback(
     orchestration: Orchestration, services: Services, caplog: pytest.LogCaptureFixture
 ) -> None:
-    services.book = {}
-    await orchestration.run(MARKET)
+    state = market({"AAPL": 100, "MSFT": 200})
+    await orchestration.run(replace(state, quotes={"AAPL": None}))  # type: ignore[dict-item]
     services.book = httpx.Response(503)
     await orchestration.run(MARKET)
 
@@ -217,17 +225,20 @@ async def test_a_run_that_fails_for_an_error_of_ours_is_logged_with_its_tracebac
     ]
 
 
-async def test_a_change_in_the_health_of_a_service_is_logged_once(
+async def test_an_answer_that_cannot_be_read_is_told_in_a_sentence(
     orchestration: Orchestration, services: Services, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "apps")
-    for _ in range(2):
-        await orchestration.watch_dependencies()
+    for book in (httpx.Response(200, text="<html>"), {**services.book, "equity": "NaN"}):
+        services.book = book
+        await orchestration.run(MARKET)
+    services.targets = {"trading_date": "2020-03-09", "weights": {"AAPL": "-0.5"}}
+    await orchestration.run(MARKET)
 
-    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("WARNING", "execution-gateway is not healthy: answers 503"),
-        ("INFO", "signal-service is healthy"),
-    ]
+    assert [(record.levelname, bool(record.exc_info)) for record in caplog.records] == [("WARNING", False)] * 3
+    html, number, short = [record.getMessage() for record in caplog.records]
+    assert html.startswith("the session's run fails: BadAnswer: the gateway's answer cannot be read: Invalid JSON")
+    assert "the gateway's answer cannot be read, equity: Input should be a finite number" in number
+    assert "the signal service's answer cannot be read, weights.AAPL: Input should be greater than" in short
 
 
 def lost(_: dict[str, Any]) -> httpx.Response:
@@ -298,6 +309,64 @@ async def test_the_log_says_why_the_gateway_did_not_take_an_order(
     assert f'the first: buy 50 AAPL failed: {{"detail":{{"reason":"{reason}"' in caplog.text
 
 
+UNREADABLE = [
+    httpx.Response(200, text="<html>Bad gateway</html>"),
+    httpx.Response(201, text='{"status": "fil'),
+    httpx.Response(201, content=b""),
+    httpx.Response(201, content=b'"\xff"'),
+    httpx.Response(201, json=[]),
+    httpx.Response(201, json={}),
+    httpx.Response(201, json={"status": "perhaps"}),
+    httpx.Response(201, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"not packed")),
+]
+
+
+@pytest.mark.parametrize("answer", UNREADABLE, ids=range(len(UNREADABLE)))
+async def test_every_order_is_counted_once_whatever_is_answered(
+    orchestration: Orchestration, database: Database, services: Services, recorded: Recorded, answer: httpx.Response
+) -> None:
+    good = services.place
+    services.place = lambda body: answer if body["symbol"] == "AAPL" else good(body)
+
+    assert await orchestration.run(MARKET) is RunResult.FAILED
+
+    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.FAILED)) == 1
+    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.ACCEPTED)) == 1
+    first, again, other = services.placed  # its outcome is not known, so it is sent again under its id
+    assert first == again
+    assert other["symbol"] == "MSFT"
+    assert await runs(database) == [("failed", 1)]
+
+
+async def test_an_order_whose_answer_could_not_be_read_is_accepted_if_the_gateway_has_it(
+    orchestration: Orchestration, services: Services, recorded: Recorded
+) -> None:
+    services.place = lambda body: (
+        httpx.Response(200, text="<html>")
+        if len(services.placed) % 2
+        else httpx.Response(200, json={"status": "filled"})
+    )
+
+    assert await orchestration.run(MARKET) is RunResult.SUCCESS
+    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.ACCEPTED)) == 2
+
+
+async def test_an_error_of_ours_at_one_order_is_counted_and_stops_no_other(
+    orchestration: Orchestration, services: Services, recorded: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(body: dict[str, Any]) -> httpx.Response:
+        if body["symbol"] == "AAPL":
+            raise ZeroDivisionError("here")
+        return httpx.Response(201, json={"status": "filled"})
+
+    services.place = broken
+
+    assert await orchestration.run(MARKET) is RunResult.FAILED
+    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.FAILED)) == 1
+    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.ACCEPTED)) == 1
+    assert caplog.records[0].exc_info
+
+
 async def test_an_order_has_failed_if_its_answer_was_lost_twice(
     orchestration: Orchestration, services: Services, recorded: Recorded
 ) -> None:
@@ -356,9 +425,78 @@ async def test_a_run_fails_with_a_sentence_while_the_gateway_does_not_know_its_e
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         (
             "WARNING",
-            "the session's run fails: run 1 of 2020-03-09 failed: the gateway does not know its equity",
+            "the session's run fails: the gateway does not know its equity (run 1 of 2020-03-09 failed)",
         )
     ]
+
+
+@pytest.mark.parametrize("equity", ["-5000.00", "0.00"])
+async def test_without_equity_nothing_is_placed_and_the_run_says_so(
+    orchestration: Orchestration, services: Services, caplog: pytest.LogCaptureFixture, equity: str
+) -> None:
+    services.book |= {"equity": equity, "positions": {"AAPL": {"shares": 20, "average_cost": "90.0000"}}}
+
+    assert await orchestration.run(MARKET) is RunResult.FAILED
+    assert services.placed == []
+    assert "there is no equity to invest, nothing is placed" in caplog.text
+
+
+async def test_a_position_without_a_price_is_left_and_told_once_and_the_others_are_traded(
+    orchestration: Orchestration, services: Services, recorded: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "apps")
+    services.book["positions"] = {"OLD": {"shares": 9, "average_cost": "10.0000"}}
+
+    for _ in range(2):
+        assert await orchestration.run(MARKET) is RunResult.SUCCESS
+    services.book["positions"] = {}
+    await orchestration.run(MARKET)
+
+    assert services.wanted() == {("AAPL", "buy", 50): 3, ("MSFT", "buy", 25): 3}
+    said = [record.getMessage() for record in caplog.records if "a price for" in record.getMessage()]
+    assert said[0] == "finding a price for every position fails: OLD cannot be traded"
+    assert said[1].startswith("finding a price for every position works again, after 2 failures")
+    assert len(said) == 2
+
+
+@pytest.mark.parametrize(("previous", "bought"), [({}, 80), ({"AAPL": 100, "OLD": 50}, 40)])
+async def test_a_position_without_a_quote_takes_room_at_its_last_known_price(
+    orchestration: Orchestration, services: Services, previous: dict[str, object], bought: int
+) -> None:
+    """At 10 dollars, its cost, it takes 1,000 dollars of some 9,000; at its previous close 5,000."""
+    services.targets["weights"] = {"AAPL": "1"}
+    services.book["positions"] = {"OLD": {"shares": 100, "average_cost": "10.0000"}}
+    services.book["limits"] = {"position": "200000", "order_size": "200000", "gross_exposure": "9100"}
+
+    assert await orchestration.run(market({"AAPL": 100}, previous=previous or None)) is RunResult.SUCCESS
+    assert services.wanted() == {("AAPL", "buy", bought): 1}
+
+
+async def test_a_target_without_a_price_fails_the_run_but_the_others_are_traded(
+    orchestration: Orchestration, database: Database, services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    services.targets["weights"] = {"AAPL": "0.5", "GONE": "0.5", "UNWANTED": "0"}
+
+    assert await orchestration.run(MARKET) is RunResult.FAILED
+    assert services.wanted() == {("AAPL", "buy", 50): 1}
+    assert await runs(database) == [("failed", 1)]
+    assert "there is a target but no price for GONE (" in caplog.text
+
+
+async def test_orders_that_are_refused_for_the_same_reason_are_told_once_whichever_is_the_first(
+    orchestration: Orchestration, services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    refusal = httpx.Response(409, json={"detail": {"reason": "stale_quote", "message": "old"}})
+    refused = ["AAPL"]
+    services.place = lambda body: (
+        refusal if body["symbol"] in refused else httpx.Response(201, json={"status": "filled"})
+    )
+    await orchestration.run(MARKET)
+    refused[:] = ["MSFT"]
+    await orchestration.run(MARKET)
+
+    assert len(caplog.records) == 1
+    assert "orders were not accepted: stale_quote" in caplog.text
 
 
 async def test_one_symbol_with_all_the_weight_is_traded_within_the_limits_in_a_run_that_succeeds(
@@ -417,6 +555,55 @@ async def test_a_session_has_one_successful_run_even_after_a_restart(
     assert MARKET.trading_date == MONDAY
 
 
+class Failing(Database):
+    """A database whose statements of one kind fail for a while."""
+
+    failing = ""
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        async with super().connection() as connection:
+            yield cast(Connection, Refusing(connection, self.failing))
+
+
+@dataclass
+class Refusing:
+    """A connection that refuses statements which begin with this word."""
+
+    connection: Connection
+    word: str
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.connection, name)
+
+    async def execute(self, statement: str, *values: object) -> object:
+        if self.word and statement.startswith(self.word):
+            raise TimeoutError
+        return await self.connection.execute(statement, *values)
+
+
+async def test_a_run_whose_end_cannot_be_stored_counts_once_and_is_stored_later(
+    database_url: str, services: Services, recorded: Recorded
+) -> None:
+    database = Failing(database_url, SCHEMA)
+    await database.open()
+    database.failing = "UPDATE"
+    async with httpx.AsyncClient(transport=httpx.MockTransport(services), base_url="http://both") as http:
+        orchestration = Orchestration(Settings(invested=1), database, SignalService(http), ExecutionGateway(http))
+        for _ in range(3):
+            await orchestration.see(MARKET)
+        assert await runs(database) == [(None, None)]
+        database.failing = ""
+        await orchestration.store_ends()
+    stored = await runs(database)
+    await database.close()
+
+    assert stored == [("success", 2)]
+    assert recorded(orchestration_runs_total, RunLabels(result=RunResult.SUCCESS)) == 1
+    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.ACCEPTED)) == 2
+    assert len(services.placed) == 2
+
+
 async def test_old_targets_are_a_failure_only_some_seconds_after_the_open(
     orchestration: Orchestration,
     database: Database,
@@ -441,8 +628,45 @@ async def test_old_targets_are_a_failure_only_some_seconds_after_the_open(
     assert recorded(orchestration_runs_total, RunLabels(result=RunResult.SUCCESS)) == 1
 
 
-async def test_the_health_of_dependencies_is_in_the_metrics(orchestration: Orchestration, recorded: Recorded) -> None:
-    await orchestration.watch_dependencies()
+async def test_a_run_waits_for_services_that_have_just_been_started_too(
+    orchestration: Orchestration,
+    database: Database,
+    services: Services,
+    recorded: Recorded,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "apps")
 
-    assert recorded(dependency_available, DependencyLabels(dependency="signal-service")) == 1
-    assert recorded(dependency_available, DependencyLabels(dependency="execution-gateway")) == 0
+    def refuse(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    services.health = refuse
+    for _ in range(2):
+        await orchestration.see(MARKET)
+    services.health = lambda request: httpx.Response(503 if request.url.host == "gateway" else 200)
+    await orchestration.see(MARKET)
+    assert await runs(database) == []
+    assert recorded(orchestration_runs_total, RunLabels(result=RunResult.FAILED)) == 0
+    assert {record.levelname for record in caplog.records} == {"INFO"}
+
+    services.health = lambda _: httpx.Response(200)
+    await orchestration.see(MARKET)
+    assert await runs(database) == [("success", 2)]
+    asked = services.asked
+    await orchestration.see(MARKET)
+    assert services.asked == asked  # only a start waits for others
+
+
+async def test_after_some_seconds_a_run_does_not_wait_for_other_services(
+    orchestration: Orchestration,
+    database: Database,
+    services: Services,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun = time.monotonic()
+    monkeypatch.setattr("apps.orchestrator.dependencies.time.monotonic", lambda: begun + START_SECONDS)
+    services.health, services.book = lambda _: httpx.Response(503), httpx.Response(503)
+
+    await orchestration.see(MARKET)
+
+    assert await runs(database) == [("failed", 0)]

@@ -65,7 +65,7 @@ async def test_signals_are_made_at_the_open_and_every_few_seconds_but_not_while_
 ) -> None:
     moment = 1000.0
     monkeypatch.setattr("apps.signal_service.signals.time.monotonic", lambda: moment)
-    made = signals(database, signal_seconds=3600)
+    made = signals(database, signal_seconds=20)
 
     def count() -> float:
         return recorded(signals_generated_total, SignalLabels(symbol="AAPL", direction=Direction.LONG)) or 0
@@ -77,7 +77,7 @@ async def test_signals_are_made_at_the_open_and_every_few_seconds_but_not_while_
     assert count() == 1
     await made.see(market({"AAPL": 101}, date=TUESDAY))
     assert count() == 2
-    moment += 3600
+    moment += 20
     await made.see(market({"AAPL": 101}, date=TUESDAY))
     assert count() == 3
 

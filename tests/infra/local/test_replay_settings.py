@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from apps.execution_gateway.settings import MOST_DOLLARS, Settings
 from infra.failure import Failure
 from infra.local import replay_settings
-from infra.local.replay_settings import ReplaySettings
+from infra.local.replay_settings import MOST_CASH, ReplaySettings
 
 
 def test_without_settings_the_crash_is_replayed_from_5_march_2020() -> None:
@@ -27,12 +29,20 @@ def test_the_same_cash_in_other_figures_is_the_same(cash: str) -> None:
     assert ReplaySettings.from_environment({"INITIAL_CASH": cash}).INITIAL_CASH == "1000000"
 
 
-@pytest.mark.parametrize("cash", ["much", "NaN", "-1", "0", "Infinity"])
-def test_cash_that_is_no_positive_number_is_refused_with_its_name(cash: str) -> None:
-    with pytest.raises(
-        Failure, match=f"INITIAL_CASH is '{cash}', which is not a positive number. Nothing was started."
-    ):
+@pytest.mark.parametrize("cash", ["much", "NaN", "-1", "0", "Infinity", "0.99", "1e13", "1.005", "\uff11\uff12"])
+def test_cash_that_is_out_of_its_bounds_is_refused_with_its_name(cash: str) -> None:
+    sentence = f"INITIAL_CASH is '{cash}', which is not an amount from 1 to {MOST_CASH} dollars. Nothing was started."
+    with pytest.raises(Failure, match=sentence):
         ReplaySettings.from_environment({"INITIAL_CASH": cash})
+
+
+def test_the_gateway_takes_the_same_cash() -> None:
+    assert MOST_CASH == MOST_DOLLARS
+    for cash in ("1", str(MOST_CASH), "1.01"):
+        assert (
+            f"{Settings(initial_cash=Decimal(cash)).initial_cash:f}"
+            == ReplaySettings.from_environment({"INITIAL_CASH": cash}).INITIAL_CASH
+        )
 
 
 def test_a_folder_made_with_the_same_settings_is_used_again(tmp_path: Path) -> None:
