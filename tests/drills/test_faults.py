@@ -231,6 +231,9 @@ def once(pages: list[Page], alert: str) -> bool:
     for page in pages:
         if page.name == alert:
             statuses[tuple(sorted(page.labels.items()))].append(page.status)
-    return len(incidents) == 1 and all(
-        [status for status, _ in itertools.groupby(each)] == ["firing", "resolved"] for each in statuses.values()
-    )
+    ways = [[status for status, _ in itertools.groupby(each)] for each in statuses.values()]
+    return len(incidents) == 1 and ["firing", "resolved"] in ways and all(way in ENDS for way in ways)
+
+
+ENDS = (["firing", "resolved"], ["resolved"])
+"""An alert that joins and is over before the incident is told again is told only as over, beside the others."""
