@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
 from apps.hosts import OWN_HOSTS, hosts_from
+from apps.inputs import plain_number
 
 Chosen = TypeVar("Chosen", bound=BaseSettings)
 
@@ -70,6 +72,13 @@ class ServiceSettings(BaseSettings):
         default=",".join(OWN_HOSTS),
         description="host names that the service answers to, separated by commas",
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def numbers_are_plain(cls, value: object, field: ValidationInfo) -> object:
+        """Refuses numbers like 1_000, and digits of other scripts, which Python would read."""
+        number = cls.model_fields[str(field.field_name)].annotation in (int, float, Decimal)
+        return plain_number(value) if number else value
 
     @property
     def hosts(self) -> list[str]:
