@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from apps.inputs import MOST_SHARES
 from apps.vocabulary import Side
 
 MARGIN = Decimal("0.99")
@@ -47,7 +48,7 @@ def orders_for(
     wanted = _within({symbol: weight * equity * invested for symbol, weight in weights.items()}, limits)
     changes = {}
     for symbol in sorted(weights.keys() | shares.keys()):
-        most = int(MARGIN * limits.order_size / prices[symbol])
+        most = min(MOST_SHARES, int(MARGIN * limits.order_size / prices[symbol]))
         change = int(wanted.get(symbol, Decimal(0)) / prices[symbol]) - shares.get(symbol, 0)
         changes[symbol] = max(-most, min(most, change))
     _fit(changes, shares, prices, MARGIN * limits.gross_exposure)

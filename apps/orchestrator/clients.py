@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
 
 import httpx
+from pydantic import TypeAdapter
 
+from apps.inputs import Amount, Symbol, TradingDate, Weight
 from apps.orchestrator.allocation import Limits, WantedOrder
 from apps.vocabulary import BreakerState, SubmissionResult
 
@@ -27,8 +28,12 @@ _REASON_CHARACTERS = 200
 class Targets:
     """The signal service's answer."""
 
-    trading_date: dt.date
-    weights: dict[str, Decimal]
+    trading_date: TradingDate
+    weights: dict[Symbol, Weight]
+
+
+_TARGETS = TypeAdapter(Targets)
+_AMOUNT = TypeAdapter[Decimal](Amount)
 
 
 class SignalService:
@@ -40,10 +45,7 @@ class SignalService:
     async def targets(self) -> Targets:
         """The last target weights."""
         answer = (await self.http.get("/api/v1/targets")).raise_for_status().json()
-        return Targets(
-            dt.date.fromisoformat(answer["trading_date"]),
-            {symbol: Decimal(weight) for symbol, weight in answer["weights"].items()},
-        )
+        return _TARGETS.validate_python(answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,13 @@ class ExecutionGateway:
             shares[symbol] = shares.get(symbol, 0) + waiting["buy"] - waiting["sell"]
         limits = answer["limits"]
         return Book(
-            equity=None if answer["equity"] is None else Decimal(answer["equity"]),
+            equity=None if answer["equity"] is None else _AMOUNT.validate_python(answer["equity"]),
             tripped=BreakerState(answer["breaker"]) is BreakerState.TRIPPED,
             shares=shares,
             limits=Limits(
-                position=Decimal(limits["position"]),
-                order_size=Decimal(limits["order_size"]),
-                gross_exposure=Decimal(limits["gross_exposure"]),
+                position=_AMOUNT.validate_python(limits["position"]),
+                order_size=_AMOUNT.validate_python(limits["order_size"]),
+                gross_exposure=_AMOUNT.validate_python(limits["gross_exposure"]),
             ),
         )
 

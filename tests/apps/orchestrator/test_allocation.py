@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.execution_gateway.models import OrderRequest
+from apps.inputs import MOST_SHARES, TICK
 from apps.orchestrator.allocation import MARGIN, Limits, WantedOrder, orders_for
 from apps.vocabulary import Side
 
@@ -46,6 +49,18 @@ def test_a_position_on_target_needs_no_order() -> None:
 
 def test_a_short_position_is_bought_back() -> None:
     assert orders_for({}, {"XOM": -7}, PRICES, Decimal(1000), ALL, WIDE) == [WantedOrder("XOM", Side.BUY, 7)]
+
+
+def test_an_order_has_no_more_shares_than_the_gateway_takes() -> None:
+    prices = {"AAPL": TICK}
+
+    orders = orders_for({"AAPL": ALL}, {}, prices, Decimal(10**6), ALL, WIDE)
+    assert orders == [WantedOrder("AAPL", Side.BUY, MOST_SHARES)]
+    assert OrderRequest.model_validate(asdict(orders[0])).qty == MOST_SHARES
+
+    assert orders_for({}, {"AAPL": 10**9}, prices, Decimal(10**6), ALL, WIDE) == [
+        WantedOrder("AAPL", Side.SELL, MOST_SHARES)
+    ]
 
 
 def test_a_symbol_without_a_price_raises() -> None:
