@@ -15,13 +15,16 @@ import httpx
 import pytest
 
 from apps import paper_venue
+from apps.catalogue import orders_total, positions_current
 from apps.database import SNAPSHOTS
 from apps.execution_gateway.app import serve
 from apps.execution_gateway.desk import Desk
 from apps.execution_gateway.models import Order
 from apps.execution_gateway.schema import NUMBER, SCHEMA
 from apps.execution_gateway.settings import Settings
-from apps.vocabulary import DeskDuty
+from apps.labels import PlacementLabels, SymbolLabels
+from apps.vocabulary import DeskDuty, PlacementStatus, Side
+from telemetry.testing import Recorded
 from tests.apps.execution_gateway.conftest import (
     GoingAway,
     TestDesk,
@@ -71,6 +74,23 @@ async def test_an_order_is_created_once_and_can_be_read(http: httpx.AsyncClient)
     assert created.json()["arrival_price"] == "100"
     assert (await http.get("/orders")).json() == [created.json()]
     assert (await http.get("/orders", params={"open": True})).json() == []
+
+
+@pytest.mark.parametrize("symbol", ["BRK-B", "BRK.B"])
+async def test_a_symbol_with_a_hyphen_or_a_point_is_ordered_held_and_a_label(
+    http: httpx.AsyncClient, desk: TestDesk, recorded: Recorded, symbol: str
+) -> None:
+    await see(desk, market({symbol: "0.0001"}))
+
+    limits = {"order_type": "limit", "limit_price": "0.0001"}
+    created = await http.post("/orders", json={"symbol": symbol, "side": "buy", "qty": 10, **limits})
+    await settled(desk)
+
+    assert (created.status_code, created.json()["symbol"], created.json()["limit_price"]) == (201, symbol, "0.0001")
+    assert (await http.get("/positions")).json()["positions"] == {symbol: {"shares": 10, "average_cost": "0.0001"}}
+    labels = PlacementLabels(symbol=symbol, side=Side.BUY, status=PlacementStatus.SUCCESS)
+    assert recorded(orders_total, labels) == 1
+    assert recorded(positions_current, SymbolLabels(symbol=symbol)) == 10
 
 
 async def test_positions_say_which_version_of_the_book_they_are_and_when_it_was_booked(
