@@ -46,7 +46,7 @@ def _symbol(value: object) -> str:
 def _price(value: object) -> Decimal:
     if isinstance(value, Decimal):
         value = f"{value:f}"
-    elif isinstance(value, int | float) and not isinstance(value, bool):
+    elif isinstance(value, int | float):
         value = str(value)
     if isinstance(value, str) and (number := re.fullmatch(_PRICE, value)) and not re.fullmatch(_NOTHING, value):
         return Decimal(number[1] + (number[2] or ""))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -45,7 +44,7 @@ def read_closes(path: Path) -> Closes:
     Raises `BadCloses` unless the dates rise and every row has a price for each symbol.
     """
     lines = _lines(path)
-    header = lines[0][1] if lines else []
+    header = lines[0] if lines else []
     if header[:1] != ["date"] or len(header) < 2:
         raise BadCloses(f"{path}:1: the header must be date and then the symbols, separated by commas")
     symbols = tuple(_cell(_SYMBOL, f"{path}:1: column {n}", text) for n, text in enumerate(header[1:], start=2))
@@ -54,7 +53,7 @@ def read_closes(path: Path) -> Closes:
             raise BadCloses(f"{path}:1: column {number + 2}: {symbol} stands twice")
     dates: list[dt.date] = []
     rows: list[tuple[Decimal, ...]] = []
-    for number, line in lines[1:]:
+    for number, line in enumerate(lines[1:], start=2):
         date, row = _row(f"{path}:{number}", line, symbols)
         if dates and date <= dates[-1]:
             raise BadCloses(f"{path}:{number}: column 1: {date} does not come after {dates[-1]}")
@@ -65,24 +64,16 @@ def read_closes(path: Path) -> Closes:
     return Closes(symbols, tuple(dates), tuple(rows))
 
 
-def _lines(path: Path) -> list[tuple[int, list[str]]]:
-    """The lines with their numbers, without blank ones at the end."""
+def _lines(path: Path) -> list[list[str]]:
+    """The columns of each line, without blank lines at the end. No column that is used may have a line end in it."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = list(_numbered(file))
+            lines = list(csv.reader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadCloses(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
-    while lines and not any(text.strip() for text in lines[-1][1]):
+    while lines and not any(text.strip() for text in lines[-1]):
         lines.pop()
     return lines
-
-
-def _numbered(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(file)
-    before = 0
-    for line in reader:
-        yield before + 1, line
-        before = reader.line_num
 
 
 def _row(where: str, line: list[str], symbols: tuple[str, ...]) -> tuple[dt.date, tuple[Decimal, ...]]:

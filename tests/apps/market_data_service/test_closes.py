@@ -115,13 +115,6 @@ def test_the_files_in_the_data_folder_can_be_replayed(name: str, first: tuple[in
     assert len(closes.rows) == len(closes.dates) > 120
 
 
-def test_the_line_of_an_error_is_counted_as_in_an_editor(tmp_path: Path) -> None:
-    file = written(tmp_path, 'date,"A",B\n2020-01-02,"1",2\n"2020-01-03\n",1,2\n2020-01-04,1,x\n')
-
-    with pytest.raises(BadCloses, match=r":3: column 1: '2020-01-03\\n' is not a date"):
-        read_closes(file)
-
-
 PRICES = st.decimals(TICK, HIGHEST_PRICE, places=4)
 SYMBOLS = st.from_regex(r"[A-Z0-9]{1,4}([.-][A-Z0-9]{1,3}){0,2}", fullmatch=True)
 
