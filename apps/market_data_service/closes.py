@@ -71,13 +71,17 @@ def _lines(path: Path) -> list[list[str]]:
             lines = list(csv.reader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadCloses(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
-    while lines and not any(text.strip() for text in lines[-1]):
+    while lines and _is_blank(lines[-1]):
         lines.pop()
     return lines
 
 
+def _is_blank(line: list[str]) -> bool:
+    return not any(text.strip() for text in line)
+
+
 def _row(where: str, line: list[str], symbols: tuple[str, ...]) -> tuple[dt.date, tuple[Decimal, ...]]:
-    if not line:
+    if _is_blank(line):
         raise BadCloses(f"{where}: the line is blank, and others follow it")
     if len(line) != len(symbols) + 1:
         raise BadCloses(f"{where}: it has {len(line)} columns, the header has {len(symbols) + 1}")
