@@ -2,65 +2,77 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import math
 from dataclasses import dataclass
-from decimal import Decimal
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+from pydantic import ConfigDict, Strict, TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from apps.inputs import Price, Symbol, TradingDate, UnixTime
 
 FUTURE_SECONDS = 5.0
 """How far a time in a state may be ahead of the clock of this machine. Clocks of two machines differ a little."""
-HIGHEST_PRICE = Decimal(10) ** 9
-"""No price is as high. One that is would not fit into sums in cents."""
+VERSION = 1
+"""The version of the form as JSON. Raise it at each change of the schema, docs/market-state.schema.json."""
+
+Flag = Annotated[bool, Strict()]
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class OtherVersion(ValueError):
+    """The state was written by another version of the platform."""
+
+
+class Quote(NamedTuple):
     """A price in dollars, and the time of its tick in unix seconds."""
 
-    price: Decimal
-    at: float
+    price: Price
+    at: UnixTime
 
 
 @dataclass(frozen=True, slots=True)
 class MarketState:
     """The market at one moment, as the market data service publishes it. `at` is when, in unix seconds."""
 
-    at: float
-    trading_date: dt.date
-    open: bool
-    finished: bool
-    previous_closes: dict[str, Decimal]
-    quotes: dict[str, Quote]
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    at: UnixTime
+    trading_date: TradingDate
+    open: Flag
+    finished: Flag
+    previous_closes: dict[Symbol, Price]
+    quotes: dict[Symbol, Quote]
 
     def to_json(self) -> str:
         """The state as text, for `from_json`."""
         return json.dumps(
             {
+                "version": VERSION,
                 "at": self.at,
                 "trading_date": self.trading_date.isoformat(),
                 "open": self.open,
                 "finished": self.finished,
-                "previous_closes": {symbol: str(close) for symbol, close in self.previous_closes.items()},
-                "quotes": {symbol: [str(quote.price), quote.at] for symbol, quote in self.quotes.items()},
+                "previous_closes": {symbol: f"{close:f}" for symbol, close in self.previous_closes.items()},
+                "quotes": {symbol: (f"{quote.price:f}", quote.at) for symbol, quote in self.quotes.items()},
             }
         )
 
     @classmethod
     def from_json(cls, text: str | bytes) -> MarketState:
-        """Reads what `to_json` wrote. Raises ValueError for anything else."""
+        """Reads what `to_json` wrote. Raises `OtherVersion` for another version, and ValueError for anything else."""
+        fields = from_json(text)
+        if not isinstance(fields, dict):
+            raise ValueError("it is not an object")
+        version = repr(fields.pop("version")) if "version" in fields else None
+        if version != repr(VERSION):
+            has = "no version" if version is None else f"the version {version}"
+            raise OtherVersion(f"it has {has}, this service reads {VERSION}")
         try:
-            fields = json.loads(text)
-            return cls(
-                at=_time(fields["at"]),
-                trading_date=iso_date(fields["trading_date"]),
-                open=_boolean(fields["open"]),
-                finished=_boolean(fields["finished"]),
-                previous_closes={symbol: _price(close) for symbol, close in fields["previous_closes"].items()},
-                quotes={symbol: Quote(_price(price), _time(at)) for symbol, (price, at) in fields["quotes"].items()},
-            )
-        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
-            raise ValueError(f"{type(error).__name__}: {error}") from error
+            return _STATE.validate_python(fields)
+        except ValidationError as wrong:
+            first = wrong.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ValueError(f"{where!r}: {first['msg']}") from None
 
     @property
     def latest(self) -> float:
@@ -68,27 +80,19 @@ class MarketState:
         return max([self.at, *(quote.at for quote in self.quotes.values())])
 
 
-def iso_date(value: object) -> dt.date:
-    """Reads a date like 2020-03-09. Raises ValueError for anything else, also for other forms of ISO 8601."""
-    if isinstance(value, str) and (date := dt.date.fromisoformat(value)).isoformat() == value:
-        return date
-    raise ValueError(f"{value!r} is not a date like 2020-03-09")
+_STATE = TypeAdapter(MarketState)
 
 
-def _boolean(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise ValueError(f"{value!r} is neither true nor false")
+def schema() -> dict[str, Any]:
+    """The JSON schema of a state as `to_json` writes it."""
+    fields = _STATE.json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **fields,
+        "properties": {"version": {"const": VERSION}, **fields["properties"]},
+        "required": ["version", *fields["required"]],
+    }
 
 
-def _price(value: object) -> Decimal:
-    if isinstance(value, str) and (price := Decimal(value)).is_finite() and 0 < price < HIGHEST_PRICE:
-        return price
-    raise ValueError(f"{value!r} is not a price")
-
-
-def _time(value: object) -> float:
-    # json.loads reads NaN and Infinity, and True is an int.
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    raise ValueError(f"{value!r} is not a time in unix seconds")
+if __name__ == "__main__":
+    print(json.dumps(schema(), indent=2))

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 
 from apps.background import Duty, described
 from apps.catalogue import market_state_timestamp_seconds, market_states_refused_total
-from apps.market import FUTURE_SECONDS, MarketState
+from apps.market import FUTURE_SECONDS, MarketState, OtherVersion
 from apps.vocabulary import StateRefusal
 
 logger = logging.getLogger(__name__)
@@ -37,9 +37,9 @@ async def publish(client: redis.asyncio.Redis, state: MarketState) -> None:
 async def follow(url: str, idle: Callable[[], None] = lambda: None) -> AsyncGenerator[MarketState, None]:
     """Yields the last state and then always the newest one: a follower that is slow misses those in between.
 
-    A state that cannot be read, or with a time in the future, is refused. An old one is not: the follower looks at its
-    age. While Redis is unavailable it waits, then it connects again. `idle` is called once a second while Redis answers
-    and has nothing new.
+    A state that cannot be read, of another version, or with a time in the future, is refused. An old one is not: the
+    follower looks at its age. While Redis is unavailable it waits, then it connects again. `idle` is called once a
+    second while Redis answers and has nothing new.
     """
     following = Duty("following the market's state", logger)
     while True:
@@ -84,6 +84,8 @@ def _accepted(text: bytes | str, following: Duty) -> MarketState | None:
     """The state, or None if it is refused. A refusal is counted and logged."""
     try:
         state = MarketState.from_json(text)
+    except OtherVersion as error:
+        reason, why = StateRefusal.VERSION, f"cannot be used: {error}"
     except ValueError as error:
         reason, why = StateRefusal.UNREADABLE, f"cannot be read: {error}"
     else:

@@ -7,7 +7,7 @@ import datetime as dt
 
 import httpx
 
-from apps.market import iso_date
+from apps.inputs import iso_date
 
 SECONDS = 1.0
 

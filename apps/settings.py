@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -11,12 +10,12 @@ from urllib.parse import urlsplit
 
 import redis.asyncio
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from apps.hosts import OWN_HOSTS, hosts_from
-from apps.market import iso_date
+from apps.inputs import plain_number
 
 Chosen = TypeVar("Chosen", bound=BaseSettings)
 
@@ -50,6 +49,8 @@ def _bounds(field: FieldInfo) -> str:
     if field.annotation not in _NUMBERS:
         return ""
     bounds = [(_BOUNDS[type(bound)], bound) for bound in field.metadata if type(bound) in _BOUNDS]
+    if not bounds:
+        return ""
     said = [f"{words} {getattr(bound, name)}" for (words, name), bound in bounds]
     places = [f"with {given} decimals at most" for each in field.metadata if (given := _decimals(each))]
     return f"must be {_NUMBERS[field.annotation]}, {' and '.join(said)}{', '.join(['', *places])}"
@@ -67,21 +68,9 @@ class CheckedSettings(BaseSettings):
     def _plain(cls, value: object, info: ValidationInfo) -> object:
         # pydantic also takes 1_000 and the digits of other scripts, which other programs read otherwise or not at all.
         assert info.field_name is not None
-        is_number = cls.model_fields[info.field_name].annotation in _NUMBERS
-        if is_number and isinstance(value, str) and not re.fullmatch(r"[0-9.eE+-]+", value.strip(" ")):
-            raise ValueError("is not a number in plain digits")
-        return value
-
-
-def _date(value: object) -> object:
-    try:
-        return iso_date(value) if isinstance(value, str) else value
-    except ValueError:
-        raise ValueError("is not a date like 2020-03-09") from None
-
-
-Date = Annotated[dt.date, BeforeValidator(_date)]
-"""A date like 2020-03-09. pydantic alone takes a number too, as seconds since 1970."""
+        if cls.model_fields[info.field_name].annotation not in _NUMBERS:
+            return value
+        return plain_number(value.strip(" ") if isinstance(value, str) else value)
 
 
 def _address_like(example: str, *schemes: str) -> AfterValidator:

@@ -81,6 +81,8 @@ class StateRefusal(StrEnum):
     """Why a state of the market is not used."""
 
     UNREADABLE = "unreadable"
+    VERSION = "version"
+    """Another version of the platform wrote it."""
     OLD = "old"
     """It is older than the one that is used."""
     FUTURE = "future"

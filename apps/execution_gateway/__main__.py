@@ -18,6 +18,7 @@ from apps.execution_gateway import commands
 from apps.execution_gateway.schema import NUMBER, SCHEMA
 from apps.execution_gateway.settings import Settings
 from apps.execution_gateway.writer import Writer
+from apps.inputs import in_sight
 from apps.settings import load
 
 SECONDS = 10.0
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     trip.add_argument("--by", required=True, help="who you are")
     given = parser.parse_args(arguments)
     try:
-        return asyncio.run(_trip(load(Settings), given.reason, given.by))
+        return asyncio.run(_trip(load(Settings), in_sight(given.reason), in_sight(given.by)))
     except KeyboardInterrupt:
         return 130
 

@@ -23,9 +23,9 @@ from apps.execution_gateway.models import (
     HighWaterMarkReset,
     Order,
     OrderRequest,
-    Text,
     TradingDateReset,
 )
+from apps.inputs import Text
 from apps.vocabulary import Cancellation, Side
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
+from apps.inputs import Price, Shares, Symbol, Text
 from apps.vocabulary import Cancellation, OrderStatus, OrderType, Side
 
 OPEN = (OrderStatus.PENDING, OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED)
@@ -16,10 +17,7 @@ RESTING = (OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED)
 """OPEN: the order may still be filled. RESTING: in addition, the venue has confirmed the order."""
 
 CENT = Decimal("0.01")
-TICK = Decimal("0.0001")
-"""Money is rounded to CENT, prices are rounded to TICK."""
-
-Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""Money is rounded to this."""
 
 
 class OrderRequest(BaseModel):
@@ -27,11 +25,11 @@ class OrderRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    symbol: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9.]{0,9}$")]
+    symbol: Symbol
     side: Side
-    qty: Annotated[int, Field(gt=0, le=10_000_000, strict=True)]
+    qty: Shares
     order_type: OrderType = OrderType.MARKET
-    limit_price: Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=4)] | None = None
+    limit_price: Price | None = None
     client_order_id: Text | None = None
 
     @model_validator(mode="after")

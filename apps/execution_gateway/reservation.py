@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from decimal import ROUND_UP, Decimal
 
-from apps.execution_gateway.models import CENT, TICK, Order, OrderRequest
+from apps.execution_gateway.models import CENT, Order, OrderRequest
 from apps.execution_gateway.settings import Settings
+from apps.inputs import TICK
 from apps.vocabulary import Side
 
 

@@ -6,8 +6,20 @@ import csv
 import datetime as dt
 import hashlib
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from apps.inputs import Price, Symbol, TradingDate
+
+_SYMBOL = TypeAdapter[str](Symbol)
+_DATE = TypeAdapter[dt.date](TradingDate)
+_PRICE = TypeAdapter[Decimal](Price)
+_SHOWN_CHARACTERS = 40
+
+Value = TypeVar("Value")
 
 
 class BadCloses(Exception):
@@ -36,23 +48,24 @@ class Closes:
 
 
 def read_closes(path: Path) -> Closes:
-    """Reads the file. Raises `BadCloses` unless the dates rise and every row has a positive price for each symbol."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = list(csv.reader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadCloses(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
-    if not lines or lines[0][:1] != ["date"] or len(lines[0]) < 2:
-        raise BadCloses(f"{path}:1: the header must be date and then the symbols")
-    symbols = tuple(lines[0][1:])
-    if len(set(symbols)) < len(symbols) or not all(symbols):
-        raise BadCloses(f"{path}:1: a symbol is empty or stands twice")
+    """Reads the file: CSV in UTF-8, also with a byte order mark, with any line ends, and with blank lines at the end.
+
+    Raises `BadCloses` unless the dates rise and every row has a price for each symbol.
+    """
+    lines = _lines(path)
+    header = lines[0] if lines else []
+    if header[:1] != ["date"] or len(header) < 2:
+        raise BadCloses(f"{path}:1: the header must be date and then the symbols, separated by commas")
+    symbols = tuple(_cell(_SYMBOL, f"{path}:1: column {n}", text) for n, text in enumerate(header[1:], start=2))
+    for number, symbol in enumerate(symbols):
+        if symbol in symbols[:number]:
+            raise BadCloses(f"{path}:1: column {number + 2}: {symbol} stands twice")
     dates: list[dt.date] = []
     rows: list[tuple[Decimal, ...]] = []
     for number, line in enumerate(lines[1:], start=2):
-        date, row = _read_line(f"{path}:{number}", line, symbols)
+        date, row = _row(f"{path}:{number}", line, symbols)
         if dates and date <= dates[-1]:
-            raise BadCloses(f"{path}:{number}: {date} does not come after {dates[-1]}")
+            raise BadCloses(f"{path}:{number}: column 1: {date} does not come after {dates[-1]}")
         dates.append(date)
         rows.append(row)
     if len(rows) < 2:
@@ -60,20 +73,37 @@ def read_closes(path: Path) -> Closes:
     return Closes(symbols, tuple(dates), tuple(rows))
 
 
-def _read_line(where: str, line: list[str], symbols: tuple[str, ...]) -> tuple[dt.date, tuple[Decimal, ...]]:
-    if len(line) != len(symbols) + 1:
-        raise BadCloses(f"{where}: {len(line)} columns, the header has {len(symbols) + 1}")
+def _lines(path: Path) -> list[list[str]]:
+    """The columns of each line, without blank lines at the end. No column that is used may have a line end in it."""
     try:
-        date = dt.date.fromisoformat(line[0])
-    except ValueError:
-        raise BadCloses(f"{where}: {line[0]!r} is not a date like 2020-03-09") from None
-    prices = []
-    for symbol, text in zip(symbols, line[1:], strict=True):
-        try:
-            price = Decimal(text)
-        except InvalidOperation:
-            price = Decimal(0)
-        if not price.is_finite() or price <= 0:
-            raise BadCloses(f"{where}: {symbol} has {text!r}, not a positive price")
-        prices.append(price)
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = list(csv.reader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadCloses(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
+    while lines and _is_blank(lines[-1]):
+        lines.pop()
+    return lines
+
+
+def _is_blank(line: list[str]) -> bool:
+    return not any(text.strip() for text in line)
+
+
+def _row(where: str, line: list[str], symbols: tuple[str, ...]) -> tuple[dt.date, tuple[Decimal, ...]]:
+    if _is_blank(line):
+        raise BadCloses(f"{where}: the line is blank, and others follow it")
+    if len(line) != len(symbols) + 1:
+        raise BadCloses(f"{where}: it has {len(line)} columns, the header has {len(symbols) + 1}")
+    date = _cell(_DATE, f"{where}: column 1", line[0])
+    prices = (
+        _cell(_PRICE, f"{where}: column {number} ({symbol})", text)
+        for number, (symbol, text) in enumerate(zip(symbols, line[1:], strict=True), start=2)
+    )
     return date, tuple(prices)
+
+
+def _cell(kind: TypeAdapter[Value], where: str, text: str) -> Value:
+    try:
+        return kind.validate_python(text)
+    except ValidationError as wrong:
+        raise BadCloses(f"{where}: {text[:_SHOWN_CHARACTERS]!r} {wrong.errors()[0]['msg']}") from None

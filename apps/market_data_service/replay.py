@@ -10,9 +10,8 @@ import datetime as dt
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from apps.inputs import TICK
 from apps.market_data_service.closes import BadCloses, Closes
-
-_CENT_OF_A_CENT = Decimal("0.0001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ class Replay:
             return self.closes.of(index)
         part = Decimal(str(point.seconds / self.session_seconds))
         return {
-            symbol: (before + (close - before) * part).quantize(_CENT_OF_A_CENT)
+            symbol: (before + (close - before) * part).quantize(TICK)
             for symbol, before, close in zip(
                 self.closes.symbols, self.closes.rows[index - 1], self.closes.rows[index], strict=True
             )

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from apps.settings import Date, ServiceSettings
+from apps.inputs import TradingDate
+from apps.settings import ServiceSettings
 
 DATA = Path(__file__).parent / "data"
 
@@ -15,8 +16,10 @@ class Settings(ServiceSettings):
     """Each field is an environment variable in capital letters."""
 
     replay_file: str = Field(default="crash-2020.csv", description="a file in the data folder, or a path")
-    replay_start: Date | None = Field(default=None, description="the first trading date; default: the second row")
-    replay_end: Date | None = Field(default=None, description="the last trading date; default: the last row")
+    replay_start: TradingDate | None = Field(
+        default=None, description="the first trading date; default: the second row"
+    )
+    replay_end: TradingDate | None = Field(default=None, description="the last trading date; default: the last row")
     replay_day_seconds: float = Field(
         default=30, ge=12, le=86_400, description="length of a day; closed for 10 s or more of it"
     )

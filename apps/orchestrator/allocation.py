@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from apps.inputs import MOST_SHARES
 from apps.vocabulary import Side
 
 MARGIN = Decimal("0.99")
 """The part of each limit that is used. A quote may move before the order is at the gateway."""
-MOST_SHARES = 10_000_000
-"""The gateway takes no order for more shares than this."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, TypeVar
@@ -10,12 +9,13 @@ from typing import Annotated, TypeVar
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
+from apps.inputs import Amount, Symbol, TradingDate, Weight
 from apps.orchestrator.allocation import Limits, WantedOrder
 from apps.vocabulary import BreakerState, OrderStatus, SubmissionResult
 
 Answer = TypeVar("Answer", bound=BaseModel)
-Dollars = Annotated[Decimal, Field(gt=0)]
-Shares = Annotated[int, Field(strict=True)]
+Dollars = Annotated[Amount, Field(gt=0)]
+Held = Annotated[int, Field(strict=True)]
 
 # An order that is sent a second time gets the status of the first one. These statuses do not mean accepted.
 _ENDED_BADLY = {
@@ -34,18 +34,18 @@ class BadAnswer(Exception):
 class Targets(BaseModel):
     """The signal service's answer. Weights are parts of the equity that is invested. Nothing is sold short."""
 
-    trading_date: dt.date
-    weights: dict[str, Annotated[Decimal, Field(ge=0, le=1)]]
+    trading_date: TradingDate
+    weights: dict[Symbol, Annotated[Weight, Field(ge=0)]]
 
 
 class _Position(BaseModel):
-    shares: Shares
-    average_cost: Decimal
+    shares: Held
+    average_cost: Amount
 
 
 class _Waiting(BaseModel):
-    buy: Annotated[Shares, Field(ge=0)]
-    sell: Annotated[Shares, Field(ge=0)]
+    buy: Annotated[Held, Field(ge=0)]
+    sell: Annotated[Held, Field(ge=0)]
 
 
 class _Limits(BaseModel):
@@ -55,10 +55,10 @@ class _Limits(BaseModel):
 
 
 class _Book(BaseModel):
-    equity: Decimal | None
+    equity: Amount | None
     breaker: BreakerState
-    positions: dict[str, _Position]
-    waiting: dict[str, _Waiting]
+    positions: dict[Symbol, _Position]
+    waiting: dict[Symbol, _Waiting]
     limits: _Limits
 
 

@@ -8,16 +8,11 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 
-from apps.execution_gateway.models import CENT, TICK
-from apps.market import Quote
+from apps.execution_gateway.models import CENT
+from apps.inputs import HIGHEST_PRICE, TICK
+from apps.market import FUTURE_SECONDS, Quote
 from apps.paper_venue.settings import VenueSettings
 from apps.vocabulary import Side
-
-FUTURE_SECONDS = 1.0
-"""How far the time of a quote may be ahead of our clock."""
-
-DEAREST = Decimal(10) ** 12
-"""A quote from here on is a mistake, and could not be rounded to TICK."""
 
 
 @dataclass(slots=True)
@@ -58,7 +53,7 @@ def usable(quote: Quote, now: float, settings: VenueSettings) -> bool:
         math.isfinite(quote.at)
         and -FUTURE_SECONDS <= now - quote.at <= settings.stale_quote_seconds
         and quote.price.is_finite()
-        and 0 < quote.price < DEAREST
+        and TICK <= quote.price <= HIGHEST_PRICE
     )
 
 

@@ -27,6 +27,9 @@ from apps.vocabulary import Direction, SignalFailure, Strategy
 
 logger = logging.getLogger(__name__)
 
+OLD_SECONDS = 5.0
+"""A state that is older is not used. The last one stays in Redis while the market data service is away."""
+
 
 @dataclass(frozen=True, slots=True)
 class Targets:
@@ -57,8 +60,13 @@ class Signals:
             await self.see(state)
 
     async def see(self, state: MarketState) -> None:
-        """Makes signals if the market is open, and they are due or a trading date begins. Never raises."""
+        """Makes signals if the market is open, and they are due or a trading date begins. Never raises.
+
+        An old state makes none.
+        """
         new_date = self.targets is None or self.targets.trading_date != state.trading_date
+        if time.time() - state.at > OLD_SECONDS:
+            return
         if not state.open or not (new_date or time.monotonic() >= self._next):
             return
         self._next = time.monotonic() + self._settings.signal_seconds

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 import redis.asyncio
+from hypothesis import given
+from hypothesis import strategies as st
 
 from apps.background import background
 from apps.catalogue import market_state_timestamp_seconds, market_states_refused_total
+from apps.inputs import HIGHEST_PRICE, TICK
 from apps.labels import StateRefusalLabels
-from apps.market import MarketState
+from apps.market import VERSION, MarketState, OtherVersion, Quote, schema
 from apps.market_stream import KEY, follow, publish
 from apps.vocabulary import StateRefusal
 from telemetry.testing import Recorded
@@ -24,6 +30,20 @@ from tests.servers import folder, redis_running
 from tests.waiting import until
 
 STATE = market({"AAPL": "100.25", "BRK.B": 3000}, previous={"AAPL": 99, "BRK.B": 2990}, finished=True)
+SCHEMA = Path(__file__).parents[2] / "docs" / "market-state.schema.json"
+BOUNDS = st.sampled_from([TICK, HIGHEST_PRICE])
+PRICES = BOUNDS | st.decimals(TICK, HIGHEST_PRICE, places=4)
+SYMBOLS = st.from_regex(r"[A-Z0-9]{1,4}([.-][A-Z0-9]{1,3}){0,2}", fullmatch=True)
+TIMES = st.floats(0, 1e300) | st.integers(0, 10**18).map(float)
+STATES = st.builds(
+    MarketState,
+    at=TIMES,
+    trading_date=st.dates(),
+    open=st.booleans(),
+    finished=st.booleans(),
+    previous_closes=st.dictionaries(SYMBOLS, PRICES, max_size=3),
+    quotes=st.dictionaries(SYMBOLS, st.builds(Quote, PRICES, TIMES), max_size=3),
+)
 
 
 @asynccontextmanager
@@ -37,10 +57,43 @@ def test_a_state_that_is_written_and_read_is_the_same() -> None:
     assert MarketState.from_json(STATE.to_json().encode()) == STATE
 
 
-def test_the_highest_price_is_just_below_a_billion() -> None:
-    state = market({"AAPL": "999999999.9999"})
-
+@given(STATES)
+def test_every_state_that_is_written_is_read_and_fits_the_schema(state: MarketState) -> None:
     assert MarketState.from_json(state.to_json()) == state
+    jsonschema.validate(json.loads(state.to_json()), schema())
+
+
+def test_the_schema_is_the_documented_one_and_another_schema_has_another_version() -> None:
+    documented = json.loads(SCHEMA.read_text())
+
+    assert documented == schema(), (
+        "raise VERSION, and run: .venv/bin/python -m apps.market > docs/market-state.schema.json"
+    )
+    assert documented["properties"]["version"] == {"const": VERSION}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(name=st.sampled_from(sorted(json.loads(STATE.to_json()))), value=JSON)
+def test_a_field_with_any_other_value_is_read_or_refused_and_what_is_read_is_written_and_read_again(
+    name: str, value: object
+) -> None:
+    try:
+        state = MarketState.from_json(with_field(name, value))
+    except ValueError:
+        return
+    assert MarketState.from_json(state.to_json()) == state
+
+
+@given(st.text() | st.binary())
+def test_any_text_is_a_value_error(text: str | bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        MarketState.from_json(text)
 
 
 def with_field(name: str, value: Any) -> str:
@@ -57,9 +110,12 @@ def with_field(name: str, value: Any) -> str:
         with_field("at", None), with_field("at", "1"), with_field("at", True), with_field("at", 10**400),
         with_field("at", float("nan")), with_field("at", float("inf")), with_field("at", float("-inf")),
         with_field("quotes", {"AAPL": ["1", float("nan")]}), with_field("quotes", {"AAPL": ["1", float("inf")]}),
-        with_field("quotes", {"AAPL": ["1", True]}), with_field("quotes", {"AAPL": [1.5, 1]}),
+        with_field("quotes", {"AAPL": ["1", True]}), with_field("quotes", {"AAPL": ["1", -1]}), with_field("at", -1),
         with_field("quotes", {"AAPL": ["1", 1, 1]}), with_field("quotes", {"AAPL": [True, 1]}),
-        with_field("previous_closes", None), with_field("previous_closes", {"AAPL": 100}),
+        with_field("previous_closes", None), with_field("previous_closes", {"aapl": "100"}),
+        with_field("quotes", {"A\n": ["1", 1]}), with_field("quotes", {"BRK/B": ["1", 1]}), with_field("more", 1),
+        with_field("quotes", {"AAPL": ["0.00004", 1]}), with_field("quotes", {"AAPL": ["7_3", 1]}),
+        with_field("quotes", {"AAPL": ["\uff17", 1]}),
         with_field("quotes", []), with_field("quotes", {"AAPL": "100"}), with_field("quotes", {"AAPL": ["x", 1]}),
         with_field("quotes", {"AAPL": ["NaN", 1]}), with_field("quotes", {"AAPL": ["-1", 1]}),
         with_field("quotes", {"AAPL": ["0", 1]}), with_field("quotes", {"AAPL": [None, 1]}),
@@ -71,6 +127,25 @@ def with_field(name: str, value: Any) -> str:
 def test_anything_that_is_not_a_state_is_a_value_error(text: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         MarketState.from_json(text)
+
+
+@pytest.mark.parametrize("version", [0, 2, -1, 10**30, 1.0, True, "1", None, [], {}])
+def test_a_state_of_another_version_is_told_from_one_that_cannot_be_read(version: object) -> None:
+    with pytest.raises(OtherVersion, match=f"^it has the version {re.escape(repr(version))}, this service reads 1$"):
+        MarketState.from_json(with_field("version", version))
+
+
+def test_a_state_without_a_version_is_of_another_version() -> None:
+    fields = json.loads(STATE.to_json())
+    del fields["version"]
+
+    with pytest.raises(OtherVersion, match=r"^it has no version, this service reads 1$"):
+        MarketState.from_json(json.dumps(fields))
+
+
+def test_what_is_wrong_in_a_state_is_said_in_one_line() -> None:
+    with pytest.raises(ValueError, match=r"^'quotes\.A\\n\.\[key\]': is not a symbol like AAPL, .* characters$"):
+        MarketState.from_json(with_field("quotes", {"A\n": ["1", 1]}))
 
 
 async def test_a_late_follower_gets_the_last_state_and_then_every_new_one(redis_url: str) -> None:
@@ -115,12 +190,24 @@ def ahead(seconds: float) -> tuple[MarketState, MarketState]:
     return later, replace(now, quotes=later.quotes)
 
 
+SAID = {
+    StateRefusal.UNREADABLE: "cannot be read: ",
+    StateRefusal.VERSION: "cannot be used: it has ",
+    StateRefusal.FUTURE: "has a time that is 3",
+}
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("junk", StateRefusal.UNREADABLE),
         (with_field("open", "false"), StateRefusal.UNREADABLE),
         (with_field("at", float("nan")), StateRefusal.UNREADABLE),
+        (with_field("version", 2), StateRefusal.VERSION),
+        (
+            json.dumps({name: value for name, value in json.loads(STATE.to_json()).items() if name != "version"}),
+            StateRefusal.VERSION,
+        ),
         *((state.to_json(), StateRefusal.FUTURE) for state in ahead(3600)),
     ],
 )
@@ -147,10 +234,8 @@ async def test_a_state_that_is_unreadable_or_of_the_future_is_counted_and_logged
                 waiting.cancel()
                 await asyncio.wait([waiting])
 
-    assert [record.getMessage()[:58] for record in caplog.records if record.levelname == "WARNING"] == [
-        "following the market's state fails: the state in Redis can" if reason == "unreadable"
-        else "following the market's state fails: the state in Redis has"
-    ]  # fmt: skip
+    [said] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert said.startswith(f"following the market's state fails: the state in Redis {SAID[reason]}")
 
 
 async def test_a_follower_is_told_that_redis_answers_and_has_nothing_new(redis_url: str) -> None:

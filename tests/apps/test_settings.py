@@ -28,6 +28,34 @@ def test_a_wrong_setting_ends_the_process_with_a_sentence_that_names_it(monkeypa
         load(Needs)
 
 
+@pytest.mark.parametrize("number", ["7_3", "\uff17\uff13", "7 3", "inf", "nan", "0x10", ""])
+def test_a_number_that_is_not_in_ascii_digits_is_refused(monkeypatch: pytest.MonkeyPatch, number: str) -> None:
+    class Needs(ServiceSettings):
+        shares: int = 1
+        speed: float = 1
+        cash: Decimal = Decimal(1)
+
+    for name in ("SHARES", "SPEED", "CASH"):
+        monkeypatch.setenv(name, number)
+
+    with pytest.raises(SystemExit) as refusal:
+        load(Needs)
+
+    assert str(refusal.value).splitlines() == [
+        f"{name}={number}: is not a number in digits, like 30 or 0.05" for name in ("SHARES", "SPEED", "CASH")
+    ]
+
+
+@pytest.mark.parametrize(("number", "read"), [("73", 73), ("-1", -1), ("0.5", 0.5), ("1e3", 1000), ("2.5E-3", 0.0025)])
+def test_a_number_in_ascii_digits_is_read(monkeypatch: pytest.MonkeyPatch, number: str, read: float) -> None:
+    class Needs(ServiceSettings):
+        speed: float = 1
+
+    monkeypatch.setenv("SPEED", number)
+
+    assert load(Needs).speed == read
+
+
 @pytest.mark.parametrize(
     ("variable", "address"),
     [

@@ -82,7 +82,7 @@ def an_algorithm_whose_orders_are_too_large(platform: Platform) -> Iterator[None
 def a_program_that_publishes_garbage(platform: Platform) -> Iterator[None]:
     """Between the states of the market are messages which cannot be read."""
     client = redis.Redis.from_url(str(platform.stack.addresses["redis_url"]))
-    with again_and_again(lambda: client.publish("market:state", b"{}")):
+    with again_and_again(lambda: client.publish("market:state", b"garbage")):
         yield
 
 

@@ -15,13 +15,16 @@ import httpx
 import pytest
 
 from apps import paper_venue
+from apps.catalogue import orders_total, positions_current
 from apps.database import SNAPSHOTS
 from apps.execution_gateway.app import serve
 from apps.execution_gateway.desk import Desk
 from apps.execution_gateway.models import Order
 from apps.execution_gateway.schema import NUMBER, SCHEMA
 from apps.execution_gateway.settings import Settings
-from apps.vocabulary import DeskDuty
+from apps.labels import PlacementLabels, SymbolLabels
+from apps.vocabulary import DeskDuty, PlacementStatus, Side
+from telemetry.testing import Recorded
 from tests.apps.execution_gateway.conftest import (
     GoingAway,
     TestDesk,
@@ -73,6 +76,23 @@ async def test_an_order_is_created_once_and_can_be_read(http: httpx.AsyncClient)
     assert (await http.get("/orders", params={"open": True})).json() == []
 
 
+@pytest.mark.parametrize("symbol", ["BRK-B", "BRK.B"])
+async def test_a_symbol_with_a_hyphen_or_a_point_is_ordered_held_and_a_label(
+    http: httpx.AsyncClient, desk: TestDesk, recorded: Recorded, symbol: str
+) -> None:
+    await see(desk, market({symbol: "0.0001"}))
+
+    limits = {"order_type": "limit", "limit_price": "0.0001"}
+    created = await http.post("/orders", json={"symbol": symbol, "side": "buy", "qty": 10, **limits})
+    await settled(desk)
+
+    assert (created.status_code, created.json()["symbol"], created.json()["limit_price"]) == (201, symbol, "0.0001")
+    assert (await http.get("/positions")).json()["positions"] == {symbol: {"shares": 10, "average_cost": "0.0001"}}
+    labels = PlacementLabels(symbol=symbol, side=Side.BUY, status=PlacementStatus.SUCCESS)
+    assert recorded(orders_total, labels) == 1
+    assert recorded(positions_current, SymbolLabels(symbol=symbol)) == 10
+
+
 async def test_positions_say_which_version_of_the_book_they_are_and_when_it_was_booked(
     http: httpx.AsyncClient, desk: TestDesk
 ) -> None:
@@ -93,11 +113,15 @@ BAD: list[tuple[Any, str]] = [
     ({**ORDER, "symbol": "AAPL\n"}, "symbol"),
     ({**ORDER, "symbol": 5}, "symbol"),
     ({**ORDER, "symbol": "\ud800"}, "symbol"),
+    ({**ORDER, "symbol": "BRK-"}, "symbol"),
+    ({**ORDER, "symbol": "BRK/B"}, "symbol"),
+    ({**ORDER, "symbol": "ABCDEFGHIJKLM"}, "symbol"),
     ({**ORDER, "side": "hold"}, "side"),
     ({**ORDER, "qty": 0}, "qty"),
     ({**ORDER, "qty": -1}, "qty"),
     ({**ORDER, "qty": 1.5}, "qty"),
     ({**ORDER, "qty": "10"}, "qty"),
+    ({**ORDER, "qty": "\uff17\uff13"}, "qty"),
     ({**ORDER, "qty": True}, "qty"),
     ({**ORDER, "qty": None}, "qty"),
     ({**ORDER, "qty": 10**18}, "qty"),
@@ -109,10 +133,17 @@ BAD: list[tuple[Any, str]] = [
     ({**ORDER, "order_type": "limit", "limit_price": "100.00001"}, "limit_price"),
     ({**ORDER, "order_type": "limit", "limit_price": float("nan")}, "limit_price"),
     ({**ORDER, "order_type": "limit", "limit_price": "NaN"}, "limit_price"),
+    ({**ORDER, "order_type": "limit", "limit_price": "7_3"}, "limit_price"),
+    ({**ORDER, "order_type": "limit", "limit_price": "\uff17\uff13"}, "limit_price"),
+    ({**ORDER, "order_type": "limit", "limit_price": "1e2"}, "limit_price"),
+    ({**ORDER, "order_type": "limit", "limit_price": True}, "limit_price"),
+    ({**ORDER, "order_type": "limit", "limit_price": 0.00004}, "limit_price"),
+    ({**ORDER, "order_type": "limit", "limit_price": 1e9}, "limit_price"),
     ({**ORDER, "order_type": "limit"}, "limit_price"),
     ({**ORDER, "limit_price": 100}, "limit_price"),
     ({**ORDER, "client_order_id": ""}, "client_order_id"),
     ({**ORDER, "client_order_id": "a\x00b"}, "client_order_id"),
+    ({**ORDER, "client_order_id": "a\u200bb"}, "client_order_id"),
     ({**ORDER, "client_order_id": "\ud800"}, "client_order_id"),
     ({**ORDER, "client_order_id": "x" * 201}, "client_order_id"),
     ({**ORDER, "price": 5}, "price"),
@@ -202,6 +233,8 @@ async def test_the_breaker_is_shown_tripped_and_reset(http: httpx.AsyncClient) -
 @pytest.mark.parametrize(
     ("body", "field"),
     [({"reason": "x"}, "by"), ({"by": "me"}, "reason"), ({"reason": "", "by": "me"}, "reason"),
+     ({"reason": "\u202ex", "by": "me"}, "reason"),
+     ({"reason": "x", "by": "\u200b"}, "by"), ({"reason": "x", "by": " "}, "by"),
      ({"reason": "x", "by": 5}, "by"), ({"reason": "x", "by": "me", "why": "x"}, "why")],
 )  # fmt: skip
 async def test_a_breaker_change_needs_a_person_and_a_reason(
@@ -454,7 +487,7 @@ async def test_an_order_that_is_found_by_its_client_order_id_has_no_next_page(ht
     assert "Link" not in answer.headers
 
 
-@pytest.mark.parametrize("client_order_id", ["", "a\x00b", "x" * 201])
+@pytest.mark.parametrize("client_order_id", ["", "a\x00b", "a\u200bb", "x" * 201])
 async def test_a_client_order_id_that_no_order_can_have_is_a_422(http: httpx.AsyncClient, client_order_id: str) -> None:
     answer = await http.get("/orders", params={"client_order_id": client_order_id})
 

@@ -44,9 +44,9 @@ from apps.execution_gateway.broker import Broker
 from apps.execution_gateway.desk import Desk, StateRefused
 from apps.execution_gateway.errors import Rejected
 from apps.execution_gateway.execution import Execution
-from apps.execution_gateway.models import TICK
 from apps.execution_gateway.pnl import ProfitAndLoss
 from apps.execution_gateway.schema import NUMBER, SCHEMA
+from apps.inputs import TICK
 from apps.labels import PnlLabels, StateRefusalLabels, SymbolLabels, TripLabels
 from apps.market import MarketState
 from apps.vocabulary import PnlType, Rejection, Side, StateRefusal, TripReason

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from apps.execution_gateway.models import OrderRequest
-from apps.orchestrator.allocation import MARGIN, MOST_SHARES, Limits, WantedOrder, orders_for
+from apps.inputs import MOST_SHARES
+from apps.orchestrator.allocation import MARGIN, Limits, WantedOrder, orders_for
 from apps.vocabulary import Side
 
 HALF = {"AAPL": Decimal("0.5"), "MSFT": Decimal("0.5")}

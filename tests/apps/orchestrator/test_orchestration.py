@@ -20,6 +20,7 @@ from apps.catalogue import (
     orders_submitted_total,
 )
 from apps.database import Connection, Database
+from apps.execution_gateway.models import OrderRequest
 from apps.labels import RunLabels, SubmissionLabels
 from apps.orchestrator.clients import ExecutionGateway, SignalService
 from apps.orchestrator.dependencies import START_SECONDS
@@ -131,6 +132,38 @@ async def test_a_run_places_the_missing_orders_and_is_recorded(
     assert recorded(orchestration_duration_seconds) == 1
     assert recorded(orchestration_last_success_timestamp_seconds) is not None
     assert await runs(database) == [("success", 2)]
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [{"AAPL": "NaN"}, {"AAPL": "inf"}, {"AAPL": "0_5"}, {"AAPL": "1.5"}, {"aapl": "0.5"}, {"A\u200bAPL": "0.5"}, []],
+)
+async def test_targets_that_are_none_fail_the_run_and_nothing_is_placed(
+    orchestration: Orchestration, services: Services, weights: object
+) -> None:
+    services.targets["weights"] = weights
+
+    assert await orchestration.run(MARKET) is RunResult.FAILED
+    assert services.placed == []
+
+
+@pytest.mark.parametrize("equity", ["NaN", "Infinity", "1_0000", [], "\uff17\uff13\uff17"])
+async def test_an_equity_that_is_not_a_number_fails_the_run_and_nothing_is_placed(
+    orchestration: Orchestration, services: Services, equity: object
+) -> None:
+    services.book["equity"] = equity
+
+    assert await orchestration.run(MARKET) is RunResult.FAILED
+    assert services.placed == []
+
+
+async def test_a_symbol_with_a_hyphen_or_a_point_is_ordered(orchestration: Orchestration, services: Services) -> None:
+    services.targets["weights"] = {"BRK-B": "0.5", "BRK.B": "0.5"}
+
+    assert await orchestration.run(market({"BRK-B": 100, "BRK.B": 200})) is RunResult.SUCCESS
+
+    assert services.wanted() == {("BRK-B", "buy", 50): 1, ("BRK.B", "buy", 25): 1}
+    assert all(OrderRequest.model_validate(order) for order in services.placed)
 
 
 async def test_with_a_tripped_breaker_nothing_is_placed_and_halted_orders_count_once_per_trading_date(

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from apps.database import Database
 from apps.execution_gateway.broker import Broker, VenueRejected
-from apps.execution_gateway.models import CENT, TICK
+from apps.execution_gateway.models import CENT
+from apps.inputs import TICK
 from apps.market import MarketState, Quote
 from apps.paper_venue import SCHEMA, PaperVenue
 from apps.paper_venue.settings import VenueSettings
@@ -193,7 +194,7 @@ async def test_a_market_buy_waits_while_the_price_is_dearer_than_its_worst_price
     ]
 
 
-@pytest.mark.parametrize("age", [5.5, -1.5, 3600, math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("age", [5.5, -5.5, 3600, math.inf, -math.inf, math.nan])
 async def test_a_quote_that_is_old_or_from_the_future_fills_nothing(broker: PaperVenue, age: float) -> None:
     now = time.time()
     resting, arriving = wanted(qty=150), wanted(qty=10)
@@ -216,7 +217,7 @@ async def test_a_limit_order_does_not_rest_because_of_an_old_quote(broker: Paper
     assert await fills(broker) == [(10, Decimal("100.1"))]
 
 
-@pytest.mark.parametrize("price", ["NaN", "Infinity", "0", "-1", "1e40"])
+@pytest.mark.parametrize("price", ["NaN", "Infinity", "0", "-1", "1e40", "0.00004"])
 async def test_a_quote_without_a_usable_price_fills_nothing_and_does_not_stop_other_symbols(
     broker: PaperVenue, price: str
 ) -> None:
@@ -233,7 +234,7 @@ async def test_the_age_of_a_quote_is_told_by_the_given_clock(database: Database)
     broker = PaperVenue(database, VenueSettings(stale_quote_seconds=60), now=lambda: 1_000.0)
     await broker.begin_day(MONDAY)
 
-    for at, shares in ((939.9, 0), (1001.1, 0), (940.0, 10), (1001.0, 20)):
+    for at, shares in ((939.9, 0), (1005.1, 0), (940.0, 10), (1005.0, 20)):
         await broker.see(quoted("100", at))
         order = wanted()
         await broker.submit(order)

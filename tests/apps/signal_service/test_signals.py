@@ -60,6 +60,16 @@ async def test_targets_are_made_and_stored_and_in_the_metrics(database: Database
     assert json.loads(row["weights"]) == {"AAPL": "0.5", "MSFT": "0.5"}
 
 
+async def test_a_state_that_is_old_makes_no_signals(database: Database) -> None:
+    made = signals(database)
+
+    await made.see(market({"AAPL": 100}, age=6))
+    assert made.targets is None
+
+    await made.see(market({"AAPL": 100}, age=4))
+    assert made.targets is not None
+
+
 async def test_signals_are_made_at_the_open_and_every_few_seconds_but_not_while_the_market_is_closed(
     database: Database, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,202 @@
+"""The types of what comes in: what each accepts and refuses, and that its JSON schema says the same."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+import sys
+import unicodedata
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from apps.inputs import (
+    HIGHEST_PRICE,
+    MOST_SHARES,
+    TICK,
+    Amount,
+    Price,
+    Shares,
+    Symbol,
+    Text,
+    TradingDate,
+    UnixTime,
+    Weight,
+    in_sight,
+)
+
+SYMBOL: TypeAdapter[str] = TypeAdapter(Symbol)
+PRICE: TypeAdapter[Decimal] = TypeAdapter(Price)
+SHARES: TypeAdapter[int] = TypeAdapter(Shares)
+DATE: TypeAdapter[dt.date] = TypeAdapter(TradingDate)
+TIME: TypeAdapter[float] = TypeAdapter(UnixTime)
+AMOUNT: TypeAdapter[Decimal] = TypeAdapter(Amount)
+WEIGHT: TypeAdapter[Decimal] = TypeAdapter(Weight)
+TEXT: TypeAdapter[str] = TypeAdapter(Text)
+
+
+def accepts(kind: TypeAdapter[Any], value: object) -> bool:
+    try:
+        kind.validate_python(value)
+    except ValueError:
+        return False
+    return True
+
+
+def pattern(kind: TypeAdapter[Any]) -> re.Pattern[str]:
+    """The pattern of the JSON schema. `$` would match before a line end at the end, which is so in Python only."""
+    schema = kind.json_schema()
+    return re.compile(schema.get("anyOf", [schema])[0]["pattern"].removesuffix("$") + r"\Z")
+
+
+@pytest.mark.parametrize("symbol", ["A", "AAPL", "BRK-B", "BRK.B", "0700.HK", "EMBRAC-B.ST", "ABCDEFGHIJKL"])
+def test_a_symbol_is_taken_as_exchanges_write_it(symbol: str) -> None:
+    assert SYMBOL.validate_python(symbol) == symbol
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    ["", "aapl", " AAPL", "AAPL ", "AAPL\n", "AA PL", "A..B", "-A",
+     "A-", "A_B", "BRK/B", "ÄB", "AA\u200bPL", "\uff17", "ABCDEFGHIJKLM", 5, None],
+)  # fmt: skip
+def test_another_text_is_not_a_symbol(symbol: object) -> None:
+    with pytest.raises(ValueError, match=r"is not a symbol like AAPL, BRK-B or BRK\.B: capital letters and digits"):
+        SYMBOL.validate_python(symbol)
+
+
+@pytest.mark.parametrize(
+    ("value", "price"),
+    [
+        ("73.348", "73.348"), ("0.0001", "0.0001"), ("999999999.9999", "999999999.9999"), ("73", "73"),
+        ("007.5", "7.5"),
+        ("1.50000000", "1.5"), ("100.0000" + "0" * 60_000, "100"), (73, "73"), (73.5, "73.5"), (0.0001, "0.0001"),
+        (500000000, "500000000"), (Decimal("1E+2"), "100"), (Decimal("0.0001"), "0.0001"),
+    ],
+)  # fmt: skip
+def test_a_price_is_read_exactly(value: object, price: str) -> None:
+    assert PRICE.validate_python(value) == Decimal(price)
+    assert -4 <= int(PRICE.validate_python(value).as_tuple().exponent) <= 0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "0.00004", "0", "0.0000", "1.23456", "1000000000", "10000000000000", "7_3", "\uff17\uff13", "\u0663",
+        "1e2", "+5", "-5", " 5", "5 ",
+        "5\n", "5.", ".5", "1,5", "$5", "", "NaN", "inf", "1" * 5000, 0, -1, 0.00004,
+        1e9, 1e300, 10**4000, True, False, None,
+        [], float("nan"), float("inf"), Decimal("NaN"), Decimal("Infinity"), Decimal("1E-5"), Decimal("-0.0"),
+    ],
+)  # fmt: skip
+def test_a_price_that_cannot_be_represented_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match=r"is not a price: write 0\.0001 to 999999999\.9999 dollars in digits, with"):
+        PRICE.validate_python(value)
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-1, max_value=2 * HIGHEST_PRICE, places=5))
+def test_a_number_is_a_price_if_it_is_in_range_and_has_at_most_four_digits(number: Decimal) -> None:
+    is_price = TICK <= number <= HIGHEST_PRICE and number == number.quantize(TICK)
+
+    assert accepts(PRICE, f"{number:f}") is is_price
+    if is_price:
+        assert PRICE.validate_python(f"{number:f}") == number
+
+
+@given(st.text(alphabet="0123456789.+-eE_ \n\uff17", max_size=16))
+def test_the_schema_of_a_price_accepts_the_same_texts(text: str) -> None:
+    assert accepts(PRICE, text) is bool(pattern(PRICE).match(text))
+
+
+@given(st.text(alphabet="AZ09.-_a \n", max_size=14))
+def test_the_schema_of_a_symbol_accepts_the_same_texts(text: str) -> None:
+    assert accepts(SYMBOL, text) is bool(len(text) <= 12 and pattern(SYMBOL).match(text))
+
+
+@given(st.text(max_size=5) | st.text(alphabet=" \u00a0\u200b\u202ea\U000e0001\ufe0f\n", max_size=4))
+def test_the_schema_of_a_text_accepts_the_same_texts(text: str) -> None:
+    assert accepts(TEXT, text) is bool(pattern(TEXT).match(text))
+
+
+def test_every_schema_can_be_sent() -> None:
+    for kind in (SYMBOL, PRICE, SHARES, DATE, TIME, TEXT):
+        assert json.loads(json.dumps(kind.json_schema(), ensure_ascii=False).encode()) == kind.json_schema()
+
+
+@pytest.mark.parametrize("value", [0, -1, MOST_SHARES + 1, 10**30, 1.0, 1.5, "1", "7_3", True, None, float("nan")])
+def test_shares_are_a_whole_number_in_json_and_bounded(value: object) -> None:
+    assert not accepts(SHARES, value)
+    assert accepts(SHARES, 1)
+    assert accepts(SHARES, MOST_SHARES)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["20200309", "2020-W11-1", "2020-02-30", "2020-3-9", "2020-03-09T00:00:00",
+     "1583712000", "\uff12\uff10\uff12\uff10-03-09", "", " 2020-03-09",
+     5, None, dt.datetime(2020, 3, 9, tzinfo=dt.UTC)],
+)  # fmt: skip
+def test_a_date_has_one_form(value: object) -> None:
+    assert DATE.validate_python("2020-03-09") == dt.date(2020, 3, 9)
+    with pytest.raises(ValueError, match="is not a date like 2020-03-09"):
+        DATE.validate_python(value)
+
+
+@given(st.dates())
+def test_every_date_that_is_written_is_read(date: dt.date) -> None:
+    assert DATE.validate_python(date.isoformat()) == date
+
+
+@pytest.mark.parametrize("value", [-1, -1e300, float("nan"), float("inf"), float("-inf"), 10**400, "1", True, None])
+def test_a_time_is_a_finite_number_that_is_not_negative(value: object) -> None:
+    assert not accepts(TIME, value)
+    assert TIME.validate_python(1583712000) == 1583712000.0
+
+
+@pytest.mark.parametrize("value", ["7_3", "\uff17", "NaN", "inf", " 1", "", None, [], float("nan"), float("inf")])
+def test_an_amount_is_a_finite_number_in_digits(value: object) -> None:
+    assert not accepts(AMOUNT, value)
+    assert AMOUNT.validate_python("-1234.56") == Decimal("-1234.56")
+
+
+@given(st.integers(1, 1000))
+def test_every_weight_of_a_strategy_is_read(symbols: int) -> None:
+    weight = Decimal(1) / symbols
+
+    assert WEIGHT.validate_python(str(weight)) == weight
+    assert not accepts(WEIGHT, str(weight + 1))
+
+
+@pytest.mark.parametrize("text", ["ann", "José", "李", "an order of 9:30", "ok ✔", "a\u00a0b", "x" * 200])
+def test_a_text_is_taken_as_it_is(text: str) -> None:
+    assert TEXT.validate_python(text) == text
+
+
+def test_a_text_without_a_character_that_can_be_seen_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"has a character that cannot be seen, U\+200B at place 3"):
+        TEXT.validate_python("an\u200bn")
+    with pytest.raises(ValueError, match="has nothing but spaces"):
+        TEXT.validate_python(" \u00a0\u3000")
+    for value in ("", "x" * 201, 5, None):
+        with pytest.raises(ValueError, match="is not a text of 1 to 200 characters"):
+            TEXT.validate_python(value)
+
+
+def test_no_control_format_or_direction_character_and_no_surrogate_is_in_a_text() -> None:
+    unseen = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+    assert [
+        f"U+{code:04X}" for code in range(sys.maxunicode + 1)
+        if unicodedata.category(chr(code)) in unseen and in_sight(f"a{chr(code)}") != "a?"
+    ] == []  # fmt: skip
+
+
+@given(st.text(alphabet=st.characters() | st.sampled_from("\u200b\ud800 "), max_size=300))
+def test_a_text_that_is_made_acceptable_is_accepted_and_one_that_is_stays(text: str) -> None:
+    assert TEXT.validate_python(in_sight(text)) == in_sight(text)
+    if accepts(TEXT, text):
+        assert in_sight(text) == text
