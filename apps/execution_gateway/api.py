@@ -40,7 +40,8 @@ def routes(desk: Desk) -> APIRouter:
     router = APIRouter(prefix="/api/v1")
 
     @router.post("/orders", status_code=201)
-    async def place_order(request: OrderRequest, response: Response) -> Order:
+    async def place_order(request: OrderRequest, http: Request, response: Response) -> Order:
+        desk.rate.check(request, "" if http.client is None else http.client.host)
         order, new = await desk.orders.place(request)
         response.status_code = 201 if new else 200
         return order

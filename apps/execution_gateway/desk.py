@@ -33,6 +33,7 @@ from apps.execution_gateway.duties import LATE_SECONDS, Wake, WatchedDuty
 from apps.execution_gateway.models import Order
 from apps.execution_gateway.orders import Orders
 from apps.execution_gateway.pnl import ProfitAndLoss, show_book
+from apps.execution_gateway.rate import OrderRate
 from apps.execution_gateway.reconciliation import Reconciliation
 from apps.execution_gateway.settings import Settings
 from apps.execution_gateway.switch import KillSwitch
@@ -102,6 +103,7 @@ class Desk:
             self.dispatch.send_now,
             now,
         )
+        self.rate = OrderRate(settings)
         self.reconciliation = Reconciliation(database, broker, lambda: self.writer.opened)
 
     async def run(self) -> None:
