@@ -104,7 +104,9 @@ class Desk:
             now,
         )
         self.rate = OrderRate(settings)
-        self.reconciliation = Reconciliation(database, broker, lambda: self.writer.opened)
+        self.reconciliation = Reconciliation(
+            database, broker, lambda: self.writer.opened, lambda: () if self.market is None else self.market.quotes
+        )
 
     async def run(self) -> None:
         """Works until cancelled. Raises `ledger.MadeWithOtherCash` or `OtherSchema` if the data cannot be used."""
@@ -194,9 +196,9 @@ class Desk:
         allow.
         """
         book = self.writer.opened
-        SYMBOL.know(state.quotes)
         self._check_age(state)
         await self._check_date(book, state)
+        SYMBOL.know(state.quotes)
         self.market = self.dispatch.market = state
         valuation = self._value()
         if valuation is not None and not valuation.partial:
