@@ -87,14 +87,17 @@ def test_a_loop_gets_no_order_through_until_it_is_slower(clock: Clock) -> None:
     assert refused(rate) is None
 
 
-@pytest.mark.parametrize(("second", "minute", "orders"), [(3, 1000, 5), (1000, 3, 5), (3, 4, 9)])
+@pytest.mark.parametrize(
+    ("second", "minute", "orders", "pause"), [(3, 1000, 5, 0), (1000, 3, 5, 0), (1000, 3, 5, 10), (3, 4, 9, 0.25)]
+)
 def test_the_answer_says_after_how_many_seconds_the_order_is_taken(
-    clock: Clock, second: int, minute: int, orders: int
+    clock: Clock, second: int, minute: int, orders: int, pause: float
 ) -> None:
     rate, early = (limited(clock, second, minute) for _ in range(2))
-    taken(early, orders + 1)
-    taken(rate, orders)
-    refusal = refused(rate)
+    for _ in range(orders):
+        clock.at += pause
+        refused(early)
+        refusal = refused(rate)
     assert refusal is not None
     assert (refusal.status, refusal.reason) == (429, Rejection.ORDER_RATE_LIMIT)
     wait = int(refusal.headers["Retry-After"])
