@@ -71,7 +71,8 @@ order_rejections_total = Counter(
 )
 order_placement_duration_seconds = Histogram(
     "order_placement_duration_seconds",
-    "Time from an order's arrival to the answer, with any result; repeated client_order_ids are included.",
+    "Time from an order's arrival to the answer, with any result but order_rate_limit, which takes no time; repeated "
+    "client_order_ids are included.",
     SymbolSideLabels,
     unit="s",
     owner=EXECUTION_GATEWAY,

@@ -13,10 +13,13 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from apps.hosts import OWN_HOSTS
@@ -39,14 +42,29 @@ def guarded(
     change something and comes from a page of another origin. It answers 413 to a body over `body_bytes`, chunked or
     not. It answers 422 to invalid input, and names at most ten problems.
     """
-    app = FastAPI(title=title, lifespan=lifespan)
+    app = FastAPI(title=title, lifespan=lifespan, responses=REFUSED)
     app.add_exception_handler(RequestValidationError, bad_input)
+    app.add_exception_handler(405, other_method)
     # Not FastAPI's own `max_body_size`: it runs outside every middleware, and does not close the connection on a 413.
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=body_bytes)
     app.add_middleware(_OwnOrigin)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
     app.add_middleware(_CloseUnread)
     return app
+
+
+class Problem(BaseModel):
+    """The answer with a status that is not in the 200s: a sentence."""
+
+    detail: str
+
+
+REFUSED: dict[int | str, dict[str, Any]] = {
+    400: {"model": Problem, "description": "The body is no JSON in UTF-8, or the Host is not one of this service"},
+    403: {"model": Problem, "description": "A change that a page of another origin asks for"},
+    413: {"description": "The body is too large"},
+}
+"""What any endpoint may answer before it is reached, for its OpenAPI."""
 
 
 class _OwnOrigin:
@@ -94,6 +112,17 @@ class _CloseUnread:
 
 def _has_body(headers: Headers) -> bool:
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
+async def other_method(request: Request, _: Exception) -> Response:
+    """The answer to a method that a path does not have. `Allow` lists those of all its routes, not of one of them."""
+    methods = {
+        method
+        for route in iter_route_contexts(request.app.routes)
+        if route.path and compile_path(route.path)[0].match(request.scope["path"])
+        for method in route.methods or ()
+    }
+    return JSONResponse({"detail": "Method Not Allowed"}, 405, {"Allow": ", ".join(sorted(methods))})
 
 
 async def bad_input(_: Request, error: Exception) -> Response:

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
 
 import telemetry
 from apps.database import UNAVAILABLE, Unavailable
+
+
+class Health(BaseModel):
+    """Whether a service can do its work. A service may add fields of its own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    service: str
+    status: Literal["ok", "unavailable"]
+    redis: bool
+    database: bool
 
 
 def add_health(
@@ -23,7 +36,7 @@ def add_health(
     `more` returns further fields of the answer, of which `ready` may be one.
     """
 
-    @app.get("/health")
+    @app.get("/health", response_model=Health, responses={503: {"model": Health}})
     async def health() -> JSONResponse:
         fields: dict[str, object] = {"redis": bool(redis.up), "database": bool(database.up), **more()}
         healthy = all(fields[name] is not False for name in ("redis", "database", "ready") if name in fields)

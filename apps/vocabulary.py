@@ -34,6 +34,8 @@ class Rejection(StrEnum):
     GROSS_EXPOSURE_LIMIT = "gross_exposure_limit"
     POSITION_LIMIT = "position_limit"
     ORDER_SIZE_LIMIT = "order_size_limit"
+    ORDER_RATE_LIMIT = "order_rate_limit"
+    """Its client sends too many orders. It is counted and not stored."""
     PRICE_COLLAR = "price_collar"
     STALE_QUOTE = "stale_quote"
     MARKET_CLOSED = "market_closed"

@@ -32,12 +32,15 @@ from typing import (
 
 from typing_extensions import is_typeddict
 
-from telemetry.drops import Dropped, Reason, said
+from telemetry.drops import Dropped, Reason, said, warn
 
 logger = logging.getLogger(__name__)
 
 OTHER = "__other__"
 """The label value for every new value after an open label has reached its limit."""
+
+LONGEST_TEXT = 100
+"""How many characters a value of an open label has at most: its series are bounded in size, too."""
 
 _LABEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _RESERVED = {
@@ -64,9 +67,10 @@ class _User(Protocol):
 class Open:
     """Says in an annotation that a label takes any value, until a metric has `limit` different ones.
 
-    Later ones are recorded as `__other__`, so that nobody can fill the memory of the service and of Prometheus. A value
-    whose last series is removed makes room for another. Values that were passed to `know` are never recorded as
-    `__other__`. Metrics with the same `Open` know the same values; each has its own limit.
+    Later ones are recorded as `__other__`, so that nobody can fill the memory of the service and of Prometheus; so are
+    texts of more than 100 characters. A value whose last series is removed makes room for another. The first `limit`
+    values that were passed to `know` are never recorded as `__other__`, also where strangers came first: so a metric
+    has twice the limit at most. Metrics with the same `Open` know the same values; each has its own limit.
 
     Raises ValueError for a limit below 1.
 
@@ -105,19 +109,20 @@ class Open:
     def know(self, values: Iterable[LabelValue]) -> None:
         """Announces values. Counters and histograms show them at 0 before their first event.
 
-        Never raises. If one of the values cannot be a label, a warning is logged and none is taken.
+        Never raises. If one of the values cannot be a label, a warning is logged and none is taken. If they are more
+        than the limit, a warning is logged and the first ones are taken.
 
         Example: `SYMBOL.know(["AAPL", "MSFT"])`.
         """
         try:
             if isinstance(values, str):
                 raise TypeError(f"{values[:40]!r} is one text, not several")
-            fresh = dict.fromkeys(map(text_of, values))
+            given = dict.fromkeys(map(text_of, values))
         except Exception as error:  # iterating runs the caller's code
             logger.warning("the values of a label were not added: %s", said(error))
             return
         known = self.known_texts
-        while not fresh.keys() <= known.keys():
+        while fresh := self._fitting(given, known):
             after = {**known, **fresh}
             if self._put(known, after, self.limit - len(after)):
                 break
@@ -128,6 +133,18 @@ class Open:
             metric.expose_known()
         for other in self._followed_by:
             other.know(fresh)
+
+    def _fitting(self, given: Mapping[str, None], known: Mapping[str, None]) -> dict[str, None]:
+        """Those that are not known yet, as far as there is room for them. Warns about the others."""
+        fresh = [text for text in given if text not in known]
+        fitting = [text for text in fresh if len(text) <= LONGEST_TEXT][: self.limit - len(known)]
+        if len(fitting) < len(fresh):
+            warn(
+                (str(id(self)), "known"),
+                f"{len(fresh) - len(fitting)} values of a label were not announced, and count as {OTHER}: {self.limit} "
+                f"values are the most, and {LONGEST_TEXT} characters",
+            )
+        return dict.fromkeys(fitting)
 
     def _put(self, before: dict[str, None], after: dict[str, None], room: int) -> bool:
         """Replaces the values, unless they have changed since. At once, as telemetry/store.py says."""

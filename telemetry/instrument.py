@@ -27,6 +27,8 @@ from telemetry.samples import labels_text
 from telemetry.store import Cell, Cells, Key, Store
 
 L = TypeVar("L", bound=Mapping[str, Any], default=NoLabels)
+EXEMPLARS_AT_MOST = 200
+"""How many series of a metric have exemplars: those that were recorded first. Each is as long as its line."""
 Take = Callable[[Key, int | float], None]
 """Takes an amount, which was checked, into the series with these labels."""
 
@@ -201,7 +203,7 @@ class Instrument(Generic[L], metaclass=Declaring):
     def note(self, key: Key, amount: int | float, exemplar: Exemplar) -> None:
         """Keeps the exemplar of an amount that was recorded with these labels."""
         shown = self.store.shown_as(key)
-        if shown in self.store.cells:
+        if shown in self.store.cells and (shown in self.exemplars or len(self.exemplars) < EXEMPLARS_AT_MOST):
             self.exemplars.setdefault(shown, {})[self._bucket(amount)] = exemplar
 
     def exemplars_of(self, key: Key) -> Exemplars:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from telemetry.attributes import OTHER, Label, Open
+from telemetry.attributes import LONGEST_TEXT, OTHER, Label, Open
 
 Key = tuple[str, ...]
 """The texts of the labels, in the order of the declaration."""
@@ -52,12 +52,23 @@ class Store:
         return cell
 
     def shown_as(self, key: Key) -> Key:
-        """The key of that series: `__other__` stands for each value for which there is no room."""
+        """The key of that series: `__other__` stands for each value for which there is no room, or that is too long."""
         return self._shown(key, Room.takes)
 
     def _shown(self, key: Key, takes: Callable[[Room, str], bool]) -> Key:
         return tuple(
-            [text if room is None or takes(room, text) else OTHER for room, text in zip(self._rooms, key, strict=True)]
+            [
+                text if room is None or takes(room, text) else OTHER
+                for room, text in zip(self._rooms, self._short(key), strict=True)
+            ]
+        )
+
+    def _short(self, key: Key) -> Key:
+        return tuple(
+            [
+                text if room is None or len(text) <= LONGEST_TEXT else OTHER
+                for room, text in zip(self._rooms, key, strict=True)
+            ]
         )
 
     def remove(self, key: Key) -> None:

@@ -33,6 +33,7 @@ from apps.execution_gateway.duties import LATE_SECONDS, Wake, WatchedDuty
 from apps.execution_gateway.models import Order
 from apps.execution_gateway.orders import Orders
 from apps.execution_gateway.pnl import ProfitAndLoss, show_book
+from apps.execution_gateway.rate import OrderRate
 from apps.execution_gateway.reconciliation import Reconciliation
 from apps.execution_gateway.settings import Settings
 from apps.execution_gateway.switch import KillSwitch
@@ -102,7 +103,10 @@ class Desk:
             self.dispatch.send_now,
             now,
         )
-        self.reconciliation = Reconciliation(database, broker, lambda: self.writer.opened)
+        self.rate = OrderRate(settings)
+        self.reconciliation = Reconciliation(
+            database, broker, lambda: self.writer.opened, lambda: () if self.market is None else self.market.quotes
+        )
 
     async def run(self) -> None:
         """Works until cancelled. Raises `ledger.MadeWithOtherCash` or `OtherSchema` if the data cannot be used."""
@@ -192,9 +196,9 @@ class Desk:
         allow.
         """
         book = self.writer.opened
-        SYMBOL.know(state.quotes)
         self._check_age(state)
         await self._check_date(book, state)
+        SYMBOL.know(state.quotes)
         self.market = self.dispatch.market = state
         valuation = self._value()
         if valuation is not None and not valuation.partial:

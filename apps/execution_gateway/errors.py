@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from urllib.parse import quote
 from uuid import UUID
@@ -36,14 +37,18 @@ class NotOpen(OrderError):
 class Rejected(OrderError):
     """A risk check, the breaker or the venue refuses the order."""
 
-    def __init__(self, reason: Rejection, message: str) -> None:
+    def __init__(self, reason: Rejection, message: str, retry_after: float | None = None) -> None:
+        """`retry_after` is in how many seconds the same order may be sent again. None: that is not known."""
         super().__init__(message)
         self.reason = reason
+        if retry_after is not None:
+            self.headers = {"Retry-After": str(max(1, math.ceil(retry_after)))}
         # An unknown symbol is invalid input. What cannot be known is our problem, not the client's.
         self.status = {
             Rejection.UNKNOWN_SYMBOL: 422,
             Rejection.BREAKER_UNKNOWN: 503,
             Rejection.BOOK_UNKNOWN: 503,
+            Rejection.ORDER_RATE_LIMIT: 429,
         }.get(reason, 409)
 
     @property

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from apps.inputs import Price, Shares, Symbol, Text
-from apps.vocabulary import Cancellation, OrderStatus, OrderType, Side
+from apps.vocabulary import BreakerState, Cancellation, OrderStatus, OrderType, Side
 
 OPEN = (OrderStatus.PENDING, OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED)
 RESTING = (OrderStatus.ACCEPTED, OrderStatus.PARTLY_FILLED)
@@ -84,3 +84,109 @@ class HighWaterMarkReset(BreakerChange):
 
 class TradingDateReset(BreakerChange):
     """A request to go to the trading date of the market data service: why, and by whom."""
+
+
+class Reason(BaseModel):
+    """Why an order or a change was not taken. If the outcome is not known: the order's id, and where to ask."""
+
+    reason: str
+    message: str
+    order_id: UUID | None = None
+    ask: str | None = None
+
+
+class Refusal(BaseModel):
+    """The answer to an order that was not taken, or whose outcome is not known."""
+
+    detail: Reason
+
+
+class HeldPosition(BaseModel):
+    """Signed shares, and their average cost in dollars."""
+
+    shares: int
+    average_cost: Decimal
+
+
+class PositionsAnswer(BaseModel):
+    """The positions of one version of the book, which was booked at this time in unix seconds."""
+
+    version: int
+    booked_at: float
+    positions: dict[str, HeldPosition]
+
+
+class LimitsAnswer(BaseModel):
+    """What an order may lead to, in dollars."""
+
+    position: str
+    order_size: str
+    gross_exposure: str
+
+
+class BookAnswer(PositionsAnswer):
+    """The book. `waiting` are the shares in open orders. `market_at` and `equity` are null while they are not known."""
+
+    market_at: float | None
+    trading_date: dt.date | None
+    cash: str
+    equity: str | None
+    breaker: BreakerState
+    waiting: dict[str, dict[Side, int]]
+    limits: LimitsAnswer
+
+
+class PnlAnswer(BaseModel):
+    """Profit and loss in dollars. `without_quote` are the symbols that are valued at an older price."""
+
+    realized: str
+    unrealized: str
+    total: str
+    daily: str
+    equity: str
+    cash: str
+    start_of_day_equity: str
+    daily_loss_ratio: str
+    trading_date: dt.date
+    without_quote: list[str]
+    version: int
+    booked_at: float
+    quoted_at: float
+
+
+class BreakerAnswer(BaseModel):
+    """The state of the breaker, and why, by whom and when it was last changed."""
+
+    state: BreakerState
+    reason: str | None
+    by: str | None
+    at: dt.datetime | None
+
+
+class TripAnswer(BreakerAnswer):
+    """How far a trip has come. With 503, `detail` says what is not done yet."""
+
+    stored: bool
+    venue_halted: bool
+    detail: str | None = None
+
+
+class BreakerNow(BreakerAnswer):
+    """The breaker, and whether its trip was asked for, is stored, and is confirmed by the venue."""
+
+    trip_asked: bool
+    stored: bool
+    venue_halted: bool
+
+
+class MarkAnswer(BaseModel):
+    """The high-water mark before and after its reset, in dollars."""
+
+    before: str
+    after: str
+
+
+class TradingDateAnswer(BaseModel):
+    """The trading date of the desk now."""
+
+    trading_date: dt.date

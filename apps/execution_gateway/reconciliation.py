@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from apps.catalogue import (
     day_orders_outlived,
@@ -15,17 +15,20 @@ from apps.database import Database
 from apps.execution_gateway import ledger
 from apps.execution_gateway.book import Book
 from apps.execution_gateway.broker import Broker
-from apps.labels import SYMBOL
 from apps.vocabulary import Outcome
 
 
 class Reconciliation:
     """Drift counts if two runs in a row find it, because a new fill is in the venue's book before it is in ours."""
 
-    def __init__(self, database: Database, broker: Broker, book: Callable[[], Book]) -> None:
+    def __init__(
+        self, database: Database, broker: Broker, book: Callable[[], Book], quoted: Callable[[], Iterable[str]]
+    ) -> None:
+        """`quoted` are the symbols of the market. Their drift, and that of what is held, is shown while it is 0."""
         self._database = database
         self._broker = broker
         self._book = book
+        self._quoted = quoted
         self._last: dict[str, int] = {}
 
     async def run(self) -> dict[str, int]:
@@ -45,7 +48,7 @@ class Reconciliation:
         }
         agreed = {symbol: drift for symbol, drift in seen.items() if self._last.get(symbol) == drift}
         self._last = seen
-        reconciliation_drift_shares.replace({**dict.fromkeys(SYMBOL.known, 0), **agreed})
+        reconciliation_drift_shares.replace({**dict.fromkeys([*self._quoted(), *ours], 0), **agreed})
         reconciliation_runs_total.add(1, {"result": Outcome.SUCCESS})
         reconciliation_last_success_timestamp_seconds.set(time.time())
         return agreed

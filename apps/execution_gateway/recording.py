@@ -34,7 +34,7 @@ from apps.execution_gateway.events import (
     Tripped,
 )
 from apps.execution_gateway.execution import Execution
-from apps.execution_gateway.models import Order
+from apps.execution_gateway.models import Order, OrderRequest
 from apps.labels import SymbolSideLabels
 from apps.vocabulary import PlacementStatus, Rejection, Side
 
@@ -62,6 +62,12 @@ def record(events: Iterable[Event]) -> None:
         logger.error("%d more executions could not be booked and are set aside", len(aside) - _LOGGED)
 
 
+def record_refusal(order: Order | OrderRequest, reason: Rejection) -> None:
+    """Records an order that was refused. One that was refused for its rate is not stored, and so no event."""
+    orders_total.add(1, {"symbol": order.symbol, "side": order.side, "status": PlacementStatus.REJECTED})
+    order_rejections_total.add(1, {"reason": reason})
+
+
 def _record(event: Event) -> None:
     match event:
         case Placed(order, status):
@@ -82,12 +88,13 @@ def _record(event: Event) -> None:
 
 
 def _record_placement(order: Order, status: PlacementStatus) -> None:
+    if status is PlacementStatus.REJECTED:
+        record_refusal(order, Rejection(order.reason or Rejection.VENUE_REJECTED))
+        return
     labels: SymbolSideLabels = {"symbol": order.symbol, "side": order.side}
     orders_total.add(1, {**labels, "status": status})
     if status is PlacementStatus.SUCCESS:
         orders_placed_total.add(1, labels)
-    elif status is PlacementStatus.REJECTED:
-        order_rejections_total.add(1, {"reason": Rejection(order.reason or Rejection.VENUE_REJECTED)})
 
 
 def _record_fills(fills: Sequence[Filled]) -> None:

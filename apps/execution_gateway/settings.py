@@ -29,6 +29,14 @@ class Settings(ServiceSettings, VenueSettings):
     order_size_limit: Decimal = Field(
         default=Decimal(200_000), gt=0, le=MOST_DOLLARS, description="the largest notional of one order, at the quote"
     )
+    # Far above what the orchestrator sends, which is an order for each symbol in a session, and tried again every 3 s.
+    # The upper bounds are those of memory: 10,000 times are 300 KB, and 100 clients are told apart.
+    order_rate_limit_per_second: int = Field(
+        default=100, ge=1, le=1000, description="how many orders a client may send in a second"
+    )
+    order_rate_limit_per_minute: int = Field(
+        default=3000, ge=1, le=10_000, description="how many orders a client may send in a minute"
+    )
     price_collar: Decimal = Field(
         default=Decimal("0.1"), gt=0, le=1, description="how far a limit price may be from the quote, as a ratio"
     )

@@ -124,10 +124,10 @@ class Feed:
         market_session_open.set(1 if state.open else 0)
         midnight = dt.datetime.combine(state.trading_date, dt.time(), dt.UTC)
         trading_date_timestamp_seconds.set(midnight.timestamp())
-        for symbol, quote in state.quotes.items():
-            quote_price_dollars.set(quote.price, {"symbol": symbol})
-            last_tick_timestamp_seconds.set(quote.at, {"symbol": symbol})
-            if state.open:
+        quote_price_dollars.replace({symbol: quote.price for symbol, quote in state.quotes.items()})
+        last_tick_timestamp_seconds.replace({symbol: quote.at for symbol, quote in state.quotes.items()})
+        if state.open:
+            for symbol in state.quotes:
                 ticks_received_total.add(1, {"symbol": symbol})
         if state.open and self._ticked_at is not None and now - self._ticked_at > LONGEST_STEP_SECONDS:
             tick_gaps_total.add(1)

@@ -149,7 +149,7 @@ def build() -> str:
             "Of all symbols, per minute. A reason that nothing is refused for has no bar, and none says that there is "
             "no reason at all.",
             stacked=True,
-            alerts=["OrderRejectionsHigh"],
+            alerts=["OrderRateLimitExceeded", "OrderRejectionsHigh"],
         ),
     ]
     speed = [

@@ -63,11 +63,12 @@ def processes(addresses: Addresses, data: DataFolder, settings: Mapping[str, str
 
 
 def _uvicorn(application: str, port: int) -> list[str]:
-    # One worker, whatever WEB_CONCURRENCY says: of several workers, each scrape would see another one.
+    # One worker, whatever WEB_CONCURRENCY says: of several workers, each scrape would see another one. No headers of a
+    # proxy: there is none, and a client could say in them that it is another one (order_rate_limit).
     return [
         str(Path(sys.executable).with_name("uvicorn")),
         *("--factory", application, "--host", HOST, "--port", str(port), "--workers", "1", "--no-access-log"),
-        *("--timeout-graceful-shutdown", "3", "--log-level", "warning"),
+        *("--no-proxy-headers", "--timeout-graceful-shutdown", "3", "--log-level", "warning"),
     ]
 
 

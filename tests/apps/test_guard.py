@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel, ConfigDict
 
 from apps.guard import ANSWER_BYTES, BODY_BYTES, PROBLEMS, guarded
@@ -229,3 +229,29 @@ def test_the_connection_is_kept_if_the_body_was_read(application: Application) -
 
     assert [answer.status_code for answer in answers] == [200, 422, 200, 404]
     assert all("connection" not in answer.headers for answer in answers)
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/orders/7", "DELETE, GET"), ("/orders", "GET, POST"), ("/trip", "POST"), ("/state", "GET")]
+)
+def test_a_method_that_a_path_does_not_have_is_a_405_that_lists_all_that_it_has(path: str, allowed: str) -> None:
+    application = Application()
+    router = APIRouter()
+    for method, template in (
+        ("GET", "/orders"),
+        ("POST", "/orders"),
+        ("GET", "/orders/{id}"),
+        ("DELETE", "/orders/{id}"),
+    ):
+        router.add_api_route(template, lambda: None, methods=[method])
+    application.app.include_router(router)
+
+    answer = application.ask("PUT", path)
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
+def test_what_is_refused_before_an_endpoint_is_in_its_openapi() -> None:
+    answers = Application().app.openapi()["paths"]["/trip"]["post"]["responses"]
+
+    assert answers.keys() == {"200", "400", "403", "413", "422"}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -75,6 +76,20 @@ def an_algorithm_whose_orders_are_too_large(platform: Platform) -> Iterator[None
         platform.post("execution_gateway", "/api/v1/orders", {"symbol": "AAPL", "side": "buy", "qty": 1_000_000})
 
     with again_and_again(send):
+        yield
+
+
+@contextmanager
+def an_algorithm_that_runs_away(platform: Platform) -> Iterator[None]:
+    """It buys and sells in a loop, in several threads, and reads no answer."""
+    sides = itertools.cycle(["buy", "sell"])
+
+    def send() -> None:
+        platform.post("execution_gateway", "/api/v1/orders", {"symbol": "KO", "side": next(sides), "qty": 1})
+
+    with ExitStack() as loops:
+        for _ in range(8):
+            loops.enter_context(again_and_again(send, seconds=0))
         yield
 
 

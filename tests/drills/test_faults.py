@@ -132,6 +132,14 @@ DRILLS = [
         well=400,  # no trading date begins meanwhile, and the orders that are refused for that count for five minutes
     ),
     Drill(
+        "an algorithm that runs away",
+        faults.an_algorithm_that_runs_away,
+        "OrderRateLimitExceeded",
+        seconds=75,  # a slow machine takes 3000 orders before the limit of a minute is reached
+        lasts=75,  # until OrderRejectionsHigh would fire
+        resolves=150,  # what was refused counts for a minute, and so do its orders for those of the orchestrator
+    ),
+    Drill(
         "orders refused",
         faults.an_algorithm_whose_orders_are_too_large,
         "OrderRejectionsHigh",

@@ -212,7 +212,7 @@ def test_know_never_raises_and_ignores_values_that_no_label_can_have(
 
 
 def test_values_that_several_threads_announce_are_all_known() -> None:
-    symbol = Open()
+    symbol = Open(limit=800)
 
     def announce(thread: int) -> None:
         for number in range(200):

@@ -41,7 +41,7 @@ def test_as_a_page_it_has_a_table_for_each_service_with_units_and_what_labels_ta
     )
     assert [*page][1:] == ["every service", "execution_gateway", "signal_service", "orchestrator", "market_data"]
     assert (
-        "| `orders_total` | counter | `{order}` | `symbol`: up to 100; `side`: `buy`, `sell`; "
+        "| `orders_total` | counter | `{order}` | `symbol`: up to 150; `side`: `buy`, `sell`; "
         "`status`: `success`, `rejected`, `failed` | Orders by how their placement ended. |"
     ) in page["execution_gateway"]
     for service in ("execution_gateway", "signal_service", "orchestrator"):

@@ -45,7 +45,7 @@ def test_calling_know_again_does_not_reset_a_counter() -> None:
 
 
 def test_labels_with_too_many_known_values_are_shown_when_they_come(caplog: pytest.LogCaptureFixture) -> None:
-    symbol = Open()
+    symbol = Open(limit=2501)
     counter = Counter("things_total", "Things.", labels(symbol=Annotated[str, symbol], side=Side), unit="{thing}")
 
     symbol.know(f"S{number}" for number in range(2501))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pytest
@@ -26,6 +26,7 @@ from telemetry import Counter, Gauge, Histogram, UpDownCounter, exemplars
 from telemetry.amounts import Amount
 from telemetry.collection import collect, look_for_spans
 from telemetry.exposition import write
+from telemetry.instrument import EXEMPLARS_AT_MOST
 from telemetry.otlp import together
 from telemetry.provider import Provider
 from telemetry.registry import open_or_shut
@@ -34,7 +35,7 @@ from tests.documents import ROOT
 from tests.servers import folder, program_running
 from tests.services import free_port
 from tests.telemetry.apart import apart
-from tests.telemetry.labels import BySide, Side
+from tests.telemetry.labels import BySide, Side, labels
 from tests.telemetry.service import ORDER, get, small_app
 from tests.waiting import wait_until
 
@@ -89,6 +90,18 @@ def test_a_counter_says_in_which_trace_it_was_raised_last() -> None:
     assert with_exemplar(text) == {("letters_total", "buy"): (f"{0xABC:032x}", f"{0xABD:016x}", 2.5)}
     assert 'letters_total{side="buy"} 7.5 # {trace_id="' in text
     assert "#" not in shown(letters, openmetrics=False).split("\n", 2)[2]
+
+
+def test_the_series_of_a_metric_that_have_one_are_bounded() -> None:
+    letters = Counter("letters_total", "Letters.", labels(office=Annotated[str, telemetry.Open(limit=300)]))
+    for number in range(300):
+        letters.add(1, {"office": f"office {number}"}, in_span(1))
+    letters.add(1, {"office": "office 0"}, in_span(7))
+
+    text = shown(letters)
+
+    assert text.count("# {trace_id=") == EXEMPLARS_AT_MOST
+    assert f'letters_total{{office="office 0"}} 2 # {{trace_id="{7:032x}"' in text
 
 
 def test_each_bucket_of_a_histogram_has_its_own() -> None:

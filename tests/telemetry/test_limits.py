@@ -30,8 +30,8 @@ def test_above_the_limit_later_values_are_added_up_as_other(known: tuple[str, ..
     assert {key: sum(counts) for key, (counts, _) in histogram.values().items()} == counter.values()
 
 
-def test_a_known_value_has_its_own_series_even_above_the_limit() -> None:
-    symbol = Open(limit=1)
+def test_a_known_value_has_its_own_series_even_where_strangers_came_first() -> None:
+    symbol = Open(limit=2)
     counter = Counter("things_total", "Things.", labels(symbol=Annotated[str, symbol]), unit="{thing}")
     counter.add(1, {"symbol": "stranger"})
 
@@ -40,6 +40,43 @@ def test_a_known_value_has_its_own_series_even_above_the_limit() -> None:
         counter.add(1, {"symbol": value})
 
     assert counter.values() == {("AAPL",): 1, ("MSFT",): 1, ("stranger",): 2, (OTHER,): 1}
+
+
+def test_no_more_values_are_known_than_the_limit_and_a_warning_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    symbol = Open(limit=2)
+    counter = Counter("things_total", "Things.", labels(symbol=Annotated[str, symbol]), unit="{thing}")
+
+    symbol.know(["AAPL"])
+    symbol.know(["AAPL", "MSFT", "XOM", "KO"])
+    symbol.know(["GE"])
+    for value in ("AAPL", "XOM", "KO", "GE"):
+        counter.add(1, {"symbol": value})
+
+    assert symbol.known == ("AAPL", "MSFT")
+    assert counter.values() == {("AAPL",): 1, ("MSFT",): 0, (OTHER,): 3}
+    assert caplog.messages == [
+        "2 values of a label were not announced, and count as __other__: 2 values are the most, and 100 characters"
+    ]
+
+
+def test_a_text_that_is_too_long_is_other(caplog: pytest.LogCaptureFixture) -> None:
+    symbol = Open()
+    counter = Counter("things_total", "Things.", labels(symbol=Annotated[str, symbol], side=Side), unit="{thing}")
+    gauge = Gauge("things_current", "Things.", labels(symbol=Annotated[str, symbol]), unit="{thing}")
+
+    symbol.know(["X" * 101, "A"])
+    for length in (100, 101, 100_000):
+        counter.add(1, {"symbol": "X" * length, "side": "buy"})
+    gauge.replace({"Y" * 101: 1})
+
+    assert symbol.known == ("A",)
+    assert {key: value for key, value in counter.values().items() if value} == {
+        ("X" * 100, "buy"): 1,
+        (OTHER, "buy"): 2,
+    }
+    assert gauge.values() == {(OTHER,): 1}
+    collect([counter, gauge])
+    assert telemetry_full_labels.values() == {("things_total",): 1, ("things_current",): 1}
 
 
 def test_the_limit_counts_for_each_metric() -> None:

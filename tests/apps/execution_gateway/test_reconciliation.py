@@ -16,7 +16,8 @@ from apps.execution_gateway.reconciliation import Reconciliation
 from apps.labels import SYMBOL, OutcomeLabels, SymbolLabels
 from apps.vocabulary import Outcome
 from telemetry.testing import Recorded
-from tests.apps.execution_gateway.conftest import TestDesk, order, set_away, settled
+from tests.apps.execution_gateway.conftest import TestDesk, order, see, set_away, settled
+from tests.apps.markets import market
 from tests.waiting import until
 
 
@@ -37,7 +38,9 @@ def venue() -> Book:
 
 @pytest.fixture
 def reconciliation(desk: TestDesk, venue: Book) -> Reconciliation:
-    return Reconciliation(desk.database, venue, lambda: desk.writer.opened)  # type: ignore[arg-type]  # it has the one method that is called
+    assert desk.market is not None
+    quoted = desk.market.quotes
+    return Reconciliation(desk.database, venue, lambda: desk.writer.opened, lambda: quoted)  # type: ignore[arg-type]  # it has the one method that is called
 
 
 async def test_books_that_agree_have_a_drift_of_zero_for_every_configured_symbol(
@@ -53,6 +56,16 @@ async def test_books_that_agree_have_a_drift_of_zero_for_every_configured_symbol
     ] == [0, 0, 0]
     assert recorded(reconciliation_runs_total, OutcomeLabels(result=Outcome.SUCCESS)) == 1
     assert (recorded(reconciliation_last_success_timestamp_seconds) or 0) == pytest.approx(time.time(), abs=5)
+
+
+async def test_a_symbol_that_left_the_market_is_shown_as_long_as_it_is_held(desk: TestDesk, recorded: Recorded) -> None:
+    await desk.orders.place(order("AAPL", qty=10))
+    await see(desk, market({"MSFT": 200}))
+
+    await desk.reconciliation.run()
+
+    shown = [recorded(reconciliation_drift_shares, SymbolLabels(symbol=symbol)) for symbol in ("AAPL", "MSFT", "XOM")]
+    assert shown == [0, 0, None]
 
 
 async def test_a_symbol_that_a_client_invented_has_no_series(

@@ -35,7 +35,7 @@ from apps.database import Database
 from apps.labels import OutcomeLabels, SymbolLabels
 from apps.market import MarketState
 from apps.market_data_service import storage
-from apps.market_data_service.closes import read_closes
+from apps.market_data_service.closes import Closes, read_closes
 from apps.market_data_service.feed import Feed
 from apps.market_data_service.replay import Replay, ReplayPoint
 from apps.market_data_service.settings import DATA
@@ -92,6 +92,27 @@ async def playing(clock: Replay, database_url: str, redis_url: str) -> AsyncIter
     finally:
         await client.aclose()
         await database.close()
+
+
+async def test_a_symbol_that_is_not_in_the_market_any_more_has_no_quote_and_no_tick(
+    database_url: str, redis_url: str, recorded: Recorded
+) -> None:
+    ko = CRASH.symbols.index("KO")
+    less = Closes(("KO",), CRASH.dates, tuple((row[ko],) for row in CRASH.rows))
+    shown = []
+    async with aclosing(redis.asyncio.from_url(redis_url)) as client:
+        for closes in (CRASH, less):
+            clock = Replay(closes, START, None, 12)
+            await Feed(clock, "crash-2020.csv", Database(database_url, SCHEMA), client).play(clock.first())
+            shown.append(
+                [
+                    recorded(gauge, SymbolLabels(symbol=symbol)) is not None
+                    for gauge in (quote_price_dollars, last_tick_timestamp_seconds)
+                    for symbol in ("KO", "AAPL")
+                ]
+            )
+
+    assert shown == [[True] * 4, [True, False] * 2]
 
 
 async def test_a_session_ticks_and_closes_and_a_restart_continues_at_the_stored_point(

@@ -52,6 +52,11 @@ def test_a_service_is_told_where_the_stores_and_its_neighbours_are(table: dict[s
     assert environment["REPLAY_START"] == "2020-03-06"
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_client_can_say_that_it_has_another_address(table: dict[str, Process], name: str) -> None:
+    assert "--no-proxy-headers" in table[name].command
+
+
 def test_the_collector_scrapes_and_feeds_the_ports_of_this_run(table: dict[str, Process]) -> None:
     environment = table["collector"].environment
 

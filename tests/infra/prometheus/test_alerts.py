@@ -61,6 +61,7 @@ EXPECTED = [
     "OrchestrationStalled",
     "OrderFailuresHigh",
     "OrderPlacementSlow",
+    "OrderRateLimitExceeded",
     "OrderRejectionsHigh",
     "OutcomeUnknown",
     "PnlStale",
