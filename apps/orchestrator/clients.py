@@ -155,7 +155,7 @@ def _result(answer: httpx.Response) -> Submitted:
         placed = _read(_Placed, answer, "the gateway")
         result = _ENDED_BADLY.get(placed.status, SubmissionResult.ACCEPTED)
         return Submitted(result, placed.reason or placed.status)
-    refused = answer.status_code in (409, 422)
+    refused = answer.status_code in (409, 422, 429)
     return Submitted(
         SubmissionResult.REJECTED if refused else SubmissionResult.FAILED,
         _word(answer) or f"the gateway answers {answer.status_code}",

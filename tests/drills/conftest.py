@@ -38,7 +38,8 @@ def running_platform() -> Iterator[Platform]:
 
 @pytest.fixture
 def platform(running_platform: Platform) -> Platform:
-    """The stack, with everything well and nothing firing."""
+    """The stack, with everything well and nothing firing. What a drill that failed has left down is started again."""
+    running_platform.start_what_is_down()
     running_platform.wait_until_well(LEFT_SECONDS)
     return running_platform
 
@@ -52,6 +53,7 @@ def running_long_session() -> Iterator[Platform]:
 @pytest.fixture
 def long_session(running_long_session: Platform) -> Platform:
     """Another stack, whose market does not close meanwhile: a symbol may be silent for longer than 20 s."""
+    running_long_session.start_what_is_down()
     running_long_session.wait_until_well(LEFT_SECONDS)
     return running_long_session
 

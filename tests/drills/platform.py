@@ -147,6 +147,11 @@ class Platform:
             raise AssertionError(f"after {seconds:g} s: {self.problems(since)}") from late
         return time.monotonic() - started
 
+    def start_what_is_down(self) -> None:
+        for process in self.control.all():
+            if process["statename"] == "STOPPED":
+                self.control.release(process["name"])
+
     # --- trading
 
     def session(self) -> dict[str, Any]:

@@ -73,6 +73,16 @@ def service_killed(program: str, job: str, quick: bool = False) -> Drill:
 
 
 DRILLS = [
+    # First, because warnings on orders stay silent for six minutes after an alert that explains them.
+    Drill(
+        "orders refused",
+        faults.an_algorithm_whose_orders_are_too_large,
+        "OrderRejectionsHigh",
+        120,
+        channel="slack",
+        says=["order_size_limit"],
+        resolves=400,  # what was refused counts for five minutes
+    ),
     service_killed("execution_gateway", "execution-gateway", quick=True),
     service_killed("market_data_service", "market-data"),
     service_killed("orchestrator", "orchestrator"),
@@ -138,15 +148,6 @@ DRILLS = [
         seconds=75,  # a slow machine takes 3000 orders before the limit of a minute is reached
         lasts=75,  # until OrderRejectionsHigh would fire
         resolves=150,  # what was refused counts for a minute, and so do its orders for those of the orchestrator
-    ),
-    Drill(
-        "orders refused",
-        faults.an_algorithm_whose_orders_are_too_large,
-        "OrderRejectionsHigh",
-        120,
-        channel="slack",
-        says=["order_size_limit"],
-        resolves=400,  # what was refused counts for five minutes
     ),
 ]
 FEED_DRILLS = [
