@@ -163,6 +163,30 @@ def test_an_amount_is_a_finite_number_in_digits(value: object) -> None:
     assert AMOUNT.validate_python("-1234.56") == Decimal("-1234.56")
 
 
+ANYTHING = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+"""What JSON has."""
+DIGITS = st.text(alphabet="0123456789.+-eE_ \n\uff17", max_size=12)
+
+
+@given(ANYTHING)
+def test_shares_are_exactly_the_whole_numbers_within_the_bounds(value: object) -> None:
+    assert accepts(SHARES, value) is (type(value) is int and 0 < value <= MOST_SHARES)
+
+
+@given(ANYTHING)
+def test_a_time_is_exactly_a_number_from_1970_on(value: object) -> None:
+    assert accepts(TIME, value) is (type(value) in (int, float) and 0 <= float(str(value)) < float("inf"))
+
+
+@given(DIGITS)
+def test_an_amount_is_exactly_a_number_that_everybody_reads_alike(text: str) -> None:
+    plain = re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", text, re.ASCII)
+
+    assert accepts(AMOUNT, text) is (plain is not None)
+    if plain:
+        assert AMOUNT.validate_python(text) == Decimal(text)
+
+
 @given(st.integers(1, 1000))
 def test_every_weight_of_a_strategy_is_read(symbols: int) -> None:
     weight = Decimal(1) / symbols

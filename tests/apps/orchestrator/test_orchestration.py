@@ -184,6 +184,7 @@ async def test_with_a_tripped_breaker_nothing_is_placed_and_halted_orders_count_
     ("answer", "result"),
     [
         (httpx.Response(409, json={"detail": {"reason": "insufficient_cash"}}), SubmissionResult.REJECTED),
+        (httpx.Response(429, json={"detail": {"reason": "order_rate_limit"}}), SubmissionResult.REJECTED),
         (httpx.Response(422, json={"detail": []}), SubmissionResult.REJECTED),
         (httpx.Response(503, json={"detail": {"reason": "failed"}}), SubmissionResult.FAILED),
         (
