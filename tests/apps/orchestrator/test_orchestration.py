@@ -271,7 +271,7 @@ async def test_an_answer_that_cannot_be_read_is_told_in_a_sentence(
     assert [(record.levelname, bool(record.exc_info)) for record in caplog.records] == [("WARNING", False)] * 3
     html, number, short = [record.getMessage() for record in caplog.records]
     assert html.startswith("the session's run fails: BadAnswer: the gateway's answer cannot be read: Invalid JSON")
-    assert "the gateway's answer cannot be read, equity: Input should be a finite number" in number
+    assert "the gateway's answer cannot be read, equity: is not a number in digits, like 30 or 0.05" in number
     assert "the signal service's answer cannot be read, weights.AAPL: Input should be greater than" in short
 
 
