@@ -31,8 +31,8 @@ PYTHON = python3
 ARGS =
 SERVICE ?=
 VENV = .venv/bin
-# What measures how long things take, or opens a browser: one test after the other.
-ALONE = tests/drills tests/infra/viewer tests/test_browser.py tests/test_guide.py
+# What opens a browser needs a processor of its own, so two of these run at a time. Other tests with servers mostly wait.
+BROWSER = tests/infra/viewer tests/test_browser.py tests/test_guide.py
 
 .PHONY: help venv programs setup up logs static check coverage pythons test drill trip silence bench clean-data replay-check format dashboards viewer screenshots lock
 .NOTPARALLEL: # prerequisites run in the order written, even with -j
@@ -75,8 +75,9 @@ pythons: venv
 	@$(VENV)/python -m infra.setup.pythons
 
 test: setup check pythons
-	$(VENV)/pytest -m "server and not drill" -n auto --dist worksteal $(addprefix --ignore ,$(ALONE))
-	$(VENV)/pytest -m "server and not drill" $(ALONE)
+	$(VENV)/pytest -m "server and not drill" -n 4 --dist worksteal $(addprefix --ignore ,tests/drills $(BROWSER))
+	$(VENV)/pytest -m "server and not drill" -n 2 --dist loadfile $(BROWSER)
+	$(VENV)/pytest -m "server and not drill" tests/drills
 
 drill: setup
 	$(VENV)/pytest tests/drills$(if $(NAME), -k $(NAME))

@@ -22,7 +22,7 @@ def test_check_needs_python_alone() -> None:
     ]
 
 
-ALONE = ("tests/drills", "tests/infra/viewer", "tests/test_browser.py", "tests/test_guide.py")
+BROWSER = ("tests/infra/viewer", "tests/test_browser.py", "tests/test_guide.py")
 
 
 def test_test_is_set_up_check_other_pythons_and_what_starts_servers_in_this_order() -> None:
@@ -30,8 +30,10 @@ def test_test_is_set_up_check_other_pythons_and_what_starts_servers_in_this_orde
         *steps("setup"),
         *steps("check"),
         *steps("pythons"),
-        'pytest -m "server and not drill" -n auto --dist worksteal ' + " ".join(f"--ignore {one}" for one in ALONE),
-        'pytest -m "server and not drill" ' + " ".join(ALONE),
+        'pytest -m "server and not drill" -n 4 --dist worksteal '
+        + " ".join(f"--ignore {one}" for one in ("tests/drills", *BROWSER)),
+        'pytest -m "server and not drill" -n 2 --dist loadfile ' + " ".join(BROWSER),
+        'pytest -m "server and not drill" tests/drills',
     ]
 
 

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.async_api import expect
 
 from infra.viewer.app import create
 from tests.infra.grafana.live import SETTINGS, Prometheus, trade
 from tests.infra.viewer.serving import Behind, behind, serving
 from tests.stack import Stack
+
+expect.set_options(timeout=15_000)  # the pages ask every few seconds, and the machine may be busy
 
 
 @dataclass(frozen=True)
