@@ -75,7 +75,7 @@ pythons: venv
 	@$(VENV)/python -m infra.setup.pythons
 
 test: setup check pythons
-	$(VENV)/pytest -m "server and not drill" -n 4 --dist worksteal $(addprefix --ignore ,tests/drills $(BROWSER))
+	$(VENV)/pytest -m "server and not drill" -n 4 --dist loadfile $(addprefix --ignore ,tests/drills $(BROWSER))
 	$(VENV)/pytest -m "server and not drill" -n 2 --dist loadfile $(BROWSER)
 	$(VENV)/pytest -m "server and not drill" tests/drills
 

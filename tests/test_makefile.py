@@ -30,7 +30,7 @@ def test_test_is_set_up_check_other_pythons_and_what_starts_servers_in_this_orde
         *steps("setup"),
         *steps("check"),
         *steps("pythons"),
-        'pytest -m "server and not drill" -n 4 --dist worksteal '
+        'pytest -m "server and not drill" -n 4 --dist loadfile '
         + " ".join(f"--ignore {one}" for one in ("tests/drills", *BROWSER)),
         'pytest -m "server and not drill" -n 2 --dist loadfile ' + " ".join(BROWSER),
         'pytest -m "server and not drill" tests/drills',

@@ -129,7 +129,8 @@ def platform() -> Iterator[Platform]:
 
 
 def test_the_breaker_stays_tripped_when_redis_is_killed_and_comes_back_empty(platform: Platform) -> None:
-    assert platform.place_order().status_code == 201
+    answer = platform.place_order()
+    assert answer.status_code == 201, answer.text
     change = {"reason": "a test", "by": "me"}
     assert platform.http.post("/api/v1/circuit-breaker/trip", json=change).status_code == 200
 

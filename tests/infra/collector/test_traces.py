@@ -112,6 +112,12 @@ class Traced:
     submissions: list[Span]
 
 
+def accepted(below: list[Span]) -> bool:
+    """Whether the gateway has taken this order, and everything of it has been traced."""
+    answers = {span.attributes.get("http.response.status_code") for span in below}
+    return 201 in answers and "store commands" in {span.name for span in below}
+
+
 @pytest.fixture(scope="module")
 def traced() -> Iterator[Traced]:
     with backend_running() as (backend, address):
@@ -124,7 +130,7 @@ def traced() -> Iterator[Traced]:
 
         def stored() -> list[Span]:
             ours = [span for span in list(backend.spans) if span.name == "submit order"]
-            return [span for span in ours if "store commands" in {below.name for below in backend.below(span)}]
+            return [span for span in ours if accepted(backend.below(span))]
 
         with Stack(settings):
             wait_until(lambda: len(stored()) >= 5, 90, "the first orders have been traced", every=0.5)
