@@ -83,14 +83,15 @@ def parts(metric: Instrument[Any], cells: Cells, *, openmetrics: bool = False) -
     try:
         unit = unit_word(metric.unit)
         lines = [head(metric.name, metric.description, metric.kind, unit, openmetrics=openmetrics).encode()]
-        series = list(cells.items())
+        series = list(cells.values())
+        keys = list(cells) if openmetrics and metric.exemplars else []
         for begin in range(0, len(series), metric.at_once):
-            some = series[begin : begin + metric.at_once]
-            text = metric.write([cell for _, cell in some])
+            end = begin + metric.at_once
+            text = metric.write(series[begin:end])
             if openmetrics and metric.kind == "histogram":
                 text = with_float_bounds(text)
-            if openmetrics and metric.exemplars:
-                text = with_exemplars(text, [metric.exemplars_of(key) for key, _ in some])
+            if keys:
+                text = with_exemplars(text, [metric.exemplars_of(key) for key in keys[begin:end]])
             lines.append(text.encode())
             time.sleep(0)
     except BaseException as error:
