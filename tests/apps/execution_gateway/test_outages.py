@@ -21,6 +21,7 @@ import psutil
 import pytest
 import redis.asyncio
 
+from apps.market import MarketState
 from apps.market_stream import publish
 from tests.apps.markets import MONDAY, market
 from tests.servers import Server, folder, postgres_server, redis_running
@@ -69,11 +70,15 @@ class Platform:
                 await publish(client, state)
 
         asyncio.run(say())
-        wait_until(lambda: self.quoted_at() >= state.at, 5, "the gateway has seen the market")
+        wait_until(lambda: self._is_ready_for(state), 10, "the gateway has seen the market, and begun its date")
 
-    def quoted_at(self) -> float:
-        answer = self.http.get("/api/v1/pnl")
-        return float(answer.json()["quoted_at"]) if answer.status_code == 200 else 0.0
+    def _is_ready_for(self, state: MarketState) -> bool:
+        pnl, book = self.http.get("/api/v1/pnl"), self.http.get("/api/v1/book")
+        if pnl.status_code != 200 or book.status_code != 200:
+            return False
+        return bool(
+            pnl.json()["quoted_at"] >= state.at and book.json()["trading_date"] == state.trading_date.isoformat()
+        )
 
     def place_order(self, **more: Any) -> httpx.Response:
         """Places an order at a fresh quote."""

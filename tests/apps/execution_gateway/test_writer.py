@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from apps.catalogue import fees_dollars_total, order_fills_total, orders_total
-from apps.database import Connection, Unavailable
+from apps.database import UNAVAILABLE, Connection, Unavailable
 from apps.execution_gateway import commands, ledger
 from apps.execution_gateway.book import Book
 from apps.execution_gateway.draft import Draft
@@ -110,7 +110,7 @@ async def until_stored(writer: Writer) -> int:
     for failures in range(20):
         try:
             await writer.work()
-        except (OSError, TimeoutError, Unavailable, asyncpg.PostgresError):
+        except (*UNAVAILABLE, Unavailable, asyncpg.PostgresError):
             continue
         return failures
     raise AssertionError("it fails for ever")
@@ -599,7 +599,7 @@ async def test_a_read_only_postgresql_passes_again(
                 await writer.work()
             except asyncpg.ReadOnlySQLTransactionError:
                 failed += 1
-            except asyncpg.PostgresError:
+            except UNAVAILABLE:
                 pass  # a connection of the pool that was ended
         assert not placed.done.done()
         assert not refused.done.done()
