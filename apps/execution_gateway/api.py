@@ -35,6 +35,7 @@ from apps.execution_gateway.models import (
     TradingDateReset,
     TripAnswer,
 )
+from apps.execution_gateway.reservation import cost_per_dollar, cost_per_share
 from apps.guard import Problem
 from apps.inputs import Text
 from apps.vocabulary import Cancellation, Side
@@ -122,6 +123,9 @@ def routes(desk: Desk) -> APIRouter:
                 position=f"{desk.settings.position_limit:f}",
                 order_size=f"{desk.settings.order_size_limit:f}",
                 gross_exposure=f"{desk.settings.gross_exposure_limit:f}",
+                cash=f"{now.free_cash:f}",
+                cost_per_dollar=f"{cost_per_dollar(desk.settings):f}",
+                cost_per_share=f"{cost_per_share(desk.settings):f}",
             ),
         )
 

@@ -118,6 +118,11 @@ class Book:
         """Whether the breaker is tripped."""
         return self.breaker.state is BreakerState.TRIPPED
 
+    @property
+    def free_cash(self) -> Decimal:
+        """The cash that open buys have not reserved."""
+        return self.cash - self.waiting.cash
+
     def shares(self, symbol: str, side: Side) -> int:
         """Signed shares of the symbol if every open order of that side is filled."""
         held = self.positions.get(symbol, Position()).shares

@@ -117,11 +117,18 @@ class PositionsAnswer(BaseModel):
 
 
 class LimitsAnswer(BaseModel):
-    """What an order may lead to, in dollars."""
+    """What an order may lead to, in dollars.
+
+    `cash` is what open buys have not reserved. A market order to buy needs `cost_per_dollar` of it for each dollar at
+    the quote, and `cost_per_share` for each share.
+    """
 
     position: str
     order_size: str
     gross_exposure: str
+    cash: str
+    cost_per_dollar: str
+    cost_per_share: str
 
 
 class BookAnswer(PositionsAnswer):

@@ -19,7 +19,17 @@ def worst_price(order: OrderRequest, quote: Decimal, limits: Settings) -> Decima
         return None
     if order.limit_price is not None:
         return order.limit_price
-    return (quote * (1 + limits.slippage_bps / 10_000) * (1 + limits.market_order_band)).quantize(TICK, ROUND_UP)
+    return (quote * cost_per_dollar(limits)).quantize(TICK, ROUND_UP)
+
+
+def cost_per_dollar(limits: Settings) -> Decimal:
+    """The most that a market order to buy may cost for each dollar at the quote. `cost_per_share` comes on top."""
+    return (1 + limits.slippage_bps / 10_000) * (1 + limits.market_order_band)
+
+
+def cost_per_share(limits: Settings) -> Decimal:
+    """The most that a share may cost beside its price: the fee, and the rounding of its price and of its part."""
+    return limits.fee_per_share + TICK + CENT / 2
 
 
 def cost(qty: int, price: Decimal, limits: Settings) -> Decimal:

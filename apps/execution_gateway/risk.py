@@ -94,7 +94,7 @@ def _check_means(order: OrderRequest, book: Book, quote: Decimal, limits: Settin
                 Rejection.INSUFFICIENT_SHARES, f"{max(shares, 0)} {order.symbol} can be sold, not {order.qty}"
             )
         return
-    free = book.cash - book.waiting.cash
+    free = book.free_cash
     dearest = worst_price(order, quote, limits)
     assert dearest is not None
     needed = cost(order.qty, dearest, limits)

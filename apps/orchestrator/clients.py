@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Annotated, TypeVar
 
@@ -10,7 +10,7 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from apps.inputs import Amount, Symbol, TradingDate, Weight
-from apps.orchestrator.allocation import Limits, WantedOrder
+from apps.orchestrator.allocation import Holding, Limits, WantedOrder
 from apps.vocabulary import BreakerState, OrderStatus, SubmissionResult
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -52,6 +52,9 @@ class _Limits(BaseModel):
     position: Dollars
     order_size: Dollars
     gross_exposure: Dollars
+    cash: Amount
+    cost_per_dollar: Annotated[Amount, Field(ge=1)]
+    cost_per_share: Annotated[Amount, Field(ge=0)]
 
 
 class _Book(BaseModel):
@@ -88,10 +91,7 @@ class Book:
 
     equity: Decimal | None
     tripped: bool
-    shares: dict[str, int]
-    """Signed shares by symbol, as if every open order were filled."""
-    sellable: dict[str, int]
-    """How many shares of a symbol can be sold: those that are held, without those that open orders sell."""
+    holdings: dict[str, Holding]
     costs: dict[str, Decimal]
     """The average cost of the positions."""
     limits: Limits
@@ -99,11 +99,15 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """What became of an order, and if it was not accepted why: in a word, and as a text for the log."""
+    """What became of an order, and if it was not accepted why: in a word, and as a text for the log.
+
+    `wait` is for how many seconds the gateway wants no further order, because it had too many.
+    """
 
     result: SubmissionResult
     why: str
     text: str = ""
+    wait: float = 0.0
 
 
 class ExecutionGateway:
@@ -119,19 +123,15 @@ class ExecutionGateway:
     async def book(self) -> Book:
         """The book, read at once: a fill between two requests would be counted twice or not at all."""
         answer = _read(_Book, (await self.http.get("/api/v1/book")).raise_for_status(), "the gateway")
-        held = {symbol: position.shares for symbol, position in answer.positions.items()}
-        shares, sellable = dict(held), dict(held)
-        for symbol, waiting in answer.waiting.items():
-            shares[symbol] = shares.get(symbol, 0) + waiting.buy - waiting.sell
-            sellable[symbol] = sellable.get(symbol, 0) - waiting.sell
-        limits = answer.limits
+        holdings = {symbol: Holding(position.shares) for symbol, position in answer.positions.items()}
+        for symbol, orders in answer.waiting.items():
+            holdings[symbol] = replace(holdings.get(symbol, Holding()), buying=orders.buy, selling=orders.sell)
         return Book(
             equity=answer.equity,
             tripped=answer.breaker is BreakerState.TRIPPED,
-            shares=shares,
-            sellable=sellable,
+            holdings=holdings,
             costs={symbol: position.average_cost for symbol, position in answer.positions.items()},
-            limits=Limits(limits.position, limits.order_size, limits.gross_exposure),
+            limits=Limits(**dict(answer.limits)),
         )
 
     async def place(self, order: WantedOrder, client_order_id: str) -> Submitted:
@@ -160,7 +160,14 @@ def _result(answer: httpx.Response) -> Submitted:
         SubmissionResult.REJECTED if refused else SubmissionResult.FAILED,
         _word(answer) or f"the gateway answers {answer.status_code}",
         answer.text[:_REASON_CHARACTERS],
+        _retry_after(answer) if answer.status_code == httpx.codes.TOO_MANY_REQUESTS else 0.0,
     )
+
+
+def _retry_after(answer: httpx.Response) -> float:
+    """The seconds of Retry-After. A second if there are none, and a minute at most, which is the gateway's window."""
+    said = answer.headers.get("Retry-After", "")
+    return min(60.0, float(said)) if said.isascii() and said.isdigit() else 1.0
 
 
 def _word(answer: httpx.Response) -> str:

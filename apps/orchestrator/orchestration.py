@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import logging
 import time
@@ -24,15 +25,17 @@ from apps.database import Database
 from apps.market import MarketState
 from apps.market_stream import follow
 from apps.orchestrator import storage
-from apps.orchestrator.allocation import WantedOrder, orders_for
+from apps.orchestrator.allocation import WantedOrder, fitting, orders_for
 from apps.orchestrator.clients import BadAnswer, Book, ExecutionGateway, SignalService, Submitted, Targets
 from apps.orchestrator.dependencies import Dependencies
 from apps.orchestrator.settings import Settings
-from apps.vocabulary import RunResult, SubmissionResult
+from apps.vocabulary import RunResult, Side, SubmissionResult
 
 logger = logging.getLogger(__name__)
 
 ZERO = Decimal(0)
+FILL_SECONDS = 0.1
+"""The pause between two looks at whether sells are filled."""
 
 
 class NotYet(Exception):
@@ -43,7 +46,8 @@ class NotYet(Exception):
 class Ended:
     """How a run ended, how many of its orders were accepted, and the reason if it did not succeed.
 
-    `detail` is what may differ from run to run while the reason is the same. `error` is an error of ours.
+    `detail` is what may differ from run to run while the reason is the same. `error` is an error of ours. `wait` is for
+    how many seconds the gateway wants no further order.
     """
 
     result: RunResult
@@ -51,6 +55,7 @@ class Ended:
     why: str = ""
     detail: str = ""
     error: Exception | None = None
+    wait: float = 0.0
 
 
 class Orchestration:
@@ -87,14 +92,18 @@ class Orchestration:
         """Starts runs at the states of the market, until cancelled."""
         await self._database.open()
         async for state in follow(self._settings.redis_url):
-            if not state.open or state.trading_date == self._done or time.monotonic() < self._next:
-                continue
-            # The last state in Redis stays there while the market data service is away. With old quotes it is skipped.
-            if time.time() - max((quote.at for quote in state.quotes.values()), default=0.0) > 2:
+            if not self.is_due(state):
                 continue
             if not await self._starting.attempt(lambda: self.see(state)):  # noqa: B023  # awaited before the next state
                 # Try again later in the same session.
                 self._next = time.monotonic() + self._settings.retry_seconds
+
+    def is_due(self, state: MarketState) -> bool:
+        """Whether a run may be needed now. It is not while an earlier one of the session has said when to try again."""
+        if not state.open or state.trading_date == self._done or time.monotonic() < self._next:
+            return False
+        # The last state in Redis stays there while the market data service is away. With old quotes it is skipped.
+        return time.time() - max((quote.at for quote in state.quotes.values()), default=0.0) <= 2
 
     async def see(self, state: MarketState) -> None:
         """Starts a run, unless one has succeeded in this session, or what it needs is not there yet."""
@@ -105,9 +114,7 @@ class Orchestration:
             return
         if await self._should_wait(state):
             return
-        result = await self.run(state)
-        if result is not RunResult.SUCCESS:
-            self._next = time.monotonic() + self._settings.retry_seconds
+        await self.run(state)
 
     async def _should_wait(self, state: MarketState) -> bool:
         """Whether the session has just begun and its targets are not there yet. This is not a failure yet."""
@@ -143,6 +150,7 @@ class Orchestration:
             self._running.succeeded()
             logger.info("run %d of %s: %d orders accepted", number, state.trading_date, ended.accepted)
         else:
+            self._next = time.monotonic() + max(self._settings.retry_seconds, ended.wait)
             which = f"run {number} of {state.trading_date} {ended.result}"
             self._running.failed(ended.why, ended.error, f"{which}: {ended.detail}".removesuffix(": "))
         await self._storing.attempt(self.store_ends)
@@ -169,13 +177,20 @@ class Orchestration:
                 self._halted = state.trading_date
                 orders_submitted_total.add(len(orders), {"result": SubmissionResult.HALTED})
             return Ended(RunResult.HALTED, 0, "the circuit breaker is tripped, nothing is placed")
-        answers = [await self._submit(order, f"{state.trading_date}-{run}-{order.symbol}") for order in orders]
+        sells = [order for order in orders if order.side is Side.SELL]
+        buys = [order for order in orders if order.side is Side.BUY]
+        answers = await self._submit_all(sells, state, run)
+        fits = [] if _stopped(answers) else await self._fitting(buys, book, state, sold=bool(sells))
+        answers += await self._submit_all(fits, state, run)
         refused = [answer for answer in answers if answer.result is not SubmissionResult.ACCEPTED]
-        accepted = len(orders) - len(refused)
+        accepted = len(answers) - len(refused)
         if refused:
             why = f"orders were not accepted: {', '.join(sorted({answer.why for answer in refused}))}"
             detail = f"{len(refused)} of {len(orders)}, the first: {refused[0].text}"
-            return Ended(RunResult.FAILED, accepted, why, detail)
+            return Ended(RunResult.FAILED, accepted, why, detail, wait=answers[-1].wait)
+        if fits != buys:
+            why = "sells are not filled yet, and buys need the room and the cash that they leave"
+            return Ended(RunResult.FAILED, accepted, why)
         missing = sorted(symbol for symbol, weight in targets.weights.items() if weight and symbol not in state.quotes)
         if missing:
             return Ended(RunResult.FAILED, accepted, f"there is a target but no price for {', '.join(missing)}")
@@ -184,22 +199,48 @@ class Orchestration:
     def _orders_for(self, targets: Targets, book: Book, state: MarketState) -> list[WantedOrder]:
         """The orders for every symbol that has a price. Positions without one are logged, and stay as they are."""
         assert book.equity is not None
-        unpriced = {symbol: abs(n) for symbol, n in book.shares.items() if n and symbol not in state.quotes}
+        unpriced = _unpriced(book, state)
         if unpriced:
-            self._pricing.failed(f"{', '.join(sorted(unpriced))} cannot be traded")
+            self._pricing.failed(f"{', '.join(unpriced)} cannot be traded")
         else:
             self._pricing.succeeded()
-        last = {**book.costs, **state.previous_closes}
         return orders_for(
             targets.weights,
-            book.shares,
-            {symbol: quote.price for symbol, quote in state.quotes.items()},
+            book.holdings,
+            _prices(state),
             book.equity,
             self._settings.invested,
             book.limits,
-            sellable=book.sellable,
-            unpriced=sum((number * last.get(symbol, ZERO) for symbol, number in unpriced.items()), ZERO),
+            unpriced=sum(unpriced.values(), ZERO),
         )
+
+    async def _fitting(
+        self, buys: list[WantedOrder], book: Book, state: MarketState, *, sold: bool
+    ) -> list[WantedOrder]:
+        """The buys, each cut to what the gateway takes now. If they do not fit, waits a moment for sells to be filled.
+
+        `sold` says that the book is older than sells of this run.
+        """
+        until = time.monotonic() + self._settings.retry_seconds
+        while buys:
+            if sold:
+                book = await self._gateway.book()
+            unpriced = sum(_unpriced(book, state).values(), ZERO)
+            fits = fitting(buys, book.holdings, _prices(state), book.limits, unpriced=unpriced)
+            if fits == buys or time.monotonic() > until:
+                return fits
+            await asyncio.sleep(FILL_SECONDS)
+            sold = True
+        return []
+
+    async def _submit_all(self, orders: list[WantedOrder], state: MarketState, run: int) -> list[Submitted]:
+        """Places orders one after the other. Stops when the gateway says that it had too many."""
+        answers: list[Submitted] = []
+        for order in orders:
+            answers.append(await self._submit(order, f"{state.trading_date}-{run}-{order.symbol}"))
+            if _stopped(answers):
+                break
+        return answers
 
     async def _submit(self, order: WantedOrder, client_order_id: str) -> Submitted:
         """Places an order, and counts it once, whatever the answer is."""
@@ -213,3 +254,21 @@ class Orchestration:
             submitted = Submitted(SubmissionResult.FAILED, described(error))
         orders_submitted_total.add(1, {"result": submitted.result})
         return replace(submitted, text=f"{order.side} {order.qty} {order.symbol} {submitted.result}: {submitted.text}")
+
+
+def _stopped(answers: list[Submitted]) -> bool:
+    return bool(answers) and answers[-1].wait > 0
+
+
+def _prices(state: MarketState) -> dict[str, Decimal]:
+    return {symbol: quote.price for symbol, quote in state.quotes.items()}
+
+
+def _unpriced(book: Book, state: MarketState) -> dict[str, Decimal]:
+    """What each position without a quote counts for, in dollars at its last known price."""
+    last = {**book.costs, **state.previous_closes}
+    return {
+        symbol: holding.most * last.get(symbol, ZERO)
+        for symbol, holding in sorted(book.holdings.items())
+        if holding.most and symbol not in state.quotes
+    }

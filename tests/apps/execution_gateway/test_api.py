@@ -333,9 +333,9 @@ async def test_without_postgresql_what_needs_it_is_a_503_in_a_sentence_and_the_b
     assert {name: answer.status_code for name, answer in away.items()} == dict.fromkeys(away, 503)
     assert away["orders"].json()["detail"] == "PostgreSQL is not available (Unavailable); try again"
     assert away["adding risk"].json()["detail"]["reason"] == "breaker_unknown"
-    assert away["reducing"].json()["detail"]["reason"] == "busy"
-    assert away["reset"].json()["detail"]["reason"] in ("busy", "outcome_unknown")
-    assert away["mark"].json()["detail"]["reason"] in ("busy", "outcome_unknown")
+    # It depends on when the writer tries again whether it has begun with them: then their outcome is not known.
+    for name in ("reducing", "reset", "mark"):
+        assert away[name].json()["detail"]["reason"] in ("busy", "outcome_unknown")
     assert {name: answer.status_code for name, answer in memory.items()} == dict.fromkeys(memory, 200)
     assert memory["positions"].json()["positions"]["AAPL"]["shares"] == 10
     assert memory["circuit-breaker"].json()["trip_asked"] is True
@@ -458,7 +458,14 @@ async def test_the_book_is_of_one_version_and_has_what_a_program_needs_to_decide
         "breaker": "OPEN",
         "positions": {"AAPL": {"shares": 10, "average_cost": book["positions"]["AAPL"]["average_cost"]}},
         "waiting": {"MSFT": {"buy": 10, "sell": 0}},
-        "limits": {"position": "200000", "order_size": "200000", "gross_exposure": "1500000"},
+        "limits": {
+            "position": "200000",
+            "order_size": "200000",
+            "gross_exposure": "1500000",
+            "cash": "997049.9950",  # 1,000 are spent, 1,950 and half a cent are reserved
+            "cost_per_dollar": "1.01",
+            "cost_per_share": "0.0051",
+        },
     }
     assert Decimal(book["positions"]["AAPL"]["average_cost"]) == 100
 

@@ -1,10 +1,8 @@
-"""Runs of the orchestrator: how they end, what they submit, and what is not done twice."""
+"""Runs of the orchestrator: when they start, how they end, and what is not done twice."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -20,97 +18,16 @@ from apps.catalogue import (
     orders_submitted_total,
 )
 from apps.database import Connection, Database
-from apps.execution_gateway.models import OrderRequest
 from apps.labels import RunLabels, SubmissionLabels
 from apps.orchestrator.clients import ExecutionGateway, SignalService
 from apps.orchestrator.dependencies import START_SECONDS
 from apps.orchestrator.orchestration import Orchestration
 from apps.orchestrator.settings import Settings
-from apps.orchestrator.storage import SCHEMA, last_runs
+from apps.orchestrator.storage import SCHEMA
 from apps.vocabulary import RunResult, SubmissionResult
 from telemetry.testing import Recorded
 from tests.apps.markets import MONDAY, TUESDAY, market
-
-MARKET = market({"AAPL": 100, "MSFT": 200})
-
-
-def answered(what: object) -> httpx.Response:
-    return what if isinstance(what, httpx.Response) else httpx.Response(200, json=what)
-
-
-class Services:
-    """A gateway and a signal service that answer what the test sets."""
-
-    def __init__(self) -> None:
-        self.targets: Any = {"trading_date": "2020-03-09", "weights": {"AAPL": "0.5", "MSFT": "0.5"}}
-        self.book: Any = {
-            "version": 12,
-            "booked_at": 1700000000.5,
-            "market_at": 1700000001.2,
-            "trading_date": "2020-03-09",
-            "cash": "10000.00",
-            "equity": "10000.00",
-            "breaker": "OPEN",
-            "positions": {},
-            "waiting": {},
-            "limits": {"position": "200000", "order_size": "200000", "gross_exposure": "1500000"},
-        }
-        self.place: Callable[[dict[str, Any]], httpx.Response] = lambda body: httpx.Response(
-            201, json={"status": "filled"}
-        )
-        self.placed: list[dict[str, Any]] = []
-        self.health: Callable[[httpx.Request], httpx.Response] = lambda _: httpx.Response(200)
-        self.asked = 0
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        match request.method, request.url.path:
-            case "GET", "/health":
-                self.asked += 1
-                return self.health(request)
-            case "GET", "/api/v1/targets":
-                return answered(self.targets)
-            case "GET", "/api/v1/book":
-                return answered(self.book)
-            case "POST", "/api/v1/orders":
-                self.placed.append(json.loads(request.content))
-                return self.place(self.placed[-1])
-        raise AssertionError(f"{request.method} {request.url}")
-
-    def wanted(self) -> Counter[tuple[str, str, int]]:
-        return Counter((order["symbol"], order["side"], order["qty"]) for order in self.placed)
-
-
-@pytest.fixture
-def services() -> Services:
-    return Services()
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    opened = Database(database_url, SCHEMA)
-    await opened.open()
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def create(database: Database, services: Services) -> AsyncIterator[Callable[[], Orchestration]]:
-    """Creates an orchestrator, as its service does at each start."""
-    transport = httpx.MockTransport(services)
-    async with (
-        httpx.AsyncClient(transport=transport, base_url="http://signals") as signals,
-        httpx.AsyncClient(transport=transport, base_url="http://gateway") as gateway,
-    ):
-        yield lambda: Orchestration(Settings(invested=1), database, SignalService(signals), ExecutionGateway(gateway))
-
-
-@pytest.fixture
-def orchestration(create: Callable[[], Orchestration]) -> Orchestration:
-    return create()
-
-
-async def runs(database: Database) -> list[tuple[object, object]]:
-    return [(run["result"], run["orders"]) for run in await last_runs(database, 10)]
+from tests.apps.orchestrator.conftest import LIMITS, MARKET, Services, runs
 
 
 async def test_a_run_places_the_missing_orders_and_is_recorded(
@@ -157,15 +74,6 @@ async def test_an_equity_that_is_not_a_number_fails_the_run_and_nothing_is_place
     assert services.placed == []
 
 
-async def test_a_symbol_with_a_hyphen_or_a_point_is_ordered(orchestration: Orchestration, services: Services) -> None:
-    services.targets["weights"] = {"BRK-B": "0.5", "BRK.B": "0.5"}
-
-    assert await orchestration.run(market({"BRK-B": 100, "BRK.B": 200})) is RunResult.SUCCESS
-
-    assert services.wanted() == {("BRK-B", "buy", 50): 1, ("BRK.B", "buy", 25): 1}
-    assert all(OrderRequest.model_validate(order) for order in services.placed)
-
-
 async def test_with_a_tripped_breaker_nothing_is_placed_and_halted_orders_count_once_per_trading_date(
     orchestration: Orchestration, database: Database, services: Services, recorded: Recorded
 ) -> None:
@@ -178,45 +86,6 @@ async def test_with_a_tripped_breaker_nothing_is_placed_and_halted_orders_count_
     assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.HALTED)) == 2
     assert recorded(orchestration_runs_total, RunLabels(result=RunResult.HALTED)) == 2
     assert await runs(database) == [("halted", 0), ("halted", 0)]
-
-
-@pytest.mark.parametrize(
-    ("answer", "result"),
-    [
-        (httpx.Response(409, json={"detail": {"reason": "insufficient_cash"}}), SubmissionResult.REJECTED),
-        (httpx.Response(429, json={"detail": {"reason": "order_rate_limit"}}), SubmissionResult.REJECTED),
-        (httpx.Response(422, json={"detail": []}), SubmissionResult.REJECTED),
-        (httpx.Response(503, json={"detail": {"reason": "failed"}}), SubmissionResult.FAILED),
-        (
-            httpx.Response(503, json={"detail": {"reason": "busy"}}, headers={"Retry-After": "1"}),
-            SubmissionResult.FAILED,
-        ),
-        (httpx.Response(503, json={"detail": "PostgreSQL does not answer"}), SubmissionResult.FAILED),
-        (httpx.Response(503, json=["outcome_unknown"]), SubmissionResult.FAILED),
-        (httpx.Response(500, text="oh"), SubmissionResult.FAILED),
-        (httpx.Response(200, json={"status": "rejected"}), SubmissionResult.REJECTED),
-        (httpx.Response(200, json={"status": "failed"}), SubmissionResult.FAILED),
-        (httpx.Response(302, text="<html>"), SubmissionResult.FAILED),
-        (httpx.Response(409, text="<html>"), SubmissionResult.REJECTED),
-    ],
-)
-async def test_a_run_with_a_refused_order_has_failed_but_places_the_other_orders(
-    orchestration: Orchestration,
-    database: Database,
-    services: Services,
-    recorded: Recorded,
-    answer: httpx.Response,
-    result: SubmissionResult,
-) -> None:
-    good = services.place
-    services.place = lambda body: answer if body["symbol"] == "AAPL" else good(body)
-
-    assert await orchestration.run(MARKET) is RunResult.FAILED
-
-    assert len(services.placed) == 2  # neither is sent again: the outcome is known
-    assert recorded(orders_submitted_total, SubmissionLabels(result=result)) == 1
-    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.ACCEPTED)) == 1
-    assert await runs(database) == [("failed", 1)]
 
 
 async def test_each_reason_of_failed_runs_is_logged_once_and_so_is_the_next_success(
@@ -275,153 +144,6 @@ async def test_an_answer_that_cannot_be_read_is_told_in_a_sentence(
     assert "the signal service's answer cannot be read, weights.AAPL: Input should be greater than" in short
 
 
-def lost(_: dict[str, Any]) -> httpx.Response:
-    raise httpx.ReadTimeout("lost")
-
-
-def unknown(body: dict[str, Any]) -> httpx.Response:
-    order_id = f"id of {body['client_order_id']}"
-    detail = {"reason": "outcome_unknown", "message": "the venue does not answer", "order_id": order_id}
-    return httpx.Response(503, json={"detail": detail})
-
-
-@pytest.mark.parametrize("status", ["filled", "accepted", "partly_filled", "cancelled"])
-@pytest.mark.parametrize("first", [lost, unknown])
-async def test_an_order_is_sent_once_more_with_the_same_id_if_its_outcome_is_not_known(
-    orchestration: Orchestration,
-    services: Services,
-    recorded: Recorded,
-    status: str,
-    first: Callable[[dict[str, Any]], httpx.Response],
-) -> None:
-    def answer_the_second_time(body: dict[str, Any]) -> httpx.Response:
-        if sum(order["client_order_id"] == body["client_order_id"] for order in services.placed) == 1:
-            return first(body)
-        return httpx.Response(200, json={"status": status})
-
-    services.place = answer_the_second_time
-
-    assert await orchestration.run(MARKET) is RunResult.SUCCESS
-
-    ids = Counter(order["client_order_id"] for order in services.placed)
-    assert list(ids.values()) == [2, 2]
-    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.ACCEPTED)) == 2
-
-
-@pytest.mark.parametrize("first", [lost, unknown])
-async def test_a_refusal_is_a_refusal_also_when_the_order_was_sent_twice(
-    orchestration: Orchestration,
-    services: Services,
-    recorded: Recorded,
-    first: Callable[[dict[str, Any]], httpx.Response],
-) -> None:
-    services.place = lambda body: (
-        first(body) if len(services.placed) % 2 else httpx.Response(409, json={"detail": {"reason": "position_limit"}})
-    )
-
-    assert await orchestration.run(MARKET) is RunResult.FAILED
-    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.REJECTED)) == 2
-
-
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
-        (unknown, "outcome_unknown"),
-        (lambda _: httpx.Response(503, json={"detail": {"reason": "busy"}}, headers={"Retry-After": "1"}), "busy"),
-    ],
-)
-async def test_the_log_says_why_the_gateway_did_not_take_an_order(
-    orchestration: Orchestration,
-    services: Services,
-    caplog: pytest.LogCaptureFixture,
-    answer: Callable[[dict[str, Any]], httpx.Response],
-    reason: str,
-) -> None:
-    services.place = answer
-
-    assert await orchestration.run(MARKET) is RunResult.FAILED
-    assert f'the first: buy 50 AAPL failed: {{"detail":{{"reason":"{reason}"' in caplog.text
-
-
-UNREADABLE = [
-    httpx.Response(200, text="<html>Bad gateway</html>"),
-    httpx.Response(201, text='{"status": "fil'),
-    httpx.Response(201, content=b""),
-    httpx.Response(201, content=b'"\xff"'),
-    httpx.Response(201, json=[]),
-    httpx.Response(201, json={}),
-    httpx.Response(201, json={"status": "perhaps"}),
-    httpx.Response(201, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"not packed")),
-]
-
-
-@pytest.mark.parametrize("answer", UNREADABLE, ids=range(len(UNREADABLE)))
-async def test_every_order_is_counted_once_whatever_is_answered(
-    orchestration: Orchestration, database: Database, services: Services, recorded: Recorded, answer: httpx.Response
-) -> None:
-    good = services.place
-    services.place = lambda body: answer if body["symbol"] == "AAPL" else good(body)
-
-    assert await orchestration.run(MARKET) is RunResult.FAILED
-
-    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.FAILED)) == 1
-    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.ACCEPTED)) == 1
-    first, again, other = services.placed  # its outcome is not known, so it is sent again under its id
-    assert first == again
-    assert other["symbol"] == "MSFT"
-    assert await runs(database) == [("failed", 1)]
-
-
-async def test_an_order_whose_answer_could_not_be_read_is_accepted_if_the_gateway_has_it(
-    orchestration: Orchestration, services: Services, recorded: Recorded
-) -> None:
-    services.place = lambda body: (
-        httpx.Response(200, text="<html>")
-        if len(services.placed) % 2
-        else httpx.Response(200, json={"status": "filled"})
-    )
-
-    assert await orchestration.run(MARKET) is RunResult.SUCCESS
-    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.ACCEPTED)) == 2
-
-
-async def test_an_error_of_ours_at_one_order_is_counted_and_stops_no_other(
-    orchestration: Orchestration, services: Services, recorded: Recorded, caplog: pytest.LogCaptureFixture
-) -> None:
-    def broken(body: dict[str, Any]) -> httpx.Response:
-        if body["symbol"] == "AAPL":
-            raise ZeroDivisionError("here")
-        return httpx.Response(201, json={"status": "filled"})
-
-    services.place = broken
-
-    assert await orchestration.run(MARKET) is RunResult.FAILED
-    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.FAILED)) == 1
-    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.ACCEPTED)) == 1
-    assert caplog.records[0].exc_info
-
-
-async def test_an_order_has_failed_if_its_answer_was_lost_twice(
-    orchestration: Orchestration, services: Services, recorded: Recorded
-) -> None:
-    def lose(body: dict[str, Any]) -> httpx.Response:
-        raise httpx.ConnectError("gone")
-
-    services.place = lose
-
-    assert await orchestration.run(MARKET) is RunResult.FAILED
-    assert recorded(orders_submitted_total, SubmissionLabels(result=SubmissionResult.FAILED)) == 2
-
-
-async def test_each_run_uses_new_order_ids(orchestration: Orchestration, services: Services) -> None:
-    await orchestration.run(MARKET)
-    await orchestration.run(MARKET)
-
-    ids = [order["client_order_id"] for order in services.placed]
-    assert len(set(ids)) == len(ids) == 4
-    assert all(each.startswith("2020-03-09-") for each in ids)
-
-
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -475,37 +197,6 @@ async def test_without_equity_nothing_is_placed_and_the_run_says_so(
     assert "there is no equity to invest, nothing is placed" in caplog.text
 
 
-async def test_a_position_without_a_price_is_left_and_told_once_and_the_others_are_traded(
-    orchestration: Orchestration, services: Services, recorded: Recorded, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO", "apps")
-    services.book["positions"] = {"OLD": {"shares": 9, "average_cost": "10.0000"}}
-
-    for _ in range(2):
-        assert await orchestration.run(MARKET) is RunResult.SUCCESS
-    services.book["positions"] = {}
-    await orchestration.run(MARKET)
-
-    assert services.wanted() == {("AAPL", "buy", 50): 3, ("MSFT", "buy", 25): 3}
-    said = [record.getMessage() for record in caplog.records if "a price for" in record.getMessage()]
-    assert said[0] == "finding a price for every position fails: OLD cannot be traded"
-    assert said[1].startswith("finding a price for every position works again, after 2 failures")
-    assert len(said) == 2
-
-
-@pytest.mark.parametrize(("previous", "bought"), [({}, 80), ({"AAPL": 100, "OLD": 50}, 40)])
-async def test_a_position_without_a_quote_takes_room_at_its_last_known_price(
-    orchestration: Orchestration, services: Services, previous: dict[str, object], bought: int
-) -> None:
-    """At 10 dollars, its cost, it takes 1,000 dollars of some 9,000; at its previous close 5,000."""
-    services.targets["weights"] = {"AAPL": "1"}
-    services.book["positions"] = {"OLD": {"shares": 100, "average_cost": "10.0000"}}
-    services.book["limits"] = {"position": "200000", "order_size": "200000", "gross_exposure": "9100"}
-
-    assert await orchestration.run(market({"AAPL": 100}, previous=previous or None)) is RunResult.SUCCESS
-    assert services.wanted() == {("AAPL", "buy", bought): 1}
-
-
 async def test_a_target_without_a_price_fails_the_run_but_the_others_are_traded(
     orchestration: Orchestration, database: Database, services: Services, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -533,25 +224,6 @@ async def test_orders_that_are_refused_for_the_same_reason_are_told_once_whichev
     assert "orders were not accepted: stale_quote" in caplog.text
 
 
-async def test_one_symbol_with_all_the_weight_is_traded_within_the_limits_in_a_run_that_succeeds(
-    orchestration: Orchestration, services: Services
-) -> None:
-    """This is what momentum wants when only one price rose."""
-    services.targets["weights"] = {"AAPL": "1", "MSFT": "0"}
-    services.book |= {"cash": "1000000.00", "equity": "1000000.00"}
-    services.book["limits"] = {"position": "200000", "order_size": "150000", "gross_exposure": "1500000"}
-    quote = 101  # the quote has risen when the order arrives
-
-    def check(body: dict[str, Any]) -> httpx.Response:
-        taken = body["qty"] * quote <= 150_000
-        return httpx.Response(201, json={"status": "filled"}) if taken else httpx.Response(409, json={})
-
-    services.place = check
-
-    assert await orchestration.run(MARKET) is RunResult.SUCCESS
-    assert services.wanted() == {("AAPL", "buy", 1485): 1}
-
-
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -562,7 +234,9 @@ async def test_one_symbol_with_all_the_weight_is_traded_within_the_limits_in_a_r
         ("positions", {"GONE": {"shares": 5}}),
         ("waiting", {"AAPL": {"buy": 5}}),
         ("limits", {"position": "200000"}),
-        ("limits", {"position": "200000", "order_size": "NaN", "gross_exposure": "1"}),
+        ("limits", {**LIMITS, "order_size": "NaN"}),
+        ("limits", {**LIMITS, "cash": "many"}),
+        ("limits", {**LIMITS, "cost_per_dollar": "0.9"}),
     ],
 )
 async def test_a_run_with_a_book_that_it_cannot_read_has_failed(
@@ -575,7 +249,7 @@ async def test_a_run_with_a_book_that_it_cannot_read_has_failed(
 
 
 async def test_a_session_has_one_successful_run_even_after_a_restart(
-    orchestration: Orchestration, create: Callable[[], Orchestration], services: Services, recorded: Recorded
+    orchestration: Orchestration, create: Callable[..., Orchestration], services: Services, recorded: Recorded
 ) -> None:
     await orchestration.see(MARKET)
     await orchestration.see(MARKET)
