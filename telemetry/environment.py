@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import multiprocessing
 import os
 import re
+import uuid
 from importlib import metadata
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
+
+from telemetry.registry import process
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
 logger = logging.getLogger(__name__)
+
+INSTANCE = "service.instance.id"
+_FIRST_PROCESS = os.getpid()
 
 POSITIVE = (
     "OTEL_BSP_EXPORT_TIMEOUT",
@@ -162,14 +170,33 @@ def resource_attribute(name: str) -> str | None:
     return found[-1] or None if found else None
 
 
-def resource(service_name: str | None) -> Resource:
-    """What this process is, for what is sent. `service_name` is what `init` was called with, if it was."""
+def resource() -> Resource:
+    """What this process is, for what is shown and sent. A forked child has one of its own, and `init` names it.
+
+    It must be asked for once before the interpreter ends: the SDK starts a thread for it, and that is refused then.
+    """
+    return _resource(process.service, os.getpid())
+
+
+@functools.lru_cache(maxsize=1)
+def _resource(service_name: str | None, process_id: int) -> Resource:
     from opentelemetry.sdk.resources import Resource
 
-    if service_name is None:
-        return Resource.create({})
-    named = resource_attribute("service.name") or service_name.replace("_", "-")
-    return Resource.create({"service.name": read("OTEL_SERVICE_NAME", named)})
+    attributes = {INSTANCE: _instance(process_id)}
+    if service_name is not None:
+        named = resource_attribute("service.name") or service_name.replace("_", "-")
+        attributes["service.name"] = read("OTEL_SERVICE_NAME", named)
+    return Resource.create(attributes)
+
+
+@functools.lru_cache(maxsize=1)
+def _instance(process_id: int) -> str:
+    """Processes with one id would write the same series. One that somebody chose is that of the first process."""
+    chosen = resource_attribute(INSTANCE)
+    if chosen is None:
+        return str(uuid.uuid4())
+    is_child = process_id != _FIRST_PROCESS or multiprocessing.parent_process() is not None  # as a worker of uvicorn is
+    return f"{chosen}-{process_id}" if is_child else chosen
 
 
 def excluded_urls(framework: str) -> str:

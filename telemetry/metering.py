@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import telemetry
 from telemetry import environment
@@ -21,28 +21,25 @@ if TYPE_CHECKING:
     from opentelemetry.exporter.prometheus import PrometheusMetricReader
     from prometheus_client import CollectorRegistry
 
-    from telemetry.otlp import Sender
-
 UNKNOWN = "unknown"
 
 ready = False
 """Whether the metrics were set up."""
 kept = "only our own"
 """Whose metrics there are, for the report at the start."""
-_resource: Mapping[str, Any] = {}
-"""The attributes of the resource, which are shown as target_info."""
+_ours = False
+"""Whether our MeterProvider is the one of this process."""
 _registry: CollectorRegistry | None = None
 """What the MeterProvider has that was there before."""
-_sender: Sender | None = None
 _pulled = True
 """Whether /metrics shows the metrics."""
 _has_port = False
 """Whether /metrics has a port of its own."""
 
 
-def set_up(service_name: str | None, exporters: set[str]) -> None:
+def set_up(exporters: set[str]) -> None:
     """Has our MeterProvider keep what libraries record, unless there is another one, which is read then."""
-    global ready, kept, _resource
+    global ready, kept, _ours
     from opentelemetry import metrics
 
     heartbeat_timestamp_seconds.watch(time.time)
@@ -55,7 +52,8 @@ def set_up(service_name: str | None, exporters: set[str]) -> None:
         present = the_provider
     if present is the_provider:
         kept = "ours and those of the OpenTelemetry API"
-        _resource = environment.resource(service_name).attributes
+        _ours = True
+        environment.resource()
     elif callable(add := getattr(present, "add_metric_reader", None)):
         if "prometheus" in exporters:
             add(_prometheus_reader())
@@ -75,28 +73,15 @@ def _prometheus_reader() -> PrometheusMetricReader:
     return PrometheusMetricReader(registry=_registry, scope_info_enabled=False)
 
 
-def send(service_name: str | None, exporters: set[str], end_at_exit: Callable[[Ending], None]) -> None:
+def send(exporters: set[str], end_at_exit: Callable[[Ending], None]) -> None:
     """Sends the metrics over OTLP from now on. Raises `Missing` if the exporter is not installed."""
-    global kept, _pulled, _sender
+    global kept, _pulled
     make = load("opentelemetry.exporter.otlp.proto.http.metric_exporter").OTLPMetricExporter
-    from telemetry.otlp import INSTANCE, Sender
+    from telemetry.otlp import Sender
 
-    chosen = environment.resource_attribute(INSTANCE)
-    resource = environment.resource(service_name)
-    _sender = Sender(make, the_provider, resource, environment.export_interval(), chosen)
-    end_at_exit(_sender)
+    end_at_exit(Sender(make, the_provider, environment.export_interval()))
     _pulled = "prometheus" in exporters  # only now: else what cannot be sent is shown
-    kept += ", sent over OTLP" if _resource else "; ours are sent over OTLP"
-
-
-def name(service_name: str) -> None:
-    """Says which service it is whose metrics were set up before `init`."""
-    global _resource
-    resource = environment.resource(service_name)
-    if _resource:
-        _resource = resource.attributes
-    if _sender is not None:
-        _sender.name(resource)
+    kept += ", sent over OTLP" if _ours else "; ours are sent over OTLP"
 
 
 def shown(*, openmetrics: bool = False, names: Sequence[str] = ()) -> bytes:
@@ -106,8 +91,8 @@ def shown(*, openmetrics: bool = False, names: Sequence[str] = ()) -> bytes:
         body = b"" if openmetrics else b"# The metrics are sent over OTLP (OTEL_METRICS_EXPORTER).\n"
     elif not process.disabled:
         body = render(*_registries(), openmetrics=openmetrics, names=names)
-        if _resource and (not names or "target_info" in names):
-            body += target_info(_resource, openmetrics=openmetrics)
+        if _ours and (not names or "target_info" in names):
+            body += target_info(environment.resource().attributes, openmetrics=openmetrics)
     return body + END if openmetrics else body
 
 

@@ -6,12 +6,10 @@ Several workers behind one port cannot share one /metrics. Each of them sends, a
 from __future__ import annotations
 
 import math
-import multiprocessing
 import os
 import re
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -39,6 +37,7 @@ import telemetry
 from telemetry.amounts import sized
 from telemetry.collection import Collected, collect, exposed
 from telemetry.drops import said, warn
+from telemetry.environment import resource
 from telemetry.exemplars import Exemplars
 from telemetry.families import Family
 from telemetry.instrument import Instrument
@@ -47,44 +46,30 @@ from telemetry.provider import Provider
 from telemetry.sending import Sending
 from telemetry.store import Cells
 
-INSTANCE = "service.instance.id"
 CUMULATIVE = AggregationTemporality.CUMULATIVE
 
 
 class Sender:
     """Sends every `interval` seconds, in a thread of its own, and once more at the end.
 
-    `make` makes the exporter. `foreign` returns what was recorded through the OpenTelemetry API. `instance` is the
-    `service.instance.id` that somebody chose. A forked child sends as another instance, over a connection of its own.
+    `make` makes the exporter. A forked child sends as another instance, over a connection of its own.
     """
 
     what = "metrics"
 
-    def __init__(
-        self,
-        make: Callable[[], MetricExporter],
-        provider: Provider,
-        resource: Resource,
-        interval: float,
-        instance: str | None = None,
-    ) -> None:
+    def __init__(self, make: Callable[[], MetricExporter], provider: Provider, interval: float) -> None:
         self._make = make
         self._provider = provider
-        self._resource = resource
         self._interval = interval
-        self._instance = instance
         self._asked = threading.Event()
-        self._start(_is_child())
+        self._start()
         os.register_at_fork(after_in_child=self._start_again)
 
     def _start_again(self) -> None:
         if not self._asked.is_set():  # else the parent had ended it before
-            self._start(True)
+            self._start()
 
-    def _start(self, child: bool) -> None:
-        # Processes with one id would write the same series. A chosen one is that of the first process.
-        chosen = self._instance and f"{self._instance}-{os.getpid()}" if child else self._instance
-        self._id = Resource({INSTANCE: chosen or str(uuid.uuid4())})
+    def _start(self) -> None:
         self._exporter = self._make()
         self._sending = Sending(self.what, self._exporter)
         self._began = time.time_ns()
@@ -95,23 +80,23 @@ class Sender:
     def _run(self) -> None:
         # Otherwise the instrumentation of an HTTP client would measure our own requests.
         context.attach(context.set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
+        self._try(resource)
         ended = False
         while not ended:
             ended = self._asked.wait(self._interval)
-            try:
-                self._send()
-            except BaseException as error:  # the next one may work
-                warn(("metrics", "send"), f"metrics were not sent: {said(error)}")
+            self._try(self._send)
         self._exporter.shutdown()
         self._done.set()
 
-    def _send(self) -> None:
-        data = read(self._resource.merge(self._id), self._provider, self._began)
-        self._sending.ended(well=self._exporter.export(data) is MetricExportResult.SUCCESS)
+    def _try(self, part: Callable[[], object]) -> None:
+        try:
+            part()
+        except BaseException as error:  # the next one may work
+            warn(("metrics", "send"), f"metrics were not sent: {said(error)}")
 
-    def name(self, resource: Resource) -> None:
-        """Says from now on which service it is."""
-        self._resource = resource
+    def _send(self) -> None:
+        data = read(resource(), self._provider, self._began)
+        self._sending.ended(well=self._exporter.export(data) is MetricExportResult.SUCCESS)
 
     def begin(self) -> None:
         """Sends once more, and then no more."""
@@ -120,11 +105,6 @@ class Sender:
     def within(self, seconds: float) -> bool:
         """Returns whether that ended within so many seconds."""
         return self._done.wait(seconds)
-
-
-def _is_child() -> bool:
-    """Whether this process is one of several of a service, as the workers of uvicorn are."""
-    return multiprocessing.parent_process() is not None
 
 
 def read(resource: Resource, provider: Provider, began: int) -> MetricsData:

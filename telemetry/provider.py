@@ -6,8 +6,6 @@ the SDK's provider used in its place.
 
 from __future__ import annotations
 
-import functools
-import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -37,12 +35,10 @@ from telemetry.observable import (
     MadeObservableUpDownCounter,
     Observed,
 )
-from telemetry.registry import process
 from telemetry.synchronous import MadeCounter, MadeGauge, MadeHistogram, MadeUpDownCounter, bounds_of
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricReader
-    from opentelemetry.sdk.resources import Resource
 
 M = TypeVar("M", bound=Made)
 _NAME = re.compile(r"[a-zA-Z][-_./a-zA-Z0-9]{0,254}")
@@ -53,7 +49,6 @@ class Provider(MeterProvider):
 
     def __init__(self) -> None:
         self.instruments: dict[tuple[Scope, type[Made], str, str], Made] = {}
-        self._meters: dict[Scope, Meter] = {}
         self._readers: list[MetricReader] = []
         self._began = time.time_ns()
 
@@ -70,7 +65,7 @@ class Provider(MeterProvider):
         if not name or _text(name) != name:
             warn(("", "meter"), f"get_meter was called with {name!r} as the name of a library: write its name")
         scope = Scope(_text(name), _text(version), _text(schema_url), _hashable(attributes))
-        return self._meters.setdefault(scope, _Meter(self, name, scope))
+        return _Meter(self, name, scope)
 
     def add(self, key: tuple[Scope, type[M], str, str], make: Callable[[], M]) -> M:
         """The instrument with this identity. It is made if there is none."""
@@ -87,9 +82,7 @@ class Provider(MeterProvider):
             warn(("reader", "twice"), f"{type(metric_reader).__name__} reads already: it is not added again")
             return
         self._readers.append(metric_reader)
-        metric_reader._set_collect_callback(
-            lambda *_, **__: read(_resource(process.service, os.getpid()), self, self._began)
-        )
+        metric_reader._set_collect_callback(lambda *_, **__: read(environment.resource(), self, self._began))
 
     def remove_metric_reader(self, metric_reader: MetricReader) -> None:
         """Has a reader stop, and read no more."""
@@ -128,12 +121,6 @@ def _each(readers: Sequence[MetricReader], what: str, timeout_millis: float) -> 
             warn((type(reader).__name__, what), f"{what} of {type(reader).__name__} failed: {said(error)}")
             failed += 1
     return not failed
-
-
-@functools.lru_cache(maxsize=1)
-def _resource(service_name: str | None, process_id: int) -> Resource:
-    """That of this process. A child has another one than its parent, and `init` names the service."""
-    return environment.resource(service_name)
 
 
 def _text(given: object) -> str:

@@ -84,7 +84,7 @@ def begin() -> None:
             environment.check()
             exporters = environment.metrics_exporters()
             if exporters and not environment.is_disabled():
-                _set_up_metrics(None, exporters)
+                _set_up_metrics(exporters)
                 if "prometheus" in exporters:
                     _attempt("/metrics", metering.serve_alone)
     except Exception:
@@ -104,12 +104,12 @@ def _init(service_name: str, app: object, number: int | None) -> None:
             http.choose_conventions()  # before any instrumentation: the first one decides for all
             if not process.disabled:
                 if metering.ready:
-                    _attempt("the name of the service", lambda: metering.name(service_name))
+                    _attempt("the name of the service", environment.resource)
                 else:
-                    _set_up_metrics(service_name, exporters)
+                    _set_up_metrics(exporters)
                 _attempt("workers", lambda: web_server.expect(exporters, number, serves=app is not None))
                 _measure_libraries()
-            _attempt("traces", lambda: _set_up_traces(service_name))
+            _attempt("traces", _set_up_traces)
         if app is None:
             _set_up_alone(exporters)
         logger.info("telemetry of %s: %s", service_name, _report(disabled))
@@ -149,7 +149,7 @@ def _add(app: object) -> None:
         _attempt("HTTP", lambda: http.instrument(inner))
 
 
-def _attempt(what: str, set_up: Callable[[], None]) -> None:
+def _attempt(what: str, set_up: Callable[[], object]) -> None:
     """Runs one part of the set-up. If it fails, the error is logged and the other parts still run."""
     try:
         set_up()
@@ -174,11 +174,11 @@ def _set_up_alone(exporters: set[str]) -> None:
         _attempt("HTTP", http.instrument_apps_to_come)
 
 
-def _set_up_metrics(service_name: str | None, exporters: set[str]) -> None:
+def _set_up_metrics(exporters: set[str]) -> None:
     _attempt("runtime", runtime.start)
-    _attempt("metrics", lambda: metering.set_up(service_name, exporters))
+    _attempt("metrics", lambda: metering.set_up(exporters))
     if "otlp" in exporters:
-        _attempt("sending metrics", lambda: metering.send(service_name, exporters, _end_at_exit))
+        _attempt("sending metrics", lambda: metering.send(exporters, _end_at_exit))
 
 
 def _measure_libraries() -> None:
@@ -192,11 +192,9 @@ def _measure(module: str) -> None:
     importlib.import_module(f"telemetry.{module}").measure()
 
 
-def _set_up_traces(service_name: str) -> None:
+def _set_up_traces() -> None:
     global _traced
-    _traced = traces.set_up(
-        lambda: environment.resource(service_name), lambda close: _end_at_exit(Closing("spans", close))
-    )
+    _traced = traces.set_up(environment.resource, lambda close: _end_at_exit(Closing("spans", close)))
     look_for_spans()
 
 

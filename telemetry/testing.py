@@ -12,7 +12,7 @@ from typing import Any, Protocol, overload
 
 import pytest
 
-from telemetry import metering, sdk
+from telemetry import sdk
 from telemetry.attributes import NoLabels
 from telemetry.drops import Dropped
 from telemetry.gauges import Gauge
@@ -73,4 +73,3 @@ def another_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "service", None)
     monkeypatch.setattr(process, "disabled", False)
     monkeypatch.setattr(sdk, "_apps", [])
-    monkeypatch.setattr(metering, "_resource", metering._resource)

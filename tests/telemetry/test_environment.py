@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 
 import telemetry
 from apps.catalogue import orders_total
-from telemetry import environment
+from telemetry import environment, metering
+from telemetry.environment import INSTANCE
 from tests.telemetry.apart import apart
 from tests.telemetry.service import ORDER, get, small_app, values
 from tests.telemetry.test_exposition import parsed
@@ -104,6 +106,30 @@ def test_the_name_of_the_service_comes_from_the_environment_first() -> None:
     assert values(series, "target_info", service_name="gateway-7", deployment="blue") == [1]
     assert values(series, "orders_total", **ORDER) == [2]  # what it owns is decided by the argument
     assert values(series, "build_info", version="unknown", telemetry=telemetry.__version__) == [1]
+
+
+def a_child_beside_its_parent() -> dict[str, Any]:
+    telemetry.init("execution_gateway", small_app())
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writing, shown_instance().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    return {"parent": shown_instance(), "child": os.read(reading, 200).decode(), "pid": child}
+
+
+def shown_instance() -> str:
+    [shown] = re.findall(rb'target_info{.*service_instance_id="(.*?)"', metering.shown())
+    return str(shown.decode())
+
+
+def test_a_forked_child_is_another_instance_in_what_it_shows() -> None:
+    made = apart(a_child_beside_its_parent).answer
+    assert len({made["parent"], made["child"]}) == 2
+
+    chosen = apart(a_child_beside_its_parent, OTEL_RESOURCE_ATTRIBUTES=f"{INSTANCE}=pod-1").answer
+    assert chosen == {"parent": "pod-1", "child": f"pod-1-{chosen['pid']}", "pid": chosen["pid"]}
 
 
 def test_a_name_among_the_resource_attributes_is_taken_if_there_is_no_other() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gzip
 import os
 import re
@@ -11,7 +12,7 @@ import socket
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,15 +22,17 @@ import httpx
 import psutil
 import pytest
 from opentelemetry import metrics
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import Metric
+from opentelemetry.sdk.metrics.export import Metric, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 
 import telemetry
 from telemetry import Counter, Gauge, Histogram
 from telemetry.collection import collect
-from telemetry.otlp import INSTANCE, together
+from telemetry.environment import INSTANCE
+from telemetry.otlp import together
 from telemetry.provider import Provider
 from tests.infra.prometheus.rule_files import rule
 from tests.servers import program_running
@@ -488,13 +491,26 @@ def a_process_that_ends_by_itself() -> None:
     metrics.get_meter("theirs").create_counter("theirs").add(2)
 
 
-def test_the_last_values_are_sent_at_exit_also_those_of_callbacks() -> None:
+def a_process_with_a_reader_of_its_own() -> None:
+    a_process_that_ends_by_itself()
+    reader = PeriodicExportingMetricReader(OTLPMetricExporter(), export_interval_millis=600_000)
+    provider = metrics.get_meter_provider()
+    assert isinstance(provider, Provider)
+    provider.add_metric_reader(reader)
+    atexit.register(reader.shutdown)
+
+
+@pytest.mark.parametrize(
+    ("program", "exporter"),
+    [(a_process_that_ends_by_itself, "otlp"), (a_process_with_a_reader_of_its_own, "prometheus")],
+)
+def test_the_last_values_are_sent_at_exit_also_those_of_callbacks(program: Callable[[], None], exporter: str) -> None:
     received.clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Taking)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     done = apart(
-        a_process_that_ends_by_itself,
-        OTEL_METRICS_EXPORTER="otlp",
+        program,
+        OTEL_METRICS_EXPORTER=exporter,
         OTEL_METRIC_EXPORT_INTERVAL="600000",
         OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{server.server_port}",
     )

@@ -431,16 +431,18 @@ def test_a_whole_number_that_otlp_does_not_have_is_sent_as_text() -> None:
     assert key[4] == (("order", "str", str(2**70)), ("other", "int", str(-(2**63))))
 
 
-def test_a_scope_has_one_meter_whose_attributes_keep_their_types() -> None:
+def test_the_attributes_of_a_scope_keep_their_types_and_equal_ones_are_one_scope() -> None:
     provider = Provider()
     about: dict[str, Any] = {"b": 5, "a": "x", "list": [1, True], "object": object()}
     meter = provider.get_meter("x", "1", "https://example.com", about)
     meter.create_counter("calls").add(1)
+    again = provider.get_meter("x", "1", "https://example.com", dict(about))
 
     data = together(Resource({}), collect([], list(provider.instruments.values())), 1)
     scope = data.resource_metrics[0].scope_metrics[-1].scope
-    assert provider.get_meter("x", "1", "https://example.com", about) is meter
-    assert provider.get_meter("x", "2", "https://example.com", about) is not meter
+    assert again.create_counter("calls") is meter.create_counter("calls")
+    other = provider.get_meter("x", "2", "https://example.com", about)
+    assert other.create_counter("calls") is not meter.create_counter("calls")
     assert (meter.name, meter.version, meter.schema_url) == ("x", "1", "https://example.com")
     assert dict(scope.attributes or {}) == {"a": "x", "b": 5, "list": (1, True)}
 
