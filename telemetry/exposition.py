@@ -19,7 +19,7 @@ from telemetry.collection import Collected, collect, exposed, failed, taken
 from telemetry.drops import Dropped, Reason, dropped, said, warn
 from telemetry.exemplars import with_exemplars
 from telemetry.instrument import Instrument
-from telemetry.made import plain, text_of, written
+from telemetry.made import plain, plain_text, written
 from telemetry.names import derived, unit_word
 from telemetry.provider import Provider, the_provider
 from telemetry.registry import declared
@@ -110,7 +110,7 @@ def target_info(attributes: Mapping[str, Any], *, openmetrics: bool = False) -> 
     texts = {}
     for name, value in attributes.items():
         try:
-            texts[plain(name)] = text_of(plain(value))
+            texts[plain(name)] = plain_text(plain(value))
         except (TypeError, ValueError) as error:
             warn((name, "target_info"), f"the attribute {name!r} of the resource is not shown: {said(error)}")
     shown, kind = ("target", "info") if openmetrics else ("target_info", "gauge")

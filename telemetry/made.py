@@ -92,7 +92,7 @@ class Made:
             for name, value in given.items():
                 name = self._name(name)
                 kept[name] = plain(value)
-                texts[name] = text_of(kept[name])
+                texts[name] = plain_text(kept[name])
         except (TypeError, ValueError) as error:
             raise Dropped(Reason.NOT_TEXT, said(error)) from None
         key = tuple(sorted((name, text, type(kept[name]).__name__) for name, text in texts.items()))
@@ -177,7 +177,7 @@ def plain(value: Any) -> Any:
     return value if kind is None else kind(value)
 
 
-def text_of(value: Any) -> str:
+def plain_text(value: Any) -> str:
     """A plain value as the OpenTelemetry exporter for Prometheus writes it: `true`, `200`, `["a"]`, `null`."""
     return value if isinstance(value, str) else json.dumps(value, default=str, sort_keys=True)
 
