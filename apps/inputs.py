@@ -20,6 +20,8 @@ MOST_SHARES = 10_000_000
 """The most shares of one order."""
 TEXT_CHARACTERS = 200
 SYMBOL_CHARACTERS = 12
+MOST_SYMBOLS = 150
+"""The most symbols of one market."""
 
 _SYMBOL = r"[A-Z0-9]+([.\-][A-Z0-9]+)*"
 # Zeros at the end change nothing. Many programs write prices with as many digits as they have.

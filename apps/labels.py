@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal, TypedDict
 
+from apps.inputs import MOST_SYMBOLS
 from apps.vocabulary import (
     Cancellation,
     DeskDuty,
@@ -21,7 +22,7 @@ from apps.vocabulary import (
 from telemetry import Open
 
 Dependency = Literal["execution-gateway", "signal-service"]
-SYMBOL = Open(limit=150)
+SYMBOL = Open(limit=MOST_SYMBOLS)
 """The symbols that are quoted are known to every metric, and a stranger needs room.
 
 A symbol is 4 kB in the gateway's /metrics, most of it the histogram of placements. With 150 quoted ones, and as many

@@ -6,15 +6,18 @@ import json
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, NamedTuple
 
-from pydantic import ConfigDict, Strict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from apps.inputs import Price, Symbol, TradingDate, UnixTime
+from apps.inputs import MOST_SYMBOLS, Price, Symbol, TradingDate, UnixTime
 
 FUTURE_SECONDS = 5.0
 """How far a time in a state may be ahead of the clock of this machine. Clocks of two machines differ a little."""
-VERSION = 1
+VERSION = 2
 """The version of the form as JSON. Raise it at each change of the schema, docs/market-state.schema.json."""
+
+MOST_CHARACTERS = 1_000_000
+"""No text that is longer is read. One of 150 symbols has some 12,000."""
 
 Flag = Annotated[bool, Strict()]
 
@@ -40,8 +43,8 @@ class MarketState:
     trading_date: TradingDate
     open: Flag
     finished: Flag
-    previous_closes: dict[Symbol, Price]
-    quotes: dict[Symbol, Quote]
+    previous_closes: Annotated[dict[Symbol, Price], Field(max_length=MOST_SYMBOLS)]
+    quotes: Annotated[dict[Symbol, Quote], Field(max_length=MOST_SYMBOLS)]
 
     def to_json(self) -> str:
         """The state as text, for `from_json`."""
@@ -60,6 +63,8 @@ class MarketState:
     @classmethod
     def from_json(cls, text: str | bytes) -> MarketState:
         """Reads what `to_json` wrote. Raises `OtherVersion` for another version, and ValueError for anything else."""
+        if len(text) > MOST_CHARACTERS:
+            raise ValueError(f"it has {len(text)} characters, and {MOST_CHARACTERS} is the most")
         fields = from_json(text)
         if not isinstance(fields, dict):
             raise ValueError("it is not an object")

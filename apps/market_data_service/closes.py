@@ -12,8 +12,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from apps.inputs import Price, Symbol, TradingDate
-from apps.labels import SYMBOL
+from apps.inputs import MOST_SYMBOLS, Price, Symbol, TradingDate
 
 _SYMBOL = TypeAdapter[str](Symbol)
 _DATE = TypeAdapter[dt.date](TradingDate)
@@ -58,8 +57,8 @@ def read_closes(path: Path) -> Closes:
     if header[:1] != ["date"] or len(header) < 2:
         raise BadCloses(f"{path}:1: the header must be date and then the symbols, separated by commas")
     symbols = tuple(_cell(_SYMBOL, f"{path}:1: column {n}", text) for n, text in enumerate(header[1:], start=2))
-    if len(symbols) > SYMBOL.limit:
-        raise BadCloses(f"{path}:1: there are {len(symbols)} symbols, and {SYMBOL.limit} is the most")
+    if len(symbols) > MOST_SYMBOLS:
+        raise BadCloses(f"{path}:1: there are {len(symbols)} symbols, and {MOST_SYMBOLS} is the most")
     for number, symbol in enumerate(symbols):
         if symbol in symbols[:number]:
             raise BadCloses(f"{path}:1: column {number + 2}: {symbol} stands twice")

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from apps.background import background
 from apps.catalogue import market_state_timestamp_seconds, market_states_refused_total
-from apps.inputs import HIGHEST_PRICE, TICK
+from apps.inputs import HIGHEST_PRICE, MOST_SYMBOLS, TICK
 from apps.labels import StateRefusalLabels
-from apps.market import VERSION, MarketState, OtherVersion, Quote, schema
+from apps.market import MOST_CHARACTERS, VERSION, MarketState, OtherVersion, Quote, schema
 from apps.market_stream import KEY, follow, publish
 from apps.vocabulary import StateRefusal
 from telemetry.testing import Recorded
@@ -129,9 +129,9 @@ def test_anything_that_is_not_a_state_is_a_value_error(text: str | bytes) -> Non
         MarketState.from_json(text)
 
 
-@pytest.mark.parametrize("version", [0, 2, -1, 10**30, 1.0, True, "1", None, [], {}])
+@pytest.mark.parametrize("version", [0, 1, 3, -1, 10**30, 2.0, True, "2", None, [], {}])
 def test_a_state_of_another_version_is_told_from_one_that_cannot_be_read(version: object) -> None:
-    with pytest.raises(OtherVersion, match=f"^it has the version {re.escape(repr(version))}, this service reads 1$"):
+    with pytest.raises(OtherVersion, match=f"^it has the version {re.escape(repr(version))}, this service reads 2$"):
         MarketState.from_json(with_field("version", version))
 
 
@@ -139,8 +139,28 @@ def test_a_state_without_a_version_is_of_another_version() -> None:
     fields = json.loads(STATE.to_json())
     del fields["version"]
 
-    with pytest.raises(OtherVersion, match=r"^it has no version, this service reads 1$"):
+    with pytest.raises(OtherVersion, match=r"^it has no version, this service reads 2$"):
         MarketState.from_json(json.dumps(fields))
+
+
+MANY = {f"A{number}": "1" for number in range(MOST_SYMBOLS)}
+
+
+def test_a_state_has_as_many_symbols_as_a_file_of_closes_may_have() -> None:
+    assert len(MarketState.from_json(with_field("previous_closes", MANY)).previous_closes) == MOST_SYMBOLS
+    quotes = {symbol: ["1", 1] for symbol in (*MANY, "B")}
+    for field, more in (("previous_closes", {**MANY, "B": "1"}), ("quotes", quotes)):
+        with pytest.raises(ValueError, match=f"^'{field}': .*at most {MOST_SYMBOLS} items"):
+            MarketState.from_json(with_field(field, more))
+
+
+def test_a_text_that_is_too_long_is_not_even_parsed() -> None:
+    text = STATE.to_json()
+    longest = text + " " * (MOST_CHARACTERS - len(text))
+
+    assert MarketState.from_json(longest) == STATE
+    with pytest.raises(ValueError, match=r"^it has 1000001 characters, and 1000000 is the most$"):
+        MarketState.from_json(longest + " ")
 
 
 def test_what_is_wrong_in_a_state_is_said_in_one_line() -> None:
