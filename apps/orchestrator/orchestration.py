@@ -133,15 +133,16 @@ class Orchestration:
         It is counted once, and has ended, whether or not that can be stored at once.
         """
         number = await storage.start_run(self._database, state.trading_date)
+        answers: list[Submitted] = []
         with orchestration_duration_seconds.time():
             try:
-                ended = await self._place_orders(state, number)
+                ended = await self._place_orders(state, number, answers)
             except NotYet as reason:
                 ended = Ended(RunResult.FAILED, 0, str(reason))
             except (BadAnswer, httpx.HTTPError) as error:
-                ended = Ended(RunResult.FAILED, 0, described(error))
+                ended = Ended(RunResult.FAILED, _accepted(answers), described(error))
             except Exception as error:  # every failed run must be counted, or nobody notices it
-                ended = Ended(RunResult.FAILED, 0, described(error), error=error)
+                ended = Ended(RunResult.FAILED, _accepted(answers), described(error), error=error)
         orchestration_runs_total.add(1, {"result": ended.result})
         self._ended[number] = ended
         if ended.result is RunResult.SUCCESS:
@@ -162,7 +163,8 @@ class Orchestration:
             await storage.end_run(self._database, number, ended.result, ended.accepted)
             self._ended.pop(number, None)
 
-    async def _place_orders(self, state: MarketState, run: int) -> Ended:
+    async def _place_orders(self, state: MarketState, run: int, answers: list[Submitted]) -> Ended:
+        """Places the orders of a run. Adds what became of each to `answers`."""
         targets = await self._signals.targets()
         if targets.trading_date != state.trading_date:
             raise NotYet(f"the targets are of {targets.trading_date}, the session is of {state.trading_date}")
@@ -179,11 +181,11 @@ class Orchestration:
             return Ended(RunResult.HALTED, 0, "the circuit breaker is tripped, nothing is placed")
         sells = [order for order in orders if order.side is Side.SELL]
         buys = [order for order in orders if order.side is Side.BUY]
-        answers = await self._submit_all(sells, state, run)
+        await self._submit_all(sells, state, run, answers)
         fits = [] if _stopped(answers) else await self._fitting(buys, book, state, sold=bool(sells))
-        answers += await self._submit_all(fits, state, run)
+        await self._submit_all(fits, state, run, answers)
         refused = [answer for answer in answers if answer.result is not SubmissionResult.ACCEPTED]
-        accepted = len(answers) - len(refused)
+        accepted = _accepted(answers)
         if refused:
             why = f"orders were not accepted: {', '.join(sorted({answer.why for answer in refused}))}"
             detail = f"{len(refused)} of {len(orders)}, the first: {refused[0].text}"
@@ -233,14 +235,13 @@ class Orchestration:
             sold = True
         return []
 
-    async def _submit_all(self, orders: list[WantedOrder], state: MarketState, run: int) -> list[Submitted]:
+    async def _submit_all(
+        self, orders: list[WantedOrder], state: MarketState, run: int, answers: list[Submitted]
+    ) -> None:
         """Places orders one after the other. Stops when the gateway says that it had too many."""
-        answers: list[Submitted] = []
         for order in orders:
-            answers.append(await self._submit(order, f"{state.trading_date}-{run}-{order.symbol}"))
-            if _stopped(answers):
-                break
-        return answers
+            if not _stopped(answers):
+                answers.append(await self._submit(order, f"{state.trading_date}-{run}-{order.symbol}"))
 
     async def _submit(self, order: WantedOrder, client_order_id: str) -> Submitted:
         """Places an order, and counts it once, whatever the answer is."""
@@ -254,6 +255,10 @@ class Orchestration:
             submitted = Submitted(SubmissionResult.FAILED, described(error))
         orders_submitted_total.add(1, {"result": submitted.result})
         return replace(submitted, text=f"{order.side} {order.qty} {order.symbol} {submitted.result}: {submitted.text}")
+
+
+def _accepted(answers: list[Submitted]) -> int:
+    return sum(answer.result is SubmissionResult.ACCEPTED for answer in answers)
 
 
 def _stopped(answers: list[Submitted]) -> bool:

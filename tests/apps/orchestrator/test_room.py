@@ -8,11 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
+from apps.database import Database
 from apps.orchestrator.orchestration import Orchestration
 from apps.vocabulary import RunResult
 from telemetry.testing import Recorded
 from tests.apps.markets import market
-from tests.apps.orchestrator.conftest import MARKET, PRICES, Services
+from tests.apps.orchestrator.conftest import MARKET, PRICES, Services, runs
 
 
 class Filling:
@@ -88,6 +89,23 @@ async def test_a_run_whose_sells_are_not_filled_buys_what_fits_and_the_next_one_
     services.placed.clear()
     assert await orchestration.run(MARKET) is RunResult.SUCCESS
     assert services.wanted() == {("MSFT", "buy", 40): 1}
+
+
+async def test_a_run_that_cannot_read_the_book_after_its_sells_has_failed_and_counts_them(
+    orchestration: Orchestration, database: Database, services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    services.book["positions"] = {"XOM": {"shares": 10, "average_cost": "50.0000"}}
+
+    def place(_: dict[str, Any]) -> httpx.Response:
+        services.book = httpx.Response(502, text="<html>")
+        return httpx.Response(201, json={"status": "filled"})
+
+    services.place = place
+
+    assert await orchestration.run(market(PRICES)) is RunResult.FAILED
+    assert services.wanted() == {("XOM", "sell", 10): 1}
+    assert await runs(database) == [("failed", 1)]
+    assert "502" in caplog.text
 
 
 async def test_a_run_that_buys_what_fits_at_once_reads_the_book_once(
