@@ -16,6 +16,24 @@ import pytest
 
 from apps import paper_venue
 from apps.background import background
+from apps.catalogue import (
+    book_partial,
+    cash_dollars,
+    circuit_breaker_state,
+    daily_loss_ratio,
+    daily_pnl_dollars,
+    equity_dollars,
+    equity_high_water_mark_dollars,
+    gross_exposure_dollars,
+    net_exposure_dollars,
+    pnl_dollars,
+    pnl_updated_timestamp_seconds,
+    position_value_dollars,
+    positions_current,
+    positions_total,
+    start_of_day_equity_dollars,
+    unrealized_pnl_dollars,
+)
 from apps.database import Connection, Database, Unavailable
 from apps.execution_gateway import ledger
 from apps.execution_gateway.broker import Broker
@@ -218,3 +236,17 @@ async def is_halted(desk: Desk) -> bool:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A person waits only a moment for the outcome of a trip."""
     monkeypatch.setattr("apps.execution_gateway.waiting.ANSWER_SECONDS", 0.5)
+
+
+@pytest.fixture
+def unknown() -> None:
+    """Removes the gauges' series, which would still have the values of the last test."""
+    for gauge in (
+        cash_dollars, daily_loss_ratio, daily_pnl_dollars, equity_dollars, equity_high_water_mark_dollars,
+        gross_exposure_dollars, net_exposure_dollars, pnl_updated_timestamp_seconds, positions_total,
+        start_of_day_equity_dollars, circuit_breaker_state, book_partial,
+    ):  # fmt: skip
+        gauge.remove()
+    for one in (unrealized_pnl_dollars, position_value_dollars, positions_current):
+        one.replace({})
+    pnl_dollars.replace({})
