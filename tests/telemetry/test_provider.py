@@ -1,156 +1,27 @@
-"""Instruments that are made through the OpenTelemetry API: what they say is what the SDK says of the same records."""
+"""What is made through the OpenTelemetry API: its values, its identity, and what cannot be taken."""
 
 from __future__ import annotations
 
 import math
-import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from enum import Enum, IntEnum
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from opentelemetry import metrics
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
-from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import CallbackOptions, Observation
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader, MetricsData, NumberDataPoint
 from opentelemetry.sdk.resources import Resource
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.parser import text_string_to_metric_families
 
-import telemetry
 from telemetry import Counter, Gauge, UpDownCounter
 from telemetry.collection import collect
 from telemetry.exposition import render
 from telemetry.families import Family
 from telemetry.made import SERIES_AT_MOST
 from telemetry.otlp import together
-from telemetry.provider import Provider, the_provider
-from tests.telemetry.apart import apart
+from telemetry.provider import Provider
 from tests.telemetry.conftest import Drops
 from tests.telemetry.labels import BySide, Side
-
-Shown = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def shown(text: bytes) -> Shown:
-    """The samples of an answer of /metrics. Raises if one is there twice. An empty label is none."""
-    found: Shown = {}
-    for family in text_string_to_metric_families(text.decode()):
-        for sample in family.samples:
-            labels = {name: value for name, value in sample.labels.items() if value}
-            if "le" in labels:
-                labels["le"] = str(float(labels["le"]))
-            key = sample.name, frozenset(labels.items())
-            assert key not in found, f"{key} is there twice"
-            found[key] = sample.value
-    return found
-
-
-def made_by(provider: Provider) -> Shown:
-    """What /metrics shows of what was made, without what is declared."""
-    families = collect([], list(provider.instruments.values())).families
-    return shown("".join(family.write() for family in families).encode())
-
-
-def sent_by(provider: Provider) -> dict[Any, float]:
-    """What is sent of what was made."""
-    return values_of(together(Resource({}), collect([], list(provider.instruments.values())), 1))
-
-
-def values_of(data: MetricsData | None) -> dict[Any, float]:
-    """The values of all points, by name, unit, kind and attributes with their types."""
-    found: dict[Any, float] = {}
-    for resource in data.resource_metrics if data is not None else ():
-        for scope in resource.scope_metrics:
-            for metric in scope.metrics:
-                for point in metric.data.data_points:
-                    typed = [
-                        (name, type(value).__name__, str(value)) for name, value in (point.attributes or {}).items()
-                    ]
-                    kind = type(metric.data).__name__, getattr(metric.data, "is_monotonic", None)
-                    key = scope.scope.name, metric.name, metric.unit, kind, tuple(sorted(typed))
-                    if isinstance(point, HistogramDataPoint):
-                        assert isinstance(point.bucket_counts, tuple)
-                        found[*key, "sum"] = point.sum
-                        found[*key, "count"] = point.count
-                        for bound, count in zip((*point.explicit_bounds, "+Inf"), point.bucket_counts, strict=True):
-                            found[*key, bound] = count
-                    elif isinstance(point, NumberDataPoint):
-                        found[key] = point.value
-    return found
-
-
-class Both:
-    """The same instruments of our provider and of the SDK's."""
-
-    def __init__(self) -> None:
-        self.provider = Provider()
-        self.registry = CollectorRegistry()
-        self.reader = InMemoryMetricReader()
-        exporter = PrometheusMetricReader(True, registry=self.registry, scope_info_enabled=False)
-        sdk = MeterProvider([self.reader, exporter], Resource({}), shutdown_on_exit=False)
-        self.sides = [self._instruments(self.provider), self._instruments(sdk)]
-
-    def _instruments(self, provider: metrics.MeterProvider) -> dict[str, Callable[..., None]]:
-        meter = provider.get_meter("a library", "1.0")
-        bounds = [0, 0.5, 2]
-        return {
-            "counter": meter.create_counter("http.requests", "{request}", "Requests.").add,
-            "up": meter.create_up_down_counter("queue-length", "", "Waiting.").add,
-            "gauge": meter.create_gauge("Level", "2By", "How full.").set,
-            "histogram": meter.create_histogram("took", "s", "How long.").record,
-            "advised": meter.create_histogram("waited", "ms", explicit_bucket_boundaries_advisory=bounds).record,
-        }
-
-    def record(self, kind: str, amount: Any, attributes: Any) -> None:
-        for side in self.sides:
-            side[kind](amount, attributes)
-
-    def check(self) -> None:
-        ours = together(Resource({}), collect([], list(self.provider.instruments.values())), 1)
-        declared = {key: value for key, value in values_of(ours).items() if key[0] != "telemetry"}
-        assert declared == pytest.approx(values_of(self.reader.get_metrics_data()))
-        assert made_by(self.provider) == pytest.approx(shown(generate_latest(self.registry)))
-
-
-attributes = st.one_of(
-    st.none(),
-    st.fixed_dictionaries(
-        {},
-        optional={
-            "text": st.sampled_from(["a", "b", 'q"\\\n', "é"]),
-            "http.status_code": st.sampled_from([0, 1, 200]),
-            "yes": st.booleans(),
-            "list": st.sampled_from([["a"], ["a", "b"]]),
-            "tuple": st.sampled_from([(1,), (True,), (1.0,), ("1",)]),
-            "nothing": st.none(),
-            "bytes": st.just(b"x"),
-            "mapping": st.sampled_from([{"b": 1, "c": [True]}, {"b": True, "c": None}]),
-            "1st": st.just("x"),
-            "2_~nd": st.just("y"),
-        },
-    ),
-)
-amounts = st.one_of(
-    st.integers(min_value=-(2**40), max_value=2**40), st.floats(min_value=-1e9, max_value=1e9, allow_nan=False)
-)
-kinds = st.sampled_from(["counter", "up", "gauge", "histogram", "advised"])
-
-
-@given(st.lists(st.one_of(st.tuples(kinds, amounts, attributes), st.none()), max_size=40))
-def test_any_program_is_shown_and_sent_as_the_sdk_does_it(program: list[tuple[str, Any, Any] | None]) -> None:
-    both = Both()
-    for step in program:
-        if step is None:
-            both.check()
-        else:
-            both.record(*step)
-    both.check()
+from tests.telemetry.provided import made_by, sent_by, shown
 
 
 def test_values_that_python_takes_for_the_same_are_series_of_their_own(dropped: Drops) -> None:
@@ -545,105 +416,3 @@ def test_what_is_recorded_in_a_declared_series_is_added_to_it(dropped: Drops) ->
     assert found["level", frozenset()] == 7
     assert dropped("letters_total") == {"not_rendered": 1}
     assert dropped("level") == {"not_rendered": 1}
-
-
-def test_a_reader_of_the_sdk_reads_what_is_made() -> None:
-    provider = Provider()
-    made_at = time.time_ns()
-    reader = InMemoryMetricReader()
-    provider.get_meter("x").create_counter("jobs").add(2, {"code": 200})
-    provider.add_metric_reader(reader)
-
-    data = reader.get_metrics_data()
-
-    assert data is not None
-    values = values_of(data)
-    started = {
-        point.start_time_unix_nano
-        for scope in data.resource_metrics[0].scope_metrics
-        for metric in scope.metrics
-        for point in metric.data.data_points
-    }
-    assert all(at is not None and at <= made_at for at in started), "also what was counted before the reader came"
-    assert values["x", "jobs", "", ("Sum", True), (("code", "int", "200"),)] == 2
-    assert provider.force_flush()
-    provider.shutdown()
-
-
-class Failing(InMemoryMetricReader):
-    """A reader that notes what it is asked, and fails."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[float] = []
-
-    def force_flush(self, timeout_millis: float = 10_000) -> bool:
-        self.asked.append(timeout_millis)
-        raise ZeroDivisionError
-
-    def shutdown(self, timeout_millis: float = 30_000, **_: Any) -> None:
-        self.asked.append(timeout_millis)
-        time.sleep(timeout_millis / 1000)
-        raise ZeroDivisionError
-
-
-def test_a_reader_that_fails_is_said_and_the_others_have_what_time_is_left(caplog: pytest.LogCaptureFixture) -> None:
-    provider = Provider()
-    readers = [Failing(), Failing()]
-    for reader in readers:
-        provider.add_metric_reader(reader)
-
-    assert not provider.force_flush(1000)
-    assert "force_flush of Failing failed: ZeroDivisionError" in caplog.text
-    provider.shutdown(50)
-    assert "shutdown of Failing failed: ZeroDivisionError" in caplog.text
-    assert 0 < readers[0].asked[1] <= 50
-    assert readers[1].asked[1] == 0
-    provider.shutdown()
-    assert [len(reader.asked) for reader in readers] == [2, 2], "they are stopped once"
-
-
-def test_a_reader_is_added_once_and_can_be_removed(caplog: pytest.LogCaptureFixture) -> None:
-    provider = Provider()
-    reader = InMemoryMetricReader()
-    provider.add_metric_reader(reader)
-    assert reader.get_metrics_data() is not None
-
-    provider.add_metric_reader(reader)
-    assert "InMemoryMetricReader reads already: it is not added again" in caplog.text
-    provider.remove_metric_reader(reader)
-    assert reader.get_metrics_data() is None
-    provider.remove_metric_reader(reader)
-    assert "InMemoryMetricReader does not read: it is not removed" in caplog.text
-
-
-def what_a_reader_is_told() -> list[tuple[str, str]]:
-    """The name and the instance that a reader is told: before `init`, after it, and in a child."""
-    reader = InMemoryMetricReader()
-    the_provider.add_metric_reader(reader)
-
-    def told() -> tuple[str, str]:
-        data = reader.get_metrics_data()
-        assert data is not None
-        attributes = data.resource_metrics[0].resource.attributes
-        return str(attributes["service.name"]), str(attributes["service.instance.id"])
-
-    before = told()
-    telemetry.init("signal_service")
-    after = told()
-    out, into = os.pipe()
-    if os.fork() == 0:
-        os.write(into, " ".join(told()).encode())
-        os._exit(0)
-    os.wait()
-    name, instance = os.read(out, 1000).decode().split()
-    return [before, after, (name, instance)]
-
-
-def test_a_reader_is_told_which_service_it_reads_also_when_init_comes_later_and_in_a_child() -> None:
-    before, after, child = apart(what_a_reader_is_told, OTEL_EXPORTER_PROMETHEUS_PORT="0").answer
-
-    assert before[0].startswith("unknown_service")
-    assert [after[0], child[0]] == ["signal-service", "signal-service"]
-    assert before[1] == after[1]
-    assert child[1] != after[1], "two processes are two instances"
