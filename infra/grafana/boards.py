@@ -48,6 +48,10 @@ def firing(severity: str, title: str, *, width: int = 4) -> Stat:
     )
 
 
+TALL = 11
+"""The height of a row whose legends have many names."""
+
+
 def none(label: str, counter: str, labels: str = "") -> str:
     """A series of zeros for each job, with the word none as its label, where `counter` is there.
 

@@ -1,6 +1,6 @@
 """The dashboard service-health: whether the services answer, how fast, and what they have left of what they need."""
 
-from infra.grafana.boards import SERVICE, SERVICES, board, firing, none
+from infra.grafana.boards import SERVICE, SERVICES, TALL, board, firing, none
 from infra.grafana.panels import (
     BAD,
     BYTES,
@@ -207,6 +207,7 @@ def build() -> str:
                 )
             ],
             "99 % of the calls took no longer than this.",
+            height=TALL,
         ),
         Lines(
             "Failed calls of PostgreSQL and Redis",
@@ -219,6 +220,7 @@ def build() -> str:
                 )
             ],
             "Failures a second, by class of error. None: there are calls, and no failure.",
+            height=TALL,
             stacked=True,
         ),
         Lines(
@@ -231,6 +233,7 @@ def build() -> str:
                 )
             ],
             "99 % of the callers waited no longer than this.",
+            height=TALL,
             alerts=["DatabasePoolExhausted"],
         ),
     ]

@@ -1,6 +1,6 @@
 """The dashboard telemetry-pipeline: whether what the other dashboards and the alerts say can be trusted."""
 
-from infra.grafana.boards import ALERTS, JOB, SERVICES, board
+from infra.grafana.boards import ALERTS, JOB, SERVICES, TALL, board, none
 from infra.grafana.panels import (
     BAD,
     BYTES,
@@ -24,6 +24,12 @@ WORKS: States = {0: ("work", GOOD), 1: ("FAIL", BAD)}
 PIPELINE = 'job=~"otel-collector|prometheus|alertmanager"'
 # The name of a group of rules begins with its file.
 GROUP = '"group", "$1", "rule_group", ".*;(.*)"'
+
+
+def rising_groups(counter: str) -> str:
+    """How often a second that counter rises, of each group of rules where it does, or else of none."""
+    rises = f"sum by (rule_group) (rate({counter}[$__rate_interval])) > 0"
+    return f"label_replace({rises}, {GROUP}) or on() {none('group', counter)}"
 
 
 def failures(counter: str, instead: str) -> str:
@@ -162,23 +168,17 @@ def build() -> str:
                 )
             ],
             "How much of its interval each group of rules needs. At 100 % evaluations are left out.",
+            height=TALL,
         ),
         Lines(
             "Rules that fail",
             counted("failures/s"),
             [
-                Query(
-                    "label_replace(sum by (rule_group) (rate("
-                    f"prometheus_rule_evaluation_failures_total[$__rate_interval])), {GROUP})",
-                    "{{group}} failed",
-                ),
-                Query(
-                    "label_replace(sum by (rule_group) (rate("
-                    f"prometheus_rule_group_iterations_missed_total[$__rate_interval])), {GROUP})",
-                    "{{group}} left out",
-                ),
+                Query(rising_groups("prometheus_rule_evaluation_failures_total"), "{{group}} failed"),
+                Query(rising_groups("prometheus_rule_group_iterations_missed_total"), "{{group}} left out"),
             ],
-            "Evaluations a second that failed, and rounds that were left out.",
+            "Evaluations a second that failed, and rounds that were left out. None: there are rules, and no failure.",
+            height=TALL,
             alerts=["PrometheusRuleFailing", "PrometheusConfigReloadFailed"],
         ),
         Lines(
@@ -190,6 +190,7 @@ def build() -> str:
                 Query("sum(rate(prometheus_notifications_dropped_total[$__rate_interval]))", "given up"),
             ],
             "What Prometheus tells Alertmanager. Each alert that fires is sent again and again.",
+            height=TALL,
         ),
     ]
     notifications = [
@@ -237,11 +238,12 @@ def build() -> str:
             counted("records/s"),
             [
                 Query(
-                    'sum by (job, metric, reason) (rate(telemetry_dropped_total{job=~"$job"}[$__rate_interval]))',
+                    'sum by (job, metric, reason) (rate(telemetry_dropped_total{job=~"$job"}[$__rate_interval])) > 0'
+                    " or on() " + none("reason", "telemetry_dropped_total", '{job=~"$job"}'),
                     "{{job}} {{metric}} {{reason}}",
                 )
             ],
-            "Records a second that a service could not keep. Each is a fault in the program.",
+            "Records a second that a service could not keep. Each is a fault in the program. None: all were kept.",
             stacked=True,
             alerts=["TelemetryDropping"],
         ),
