@@ -40,7 +40,7 @@ def check(
         if halting or book.tripped:
             raise Rejected(Rejection.BREAKER_TRIPPED, "the circuit breaker is tripped, and the order adds risk")
         if valued_at is None or now - valued_at > VALUED_SECONDS:
-            raise Rejected(Rejection.BOOK_UNKNOWN, "the book could not be valued for 10 s, and the order adds risk")
+            raise Rejected(Rejection.BOOK_UNKNOWN, f"{_why_unknown(book, market)}, and the order adds risk")
     if not market.open:
         raise Rejected(Rejection.MARKET_CLOSED, "the market is closed")
     if market.trading_date != book.trading_date:
@@ -53,6 +53,12 @@ def check(
     _check_size(order, book, quote.price, market, limits)
     _check_means(order, book, quote.price, limits)
     return quote.price
+
+
+def _why_unknown(book: Book, market: MarketState) -> str:
+    unquoted = sorted(book.positions.keys() - market.quotes.keys())
+    why = "the book could not be valued for 10 s"
+    return f"{why}: the market does not quote {', '.join(unquoted[:5])}" if unquoted else why
 
 
 def _check_size(order: OrderRequest, book: Book, quote: Decimal, market: MarketState, limits: Settings) -> None:

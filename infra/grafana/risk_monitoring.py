@@ -242,7 +242,13 @@ def build() -> str:
                 "OrchestrationStalled",
             ],
         ),
-        Timeline("How the book is valued", NONE, [Query("max(book_partial)", "book")], states=BOOK),
+        Timeline(
+            "How the book is valued",
+            NONE,
+            [Query("max(book_partial)", "book")],
+            states=BOOK,
+            alerts=["HoldingNotQuoted"],
+        ),
     ]
     duties = [
         Lines(

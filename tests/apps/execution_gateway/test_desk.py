@@ -181,6 +181,7 @@ async def test_a_holding_without_a_quote_leaves_the_book_unknown_after_ten_secon
         with pytest.raises(Rejected) as refusal:
             await desk.orders.place(order("MSFT"))
         assert refusal.value.reason is Rejection.BOOK_UNKNOWN
+        assert "for 10 s: the market does not quote AAPL, and the order adds risk" in str(refusal.value)
         await desk.orders.place(order("MSFT", "sell"))  # it adds no risk
 
         await see(desk, market(PRICES, age=-ahead))

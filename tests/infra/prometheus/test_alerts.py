@@ -48,6 +48,7 @@ EXPECTED = [
     "FeedDisconnected",
     "FeedFlapping",
     "FileDescriptorsHigh",
+    "HoldingNotQuoted",
     "HttpErrorBudgetBurn",
     "MarketDataMissing",
     "MarketDataStale",
