@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentelemetry.metrics import (
@@ -130,15 +129,25 @@ def _text(given: object) -> str:
 
 def _hashable(attributes: Any) -> tuple[tuple[str, Any], ...]:
     """The attributes of a scope, without those that cannot be sent."""
-    kept = []
+    kept: dict[str, Any] = {}
     try:
         for name, value in (attributes or {}).items():
-            pair = plain(name), plain(value)
-            hash(pair)
-            kept.append(pair)
+            try:
+                if not isinstance(name, str):
+                    raise TypeError(f"{name!r:.40} is no name of an attribute")
+                plain_value = plain(value)
+                hash(plain_value)
+            except Exception as error:
+                _unreadable(error)
+            else:
+                kept[plain(name)] = plain_value
     except Exception as error:  # it is no mapping, or has methods that raise
-        warn(("", "meter"), f"get_meter was called with attributes that cannot be read: {said(error)}")
-    return tuple(sorted(kept, key=itemgetter(0)))
+        _unreadable(error)
+    return tuple(sorted(kept.items()))
+
+
+def _unreadable(error: Exception) -> None:
+    warn(("", "meter"), f"get_meter was called with attributes that cannot be read: {said(error)}")
 
 
 class _Meter(Meter):

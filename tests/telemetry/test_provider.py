@@ -157,6 +157,18 @@ def test_attributes_of_a_library_that_cannot_be_read_are_left_out(
     assert "get_meter was called with attributes that cannot be read" in caplog.text
 
 
+def test_an_attribute_of_a_library_that_cannot_be_read_costs_only_itself(caplog: pytest.LogCaptureFixture) -> None:
+    provider = Provider()
+    attributes: Any = {5: 1, "object": object(), None: "x", "a": 2, "b": ["x"]}
+
+    provider.get_meter("x", attributes=attributes).create_counter("jobs").add(1)
+
+    assert [scope.attributes for scope, *_ in provider.instruments] == [(("a", 2), ("b", ("x",)))]
+    assert "get_meter was called with attributes that cannot be read" in caplog.text
+    sent = encode_metrics(together(Resource({}), collect([], list(provider.instruments.values())), 1))
+    assert sent.SerializeToString()
+
+
 def test_series_of_libraries_and_those_without_room_are_counted() -> None:
     provider = Provider()
     meter = provider.get_meter("x")
