@@ -62,6 +62,7 @@ def build() -> str:
             RATIO,
             [Query("max(otelcol_exporter_queue_size) / max(otelcol_exporter_queue_capacity)")],
             "How full the collector's queue on disk is. A full one loses what comes next.",
+            decimals=1,
         ),
         Stat(
             "Rules",
