@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from apps.descriptors import raise_limit
 from apps.hosts import OWN_HOSTS
 
 BODY_BYTES = 64 * 1024
@@ -40,8 +41,10 @@ def guarded(
 
     It answers 400 to a `Host` that is not in `hosts` (names without ports). It answers 403 to a request that may
     change something and comes from a page of another origin. It answers 413 to a body over `body_bytes`, chunked or
-    not. It answers 422 to invalid input, and names at most ten problems.
+    not. It answers 422 to invalid input, and names at most ten problems. Connections without a request are not closed,
+    so that the process gets as many file descriptors as it may have.
     """
+    raise_limit()
     app = FastAPI(title=title, lifespan=lifespan, responses=REFUSED)
     app.add_exception_handler(RequestValidationError, bad_input)
     app.add_exception_handler(405, other_method)

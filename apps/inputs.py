@@ -22,18 +22,33 @@ TEXT_CHARACTERS = 200
 SYMBOL_CHARACTERS = 12
 MOST_SYMBOLS = 150
 """The most symbols of one market."""
+MOST_ITEMS = 1000
+"""The most items of one answer."""
+FIRST_DATE, LAST_DATE = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
+"""The bounds of a trading date. The first and the last date of Python are infinite in PostgreSQL."""
 
 _SYMBOL = r"[A-Z0-9]+([.\-][A-Z0-9]+)*"
 # Zeros at the end change nothing. Many programs write prices with as many digits as they have.
 _PRICE = r"([0-9]{1,9})(?:(\.[0-9]{1,4})0*)?"
 _NOTHING = r"0+(\.0+)?"
-# Control, format and direction characters, line ends, surrogates, and the others that are drawn as nothing. Two texts
-# that look the same could differ in them. `\ud800` stays escaped, because it cannot be encoded.
+# What no text may have: two texts that look the same could differ in it. The categories of Unicode are written out, so
+# that the pattern in a JSON schema says the same, whatever version of Unicode a Python has. A test holds them to it.
+# `\ud800` stays escaped, because it cannot be encoded.
 _UNSEEN = (
-    "\x00-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
-    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    # Control and format characters, line ends, all spaces but U+0020, private use (Cc, Cf, Zl, Zp, Zs, Co), surrogates
+    # (Cs), and noncharacters.
+    "\x00-\x1f\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u1680\u180e\u2000-\u200f\u2028-\u202f"
+    "\u205f-\u206f\u3000"
     r"\ud800-\udfff"
-    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+    "\ue000-\uf8ff\ufdd0-\ufdef\ufeff\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\ufffe\uffff"
+    + "".join(chr(plane * 0x10000 + 0xFFFE) + chr(plane * 0x10000 + 0xFFFF) for plane in range(1, 14))
+    + "\U000e0000-\U0010ffff"
+    # Letters, marks and symbols that are drawn as nothing: joiners, fillers, variation selectors, blanks.
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U00013441\U00013442\U00016fe4"
+    "\U0001bc9d\U0001d159"
+    # What stands for another: U+FFFD for bytes that were no UTF-8, as in `%ff` of a query, and U+FFFC for an object.
+    "\ufffc\ufffd"
 )
 
 
@@ -58,15 +73,23 @@ def _price(value: object) -> Decimal:
 
 
 def iso_date(value: object) -> dt.date:
-    """Reads a date like 2020-03-09. Raises ValueError for anything else, also for other forms of ISO 8601."""
-    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        return value
-    try:
-        if isinstance(value, str) and (date := dt.date.fromisoformat(value)).isoformat() == value:
-            return date
-    except ValueError:
-        pass
-    raise PydanticCustomError("date", "is not a date like 2020-03-09")
+    """Reads a date like 2020-03-09, from `FIRST_DATE` to `LAST_DATE`.
+
+    Raises ValueError for anything else, also for other forms of ISO 8601.
+    """
+    date = value
+    if isinstance(value, str):
+        try:
+            date = dt.date.fromisoformat(value)
+        except ValueError:
+            date = None
+        if date is not None and date.isoformat() != value:
+            date = None
+    if not isinstance(date, dt.date) or isinstance(date, dt.datetime):
+        raise PydanticCustomError("date", "is not a date like 2020-03-09")
+    if not FIRST_DATE <= date <= LAST_DATE:
+        raise PydanticCustomError("date", f"is not a date from {FIRST_DATE} to {LAST_DATE}")
+    return date
 
 
 def _text(value: object) -> str:
@@ -74,14 +97,16 @@ def _text(value: object) -> str:
         raise PydanticCustomError("text", "is not a text of 1 to 200 characters")
     if unseen := re.search(f"[{_UNSEEN}]", value):
         code, place = f"U+{ord(unseen[0]):04X}", unseen.start() + 1
-        raise PydanticCustomError("text", f"has a character that cannot be seen, {code} at place {place}")
+        raise PydanticCustomError(
+            "text", f"has a character that cannot be seen or told from another, {code} at place {place}"
+        )
     if not value.strip():
         raise PydanticCustomError("text", "has nothing but spaces")
     return value
 
 
 def in_sight(text: str) -> str:
-    """The text made acceptable as `Text`, where a refusal would cost more: `?` for what cannot be seen, and cut."""
+    """The text made acceptable as `Text`, where a refusal would cost more: `?` for what it refuses, and cut."""
     text = re.sub(f"[{_UNSEEN}]", "?", text[:TEXT_CHARACTERS])
     return text if text.strip() else "?"
 
@@ -90,6 +115,13 @@ def plain_number(value: object) -> object:
     """Returns the value, unless it is a text that is not a number in ASCII digits: then it raises ValueError."""
     if isinstance(value, str) and not re.fullmatch(r"[+\-]?[0-9]+(\.[0-9]+)?([eE][+\-]?[0-9]+)?", value):
         raise PydanticCustomError("number", "is not a number in digits, like 30 or 0.05")
+    return value
+
+
+def _whole(value: object) -> object:
+    # Pydantic also reads " 5", "1_0" and "1.0" as whole numbers.
+    if isinstance(value, str) and not re.fullmatch("[0-9]+", value):
+        raise PydanticCustomError("whole_number", "is not a whole number in digits, like 20")
     return value
 
 
@@ -119,9 +151,15 @@ Price = Annotated[
 """A price in dollars that the platform can represent, as text or as a number of JSON."""
 Shares = Annotated[int, Field(gt=0, le=MOST_SHARES, strict=True)]
 """The whole shares of an order."""
-TradingDate = Annotated[dt.date, BeforeValidator(iso_date), WithJsonSchema({"type": "string", "format": "date"})]
+TradingDate = Annotated[
+    dt.date,
+    BeforeValidator(iso_date),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": "^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}$"}),
+]
 UnixTime = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 """Seconds since 1970. How far it may be from now depends on its use, see `market.FUTURE_SECONDS`."""
+Limit = Annotated[int, BeforeValidator(_whole), Field(gt=0, le=MOST_ITEMS)]
+"""How many items a query asks for, in digits."""
 Amount = Annotated[Decimal, BeforeValidator(plain_number)]
 """A finite number of any sign, in digits."""
 Weight = Annotated[Amount, Field(ge=-1, le=1)]
@@ -133,7 +171,7 @@ Text = Annotated[
         {
             "type": "string",
             "maxLength": TEXT_CHARACTERS,
-            "pattern": rf"^[^{_UNSEEN}]*[^{_UNSEEN}\s][^{_UNSEEN}]*$",
+            "pattern": f"^[^{_UNSEEN}]*[^{_UNSEEN} ][^{_UNSEEN}]*$",
         }
     ),
 ]

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import TextIO
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from telemetry.repeats import Repeats
 from telemetry.spans import cause
 
 logger = logging.getLogger(__name__)
@@ -171,7 +172,17 @@ def _shown(message: object) -> str:
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Writes to stderr. An event that cannot be formatted becomes a line that says so."""
+    """Writes to stderr, without repeats. An event that cannot be formatted becomes a line that says so."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._repeats = Repeats()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes the event, unless it is one of the repeats that clients cause."""
+        kept = self._repeats.kept(record)
+        if kept is not None:
+            super().emit(kept)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name of logging
         kind = sys.exc_info()[0]
@@ -193,7 +204,7 @@ def set_up_logging(service_name: str) -> None:
     """Makes this process log one line per event on stderr, including uvicorn's events and Python's warnings.
 
     `service_name` is the name that is passed to `init`. Call this first, so that errors at the start are logged in the
-    same form. A second call replaces the first.
+    same form. A second call replaces the first. Of a line that any client can cause, one a minute is logged.
 
     `LOG_LEVEL` is DEBUG, INFO (the default), WARNING, ERROR or CRITICAL. `LOG_FORMAT` is `text` (the default) or
     `json`, with the keys time, level, service, logger and message, and exception, trace_id and span_id where they are

@@ -50,7 +50,7 @@ def started(folder: str, place: Path, settings: Mapping[str, str]) -> Iterator[S
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "uvicorn", "--factory", f"apps.{folder}.main:app",
-             "--host", "127.0.0.1", "--port", str(port), "--no-access-log", "--no-proxy-headers",
+             "--host", "127.0.0.1", "--port", str(port), "--no-access-log", "--no-proxy-headers", "--backlog", "128",
              "--timeout-graceful-shutdown", "3", "--log-level", "warning"],
             env={**inherited, **settings}, stdout=output, stderr=output, cwd=ROOT,
         )  # fmt: skip

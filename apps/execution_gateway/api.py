@@ -37,7 +37,7 @@ from apps.execution_gateway.models import (
 )
 from apps.execution_gateway.reservation import cost_per_dollar, cost_per_share
 from apps.guard import Problem
-from apps.inputs import Text
+from apps.inputs import Limit, Text
 from apps.vocabulary import Cancellation, Side
 
 
@@ -70,7 +70,7 @@ def routes(desk: Desk) -> APIRouter:
     async def list_orders(
         response: Response,
         open_only: Annotated[bool, Query(alias="open")] = False,
-        limit: Annotated[int, Query(gt=0, le=1000)] = 100,
+        limit: Limit = 100,
         before: UUID | None = None,
         client_order_id: Text | None = None,
     ) -> list[Order]:

@@ -94,10 +94,19 @@ class Feed:
             last = now
 
     async def play(self, point: ReplayPoint) -> ReplayPoint:
-        """Publishes the state at that point. Returns the point with the time of this tick, if the market is open."""
+        """Publishes the state at that point. Returns the point with the time of this tick, if the market is open.
+
+        While it is closed, a last tick that is ahead of the clock counts as of now: else each state would be refused
+        as one of the future, until the clock has caught up or the market opens.
+        """
         is_open = self._replay.is_open(point)
+        now = time.time()
         if is_open:
-            point = replace(point, last_tick=time.time())
+            point = replace(point, last_tick=now)
+        elif point.last_tick > now:
+            ahead = point.last_tick - now
+            logger.warning("the clock of this machine went back: the last tick was %.1f s ahead, it is of now", ahead)
+            point = replace(point, last_tick=now)
         with tick_processing_duration_seconds.time():
             self.state = self._state_at(point, is_open)
             self._record(self.state)

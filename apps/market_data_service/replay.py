@@ -41,8 +41,7 @@ class Replay:
         if self.end < self.start:
             raise BadCloses(f"REPLAY_END={self.end} is before REPLAY_START={self.start}")
         self.day_seconds = day_seconds
-        # Closed for at least ten seconds, so that an alert of one session can resolve before the next session.
-        self.session_seconds = day_seconds - max(10.0, day_seconds / 10)
+        self.session_seconds = _session_seconds(day_seconds)
 
     def has(self, date: dt.date) -> bool:
         """Whether the file has that trading date and a previous close for it."""
@@ -51,6 +50,18 @@ class Replay:
     def first(self) -> ReplayPoint:
         """The open of the first date."""
         return ReplayPoint(self.start, 0.0, 0.0)
+
+    def same_moment(self, seconds: float, day_seconds: float) -> float:
+        """The seconds since the open that are the same part of the session, or of the closed time, in a day of another
+        length: the market is open or closed as before, at the same prices, and the date still has its close.
+        """
+        if day_seconds == self.day_seconds:
+            return seconds
+        session = _session_seconds(day_seconds)
+        if seconds <= session:
+            return self.session_seconds * (seconds / session)
+        part = min((seconds - session) / (day_seconds - session), 1.0)
+        return self.session_seconds + (self.day_seconds - self.session_seconds) * part
 
     def is_open(self, point: ReplayPoint) -> bool:
         """Whether the market is open. The last moment of the session, which is the tick of the close, is included."""
@@ -91,3 +102,8 @@ class Replay:
                 self.closes.symbols, self.closes.rows[index - 1], self.closes.rows[index], strict=True
             )
         }
+
+
+def _session_seconds(day_seconds: float) -> float:
+    # Closed for at least ten seconds, so that an alert of one session can resolve before the next session.
+    return day_seconds - max(10.0, day_seconds / 10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from pathlib import Path
 
 from pydantic import Field
@@ -28,4 +29,5 @@ class Settings(ServiceSettings):
     def replay_path(self) -> Path:
         """The path of the file of closes."""
         path = Path(self.replay_file)
-        return path if path.is_absolute() or path.exists() else DATA / self.replay_file
+        # Unlike that of Path, this `exists` raises for no name. What is wrong with it is said when it is read.
+        return path if path.is_absolute() or os.path.exists(path) else DATA / self.replay_file  # noqa: PTH110

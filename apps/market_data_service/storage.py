@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import asyncpg
 
 from apps.database import Database, Unusable
 from apps.market_data_service.replay import Replay, ReplayPoint
+
+logger = logging.getLogger(__name__)
 
 SCHEMA = """
 CREATE SCHEMA IF NOT EXISTS market_data;
@@ -19,6 +23,8 @@ CREATE TABLE IF NOT EXISTS market_data.replay (
 );
 -- The hash of the closes. Data of an earlier version have none until they are read once.
 ALTER TABLE market_data.replay ADD COLUMN IF NOT EXISTS closes text;
+-- The length of a day in which `seconds` are counted. Data of an earlier version have none until they are read once.
+ALTER TABLE market_data.replay ADD COLUMN IF NOT EXISTS day_seconds double precision;
 """
 
 
@@ -27,24 +33,56 @@ class MadeWithOtherData(Unusable):
 
 
 async def load(database: Database, file: str, replay: Replay) -> ReplayPoint:
-    """The stored point, or the first one. Raises `MadeWithOtherData` if the stored point is of another replay."""
+    """The stored point, or the first one. Raises `MadeWithOtherData` if the stored point is of another replay.
+
+    If a day had another length, the point is at the same part of its day: see `Replay.same_moment`.
+    """
     digest = replay.closes.digest
     async with database.transaction() as connection:
-        row = await connection.fetchrow("SELECT * FROM market_data.replay")
+        row = await connection.fetchrow(
+            "SELECT file, start, trading_date, seconds, last_tick, closes, day_seconds FROM market_data.replay"
+        )
         if row is None:
             point = replay.first()
             await connection.execute(
-                "INSERT INTO market_data.replay (file, start, trading_date, seconds, last_tick, closes)"
-                " VALUES ($1, $2, $3, 0, 0, $4)",
+                "INSERT INTO market_data.replay (file, start, trading_date, seconds, last_tick, closes, day_seconds)"
+                " VALUES ($1, $2, $3, 0, 0, $4, $5)",
                 file,
                 replay.start,
                 point.trading_date,
                 digest,
+                replay.day_seconds,
             )
             return point
         _check(row, file, digest, replay)
-        await connection.execute("UPDATE market_data.replay SET closes = $1 WHERE closes IS NULL", digest)
-    return ReplayPoint(row["trading_date"], row["seconds"], row["last_tick"])
+        seconds = _seconds(row, replay)
+        # With the point, so that no later start counts these seconds in a day of another length.
+        await connection.execute(
+            "UPDATE market_data.replay SET closes = $1, seconds = $2, day_seconds = $3",
+            digest,
+            seconds,
+            replay.day_seconds,
+        )
+    return ReplayPoint(row["trading_date"], seconds, row["last_tick"])
+
+
+def _seconds(row: asyncpg.Record, replay: Replay) -> float:
+    """The seconds since the open in a day of this replay."""
+    before: float = row["seconds"]
+    # Data without a length: their day was at least as long as it had lasted.
+    length = max(replay.day_seconds, before) if row["day_seconds"] is None else row["day_seconds"]
+    seconds = replay.same_moment(before, length)
+    if length != replay.day_seconds:
+        logger.warning(
+            "a day had %g s and has %g s now (REPLAY_DAY_SECONDS): the replay continues at the same part of %s, "
+            "%.1f s after the open instead of %.1f s",
+            length,
+            replay.day_seconds,
+            row["trading_date"],
+            seconds,
+            before,
+        )
+    return seconds
 
 
 def _check(row: asyncpg.Record, file: str, digest: str, replay: Replay) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel
 
 from apps.database import Database
 from apps.guard import Problem
+from apps.inputs import Limit
 from apps.orchestrator.storage import last_runs
 from apps.vocabulary import RunResult
 
@@ -30,7 +30,7 @@ def routes(database: Database) -> APIRouter:
     router = APIRouter(prefix="/api/v1", responses={503: {"model": Problem}})
 
     @router.get("/runs")
-    async def runs(limit: Annotated[int, Query(gt=0, le=1000)] = 20) -> list[Run]:
+    async def runs(limit: Limit = 20) -> list[Run]:
         """The last runs, newest first."""
         return [Run.model_validate(run) for run in await last_runs(database, limit)]
 

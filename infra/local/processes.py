@@ -64,11 +64,13 @@ def processes(addresses: Addresses, data: DataFolder, settings: Mapping[str, str
 
 def _uvicorn(application: str, port: int) -> list[str]:
     # One worker, whatever WEB_CONCURRENCY says: of several workers, each scrape would see another one. No headers of a
-    # proxy: there is none, and a client could say in them that it is another one (order_rate_limit).
+    # proxy: there is none, and a client could say in them that it is another one (order_rate_limit). When no
+    # file descriptor is left, asyncio tries to accept as many connections a second as the backlog has, in vain: with
+    # uvicorn's 2048, every client waits for a second each second.
     return [
         str(Path(sys.executable).with_name("uvicorn")),
         *("--factory", application, "--host", HOST, "--port", str(port), "--workers", "1", "--no-access-log"),
-        *("--no-proxy-headers", "--timeout-graceful-shutdown", "3", "--log-level", "warning"),
+        *("--no-proxy-headers", "--backlog", "128", "--timeout-graceful-shutdown", "3", "--log-level", "warning"),
     ]
 
 

@@ -7,15 +7,16 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse
-from pydantic import ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from apps.guard import guarded
 from apps.hosts import OWN_HOSTS
+from apps.inputs import plain_number
 from infra.pager import pagerduty, slack, view, webhook
 from infra.pager.deadman import DeadMansSwitch
 from infra.pager.journal import Journal, Unreadable
@@ -23,6 +24,7 @@ from infra.pager.pages import Notification, Page
 
 logger = logging.getLogger(__name__)
 Body = dict[str, Any]
+Since = Annotated[float, BeforeValidator(plain_number), Field(ge=0, allow_inf_nan=False)]
 
 # PagerDuty's limit. Alertmanager sends up to it, and a page that is refused for its size is lost.
 BODY_BYTES = 512 * 1024
@@ -57,7 +59,7 @@ class Pager:
     def watchdog(self) -> dict[str, float | bool | None]:
         return {"last_beat": self._switch.last_beat, "beating": self._switch.beating}
 
-    def pages(self, since: float = 0.0) -> list[Page]:
+    def pages(self, since: Since = 0.0) -> list[Page]:
         return self._journal.since(since)
 
     def health(self) -> dict[str, str]:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from apps.background import background
 from apps.catalogue import market_state_timestamp_seconds, market_states_refused_total
-from apps.inputs import HIGHEST_PRICE, MOST_SYMBOLS, TICK
+from apps.inputs import FIRST_DATE, HIGHEST_PRICE, LAST_DATE, MOST_SYMBOLS, TICK
 from apps.labels import StateRefusalLabels
 from apps.market import MOST_CHARACTERS, VERSION, MarketState, OtherVersion, Quote, schema
 from apps.market_stream import KEY, follow, publish
@@ -38,7 +38,7 @@ TIMES = st.floats(0, 1e300) | st.integers(0, 10**18).map(float)
 STATES = st.builds(
     MarketState,
     at=TIMES,
-    trading_date=st.dates(),
+    trading_date=st.dates(FIRST_DATE, LAST_DATE),
     open=st.booleans(),
     finished=st.booleans(),
     previous_closes=st.dictionaries(SYMBOLS, PRICES, max_size=3),
@@ -106,6 +106,7 @@ def with_field(name: str, value: Any) -> str:
         "", "null", "5", "[]", "{", "{}", "[" * 100_000, b"\xff\xfe",
         with_field("trading_date", "yesterday"), with_field("trading_date", 5), with_field("trading_date", "20200309"),
         with_field("trading_date", "2020-W11-1"), with_field("trading_date", "2020-02-30"),
+        with_field("trading_date", "0001-01-01"), with_field("trading_date", "9999-12-31"),
         with_field("open", "false"), with_field("open", 0), with_field("finished", None), with_field("finished", 1),
         with_field("at", None), with_field("at", "1"), with_field("at", True), with_field("at", 10**400),
         with_field("at", float("nan")), with_field("at", float("inf")), with_field("at", float("-inf")),
@@ -223,7 +224,7 @@ SAID = {
         ("junk", StateRefusal.UNREADABLE),
         (with_field("open", "false"), StateRefusal.UNREADABLE),
         (with_field("at", float("nan")), StateRefusal.UNREADABLE),
-        (with_field("version", 2), StateRefusal.VERSION),
+        (with_field("version", VERSION + 1), StateRefusal.VERSION),
         (
             json.dumps({name: value for name, value in json.loads(STATE.to_json()).items() if name != "version"}),
             StateRefusal.VERSION,

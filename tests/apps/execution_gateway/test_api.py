@@ -484,6 +484,21 @@ async def test_a_list_of_orders_is_read_page_by_page(http: httpx.AsyncClient) ->
     assert seen == placed[::-1]
 
 
+@pytest.mark.parametrize("limit", ["1_0", "1.0", "%205%20", "%EF%BC%95", "+5", "0", "1001", ""])
+async def test_a_limit_that_is_no_whole_number_in_digits_is_a_422(http: httpx.AsyncClient, limit: str) -> None:
+    answer = await http.get(f"/orders?limit={limit}")
+
+    assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["query", "limit"])
+    assert (await http.get("/orders?limit=10")).status_code == 200
+
+
+@pytest.mark.parametrize("text", ["%ff", "a%C3", "%EF%BF%BD", "a%C2%A0b"])
+async def test_a_client_order_id_that_is_not_utf_8_or_no_text_is_a_422(http: httpx.AsyncClient, text: str) -> None:
+    answer = await http.get(f"/orders?client_order_id={text}")
+
+    assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["query", "client_order_id"])
+
+
 async def test_an_order_that_is_found_by_its_client_order_id_has_no_next_page(http: httpx.AsyncClient) -> None:
     await http.post("/orders", json={**ORDER, "client_order_id": "mine"})
     await http.post("/orders", json=ORDER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from hypothesis import strategies as st
 from apps.execution_gateway.models import OrderRequest
 from apps.inputs import HIGHEST_PRICE, TICK
 from apps.market import MarketState, Quote
-from apps.market_data_service.closes import BadCloses, read_closes
+from apps.market_data_service.closes import MOST_BYTES, MOST_LINES, BadCloses, read_closes
 from apps.market_data_service.replay import Replay, ReplayPoint
-from apps.market_data_service.settings import DATA
+from apps.market_data_service.settings import DATA, Settings
 
 
 def written(path: Path, text: str | bytes) -> Path:
@@ -102,6 +103,52 @@ def test_an_error_says_where_and_what(tmp_path: Path, text: str | bytes, where: 
 def test_the_error_for_a_missing_file_names_it(tmp_path: Path) -> None:
     with pytest.raises(BadCloses, match=r"nowhere\.csv: cannot be read"):
         read_closes(tmp_path / "nowhere.csv")
+
+
+def test_what_is_not_a_regular_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+
+    for path in (tmp_path / "pipe.csv", tmp_path, Path("/dev/zero"), Path("/dev/null")):
+        with pytest.raises(BadCloses) as error:
+            read_closes(path)
+        assert str(error.value) == f"{path}: is not a regular file"
+
+
+def test_a_file_has_a_bounded_number_of_bytes(tmp_path: Path) -> None:
+    file = written(tmp_path, LINES + "\n")
+    os.truncate(file, MOST_BYTES + 1)
+
+    with pytest.raises(BadCloses) as error:
+        read_closes(file)
+    assert str(error.value) == f"{file}: has more than 20000000 bytes"
+
+
+def test_a_file_has_a_bounded_number_of_lines_also_of_blank_ones(tmp_path: Path) -> None:
+    days = [dt.date(2000, 1, 1) + dt.timedelta(days=day) for day in range(MOST_LINES)]
+    rows = "".join(f"{day},1\n" for day in days[: MOST_LINES - 1])
+    assert len(read_closes(written(tmp_path, "date,A\n" + rows)).rows) == MOST_LINES - 1
+
+    for more in (f"{days[-1]},1\n", "\n"):
+        file = written(tmp_path, "date,A\n" + rows + more)
+        with pytest.raises(BadCloses) as error:
+            read_closes(file)
+        assert str(error.value) == f"{file}: has more than 5000 lines"
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        (b"\xff.csv", r"\udcff.csv': the name of the file has a character that cannot be seen"),
+        (b"a\nb.csv", r"a\nb.csv': the name of the file has a character that cannot be seen"),
+        (b"x" * 205, "xxx': the name of the file is not a text of 1 to 200 characters"),
+        (b"x" * 300, "xxx': the name of the file is not a text of 1 to 200 characters"),
+    ],
+)
+def test_the_name_of_a_file_is_a_text(tmp_path: Path, name: bytes, what: str) -> None:
+    for replay_file in (f"{tmp_path}/{os.fsdecode(name)}", os.fsdecode(name)):
+        with pytest.raises(BadCloses) as error:
+            read_closes(Settings(replay_file=replay_file).replay_path)
+        assert what in str(error.value)
 
 
 @pytest.mark.parametrize(

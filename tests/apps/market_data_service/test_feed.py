@@ -288,6 +288,100 @@ async def test_a_new_trading_date_starts_at_its_open(database_url: str, redis_ur
         assert feed.state.previous_closes == CRASH.of(CRASH.dates.index(START))
 
 
+def with_day(seconds: float) -> Replay:
+    return Replay(CRASH, START, None, seconds)
+
+
+@pytest.mark.parametrize(
+    ("before", "stored", "day", "seconds", "is_open"),
+    [
+        (3600, 312.7, 12, 312.7 / 3240 * 2, True),
+        (3600, 3420.0, 12, 7.0, False),
+        (12, 11.0, 3600, 3564.0, False),  # closed: it must not open again
+    ],
+)
+async def test_a_restart_with_another_length_of_a_day_continues_at_the_same_part_of_the_date_and_says_so(
+    before: float,
+    stored: float,
+    day: float,
+    seconds: float,
+    is_open: bool,
+    database_url: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with database_at(database_url) as database:
+        await storage.load(database, "crash-2020.csv", with_day(before))
+        await storage.store(database, ReplayPoint(START, stored, 5.0))
+
+        points = [await storage.load(database, "crash-2020.csv", with_day(day)) for _ in range(2)]
+
+    assert points[0] == points[1] == ReplayPoint(START, points[0].seconds, 5.0)
+    assert points[0].seconds == pytest.approx(seconds)
+    assert with_day(day).is_open(points[0]) is is_open
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 1
+    assert said[0].startswith(f"a day had {before} s and has {day} s now (REPLAY_DAY_SECONDS): the replay continues at")
+    assert said[0].endswith(f"2020-03-09, {seconds:.1f} s after the open instead of {stored:.1f} s")
+
+
+async def test_a_point_without_the_length_of_its_day_is_at_most_at_the_end_of_its_date(database_url: str) -> None:
+    async with database_at(database_url) as database:
+        await storage.load(database, "crash-2020.csv", replay())
+        loaded = []
+        for seconds in (1.5, 312.7):
+            await storage.store(database, ReplayPoint(START, seconds, 5.0))
+            async with database.connection() as connection:
+                await connection.execute("ALTER TABLE market_data.replay DROP COLUMN day_seconds")
+                await connection.execute(SCHEMA)
+            loaded.append(await storage.load(database, "crash-2020.csv", replay()))
+
+    assert loaded == [ReplayPoint(START, 1.5, 5.0), ReplayPoint(START, 12.0, 5.0)]
+
+
+async def test_a_restart_with_a_shorter_day_plays_each_session_for_its_whole_time(
+    database_url: str, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "apps")
+    async with database_at(database_url) as database:
+        await storage.load(database, "crash-2020.csv", with_day(3600))
+        await storage.store(database, ReplayPoint(START, 3599.9, 5.0))
+
+    async with playing(replay(), database_url, redis_url) as feed:
+        await until(lambda: feed.state is not None and feed.state.trading_date > START, "the next date")
+        await until(lambda: feed.state is not None and not feed.state.open, "its close", seconds=10)
+        assert feed.state is not None
+        assert feed.state.trading_date == NEXT
+
+    assert [text for record in caplog.records if "opens" in (text := record.getMessage())] == [
+        "trading date 2020-03-10 opens"
+    ]
+
+
+@pytest.mark.parametrize("end", [START, None], ids=["finished", "closed"])
+async def test_after_the_clock_went_back_the_last_ticks_are_of_now_until_the_next_open(
+    end: dt.date | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    moment = 10_000.0
+    monkeypatch.setattr("apps.market_data_service.feed.time", Clock(lambda: moment))
+    client = redis.asyncio.from_url("unix:///nowhere/redis.sock")
+    feed = Feed(replay(end), "crash-2020.csv", Database("postgresql://nowhere", ""), client)
+    point = ReplayPoint(START, 11.0, 9_990.0)
+    assert await feed.play(point) == point
+
+    moment -= 3600.0
+    back = await feed.play(point)
+    moment += 0.5
+    later = await feed.play(back)
+
+    assert [back.last_tick, later.last_tick] == [6_400.0, 6_400.0]
+    assert feed.state is not None
+    assert feed.state.latest == moment
+    assert feed.point == later  # it is stored
+    assert [text for record in caplog.records if "clock" in (text := record.getMessage())] == [
+        "the clock of this machine went back: the last tick was 3590.0 s ahead, it is of now"
+    ]
+
+
 @pytest.mark.parametrize(
     ("file", "clock", "sentence"),
     [

@@ -95,6 +95,44 @@ def test_the_clock_stops_at_each_close_and_open_and_returns_the_rest_of_the_time
     assert clock.after(at(25), 100) == (at(0, DATES[2]), 95)
 
 
+@pytest.mark.parametrize(
+    ("before", "seconds", "day", "now"),
+    [
+        (3600, 312.7, 3600, 312.7),
+        (3600, 0.0, 12, 0.0),
+        (3600, 324.0, 12, 0.2),
+        (3600, 3240.0, 12, 2.0),
+        (3600, 3420.0, 12, 7.0),
+        (3600, 3600.0, 12, 12.0),
+        (12, 1.0, 3600, 1620.0),
+        (12, 2.0, 3600, 3240.0),
+        (12, 11.0, 3600, 3564.0),
+    ],
+)
+def test_a_moment_is_the_same_part_of_the_session_or_of_the_closed_time_in_a_day_of_another_length(
+    before: float, seconds: float, day: float, now: float
+) -> None:
+    assert replay(day=day).same_moment(seconds, before) == pytest.approx(now)
+
+
+LENGTHS = st.floats(12, 86_400)
+
+
+@given(before=LENGTHS, day=LENGTHS, part=st.floats(0, 1))
+def test_in_a_day_of_another_length_the_market_is_open_or_closed_as_before_and_within_the_day(
+    before: float, day: float, part: float
+) -> None:
+    earlier, clock = replay(day=before), replay(day=day)
+    point = at(before * part)
+    moved = at(clock.same_moment(point.seconds, before))
+
+    # The first microseconds after the close may be the close itself.
+    if abs(point.seconds - earlier.session_seconds) > 1e-6 or point.seconds == earlier.session_seconds:
+        assert clock.is_open(moved) is earlier.is_open(point)
+    assert 0 <= moved.seconds <= day
+    assert clock.after(moved, 0.5)[1] <= 0.5
+
+
 @given(st.lists(st.floats(0.001, 3.0), min_size=60, max_size=200))
 def test_every_open_and_every_close_is_played_however_long_the_steps_are(steps: list[float]) -> None:
     clock = replay(day=12)

@@ -57,6 +57,12 @@ def test_no_client_can_say_that_it_has_another_address(table: dict[str, Process]
     assert "--no-proxy-headers" in table[name].command
 
 
+@pytest.mark.parametrize("name", [*SERVICES, "pager", "viewer"])
+def test_few_connections_wait_to_be_accepted(table: dict[str, Process], name: str) -> None:
+    command = table[name].command
+    assert command[command.index("--backlog") + 1] == "128"
+
+
 def test_the_collector_scrapes_and_feeds_the_ports_of_this_run(table: dict[str, Process]) -> None:
     environment = table["collector"].environment
 

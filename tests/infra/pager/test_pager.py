@@ -132,8 +132,9 @@ async def test_a_body_that_is_no_json_and_a_since_that_is_no_number_are_422(clie
     answer = await client.post("/slack", content=b"{", headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()["detail"][0]["loc"][0]) == (422, "body")
 
-    answer = await client.get("/pages?since=yesterday")
-    assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["query", "since"])
+    for since in ("yesterday", "1_0", "%201", "nan", "inf", "-1", "%EF%BC%95", "1e999"):
+        answer = await client.get(f"/pages?since={since}")
+        assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["query", "since"])
 
 
 async def test_the_page_for_people_escapes_what_arrived_and_shows_the_newest_first(client: httpx.AsyncClient) -> None:
