@@ -28,7 +28,7 @@ from apps.execution_gateway import desk as desk_module
 from apps.execution_gateway import ledger
 from apps.execution_gateway.book import Book
 from apps.execution_gateway.broker import Broker
-from apps.execution_gateway.desk import Desk, StateRefused
+from apps.execution_gateway.desk import Desk
 from apps.execution_gateway.dispatch import BOOKED_AT_ONCE
 from apps.execution_gateway.draft import Draft
 from apps.execution_gateway.errors import Rejected
@@ -37,6 +37,7 @@ from apps.execution_gateway.models import Order
 from apps.execution_gateway.writer import BATCH
 from apps.labels import DutyLabels, PlacementLabels, StateRefusalLabels, SymbolLabels, SymbolSideLabels
 from apps.market import MarketState
+from apps.session import NotConfirmed, StateRefused
 from apps.vocabulary import Cancellation, DeskDuty, OrderStatus, PlacementStatus, Rejection, Side, StateRefusal
 from telemetry.testing import Recorded
 from tests.apps.execution_gateway.books import an_execution
@@ -104,9 +105,12 @@ async def test_an_earlier_date_is_refused_also_when_the_market_data_service_conf
     assert desk.writer.opened.trading_date == TUESDAY
 
 
-async def test_a_new_date_waits_for_the_market_data_service_and_then_begins(desk: TestDesk) -> None:
+async def test_a_new_date_waits_for_the_market_data_service_and_then_begins(
+    desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.session.AGAIN_SECONDS", 0)
     desk.session.date = None
-    with pytest.raises(httpx.ConnectError, match="does not answer"):
+    with pytest.raises(NotConfirmed, match=r"ConnectError: .*does not answer"):
         await desk.see(market(PRICES, date=TUESDAY))
     assert desk.writer.opened.trading_date == MONDAY
     await desk.see(market(PRICES))  # the present date needs no answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,24 +11,29 @@ from typing import Any, cast
 
 import httpx
 import pytest
+import redis.asyncio
 
+from apps.background import background
 from apps.catalogue import (
+    market_states_refused_total,
     orchestration_duration_seconds,
     orchestration_last_success_timestamp_seconds,
     orchestration_runs_total,
     orders_submitted_total,
 )
 from apps.database import Connection, Database
-from apps.labels import RunLabels, SubmissionLabels
+from apps.labels import RunLabels, StateRefusalLabels, SubmissionLabels
+from apps.market_stream import publish
 from apps.orchestrator.clients import ExecutionGateway, SignalService
 from apps.orchestrator.dependencies import START_SECONDS
 from apps.orchestrator.orchestration import Orchestration
 from apps.orchestrator.settings import Settings
 from apps.orchestrator.storage import SCHEMA
-from apps.vocabulary import RunResult, SubmissionResult
+from apps.vocabulary import RunResult, StateRefusal, SubmissionResult
 from telemetry.testing import Recorded
 from tests.apps.markets import MONDAY, TUESDAY, market
 from tests.apps.orchestrator.conftest import LIMITS, MARKET, Services, runs
+from tests.waiting import until
 
 
 async def test_a_run_places_the_missing_orders_and_is_recorded(
@@ -257,7 +263,7 @@ async def test_a_session_has_one_successful_run_even_after_a_restart(
     await again.see(MARKET)
     assert recorded(orchestration_runs_total, RunLabels(result=RunResult.SUCCESS)) == 1
 
-    services.targets = {**services.targets, "trading_date": "2020-03-10"}
+    services.targets, services.date = {**services.targets, "trading_date": "2020-03-10"}, TUESDAY
     await again.see(market({"AAPL": 100, "MSFT": 200}, date=TUESDAY))
     assert recorded(orchestration_runs_total, RunLabels(result=RunResult.SUCCESS)) == 2
     assert MARKET.trading_date == MONDAY
@@ -297,7 +303,9 @@ async def test_a_run_whose_end_cannot_be_stored_counts_once_and_is_stored_later(
     await database.open()
     database.failing = "UPDATE"
     async with httpx.AsyncClient(transport=httpx.MockTransport(services), base_url="http://both") as http:
-        orchestration = Orchestration(Settings(invested=1), database, SignalService(http), ExecutionGateway(http))
+        orchestration = Orchestration(
+            Settings(invested=1), database, SignalService(http), ExecutionGateway(http), services.trading_date
+        )
         for _ in range(3):
             await orchestration.see(MARKET)
         assert await runs(database) == [(None, None)]
@@ -320,6 +328,7 @@ async def test_old_targets_are_a_failure_only_some_seconds_after_the_open(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tuesday = market({"AAPL": 100, "MSFT": 200}, date=TUESDAY)
+    services.date = TUESDAY
     clock = [100.0]
     monkeypatch.setattr("apps.orchestrator.orchestration.time.monotonic", lambda: clock[0])
 
@@ -334,6 +343,63 @@ async def test_old_targets_are_a_failure_only_some_seconds_after_the_open(
     services.targets = {**services.targets, "trading_date": "2020-03-10"}
     await orchestration.see(tuesday)
     assert recorded(orchestration_runs_total, RunLabels(result=RunResult.SUCCESS)) == 1
+
+
+AHEAD = dt.date(2031, 1, 1)
+
+
+async def test_a_date_that_the_market_data_service_does_not_confirm_gets_no_run_and_does_not_put_off_the_true_one(
+    create: Callable[..., Orchestration],
+    database: Database,
+    services: Services,
+    recorded: Recorded,
+    redis_url: str,
+) -> None:
+    orchestration = create(redis_url=redis_url, retry_seconds=20)
+
+    def refused() -> float:
+        return recorded(market_states_refused_total, StateRefusalLabels(reason=StateRefusal.TRADING_DATE)) or 0
+
+    services.targets = {**services.targets, "trading_date": "2031-01-01"}
+    async with redis.asyncio.from_url(redis_url) as client:
+        await publish(client, market({"AAPL": 100, "MSFT": 200}, date=AHEAD))
+        async with background(orchestration.follow_market()):
+            await until(refused, "it is refused")
+            services.targets = {**services.targets, "trading_date": "2020-03-09"}
+            await publish(client, market({"AAPL": 100, "MSFT": 200}))
+            done = RunLabels(result=RunResult.SUCCESS)
+            await until(lambda: recorded(orchestration_runs_total, done), "the true date has its run", seconds=2)
+            await publish(client, market({"AAPL": 100, "MSFT": 200}, date=AHEAD))
+            await until(lambda: refused() == 2, "it is refused again")
+
+    assert await runs(database) == [("success", 2)]
+    assert services.dates_asked == 1
+
+
+async def test_a_new_date_has_no_run_while_the_market_data_service_does_not_answer_and_is_asked_for_again(
+    orchestration: Orchestration,
+    database: Database,
+    services: Services,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("apps.session.time.monotonic", lambda: clock[0])
+    services.date = None
+    for _ in range(3):
+        await orchestration.see(MARKET)
+        clock[0] += 0.4
+    services.date = MONDAY
+    assert services.dates_asked == 1
+    assert await runs(database) == []
+    [said] = caplog.records
+    assert (said.levelname, said.exc_info) == ("WARNING", None)
+    assert "nobody confirms the new trading date 2020-03-09: ConnectError: refused" in said.getMessage()
+
+    for _ in range(2):
+        await orchestration.see(MARKET)
+    assert await runs(database) == [("success", 2)]
+    assert services.dates_asked == 2
 
 
 async def test_a_run_waits_for_services_that_have_just_been_started_too(
