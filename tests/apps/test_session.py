@@ -51,7 +51,17 @@ async def test_the_trading_date_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["", "junk", "[]", "{}", '{"trading_date": null}', '{"trading_date": "20200309"}', '{"trading_date": 5}']
+    "body",
+    [
+        "",
+        "junk",
+        "[]",
+        "{}",
+        "[" * 200_000,
+        '{"trading_date": null}',
+        '{"trading_date": "20200309"}',
+        '{"trading_date": 5}',
+    ],
 )
 async def test_an_answer_without_a_trading_date_is_a_value_error(body: str) -> None:
     async with answering(http(body)) as session:
