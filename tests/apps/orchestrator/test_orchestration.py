@@ -22,6 +22,7 @@ from apps.catalogue import (
     orders_submitted_total,
 )
 from apps.database import Connection, Database
+from apps.inputs import MOST_SYMBOLS
 from apps.labels import RunLabels, StateRefusalLabels, SubmissionLabels
 from apps.market_stream import publish
 from apps.orchestrator.clients import ExecutionGateway, SignalService
@@ -243,15 +244,64 @@ async def test_orders_that_are_refused_for_the_same_reason_are_told_once_whichev
         ("limits", {**LIMITS, "order_size": "NaN"}),
         ("limits", {**LIMITS, "cash": "many"}),
         ("limits", {**LIMITS, "cost_per_dollar": "0.9"}),
+        ("limits", {**LIMITS, "cash": "1e300000"}),
+        ("equity", "1e300000"),
+        ("equity", "1e-900000"),
+        ("positions", {"GONE": {"shares": 2**63, "average_cost": "1"}}),
+        ("positions", {"GONE": {"shares": -(2**63) - 1, "average_cost": "1"}}),
+        ("positions", {"GONE": {"shares": 1, "average_cost": "1e900000"}}),
+        ("positions", {f"A{number}": {"shares": 0, "average_cost": "1"} for number in range(1001)}),
+        ("waiting", {"AAPL": {"buy": 2**63, "sell": 0}}),
+        ("waiting", {f"A{number}": {"buy": 0, "sell": 0} for number in range(1001)}),
     ],
 )
-async def test_a_run_with_a_book_that_it_cannot_read_has_failed(
+async def test_a_run_with_a_book_that_it_cannot_read_or_reckon_with_has_failed(
     orchestration: Orchestration, services: Services, field: str, value: object
 ) -> None:
     services.book[field] = value
 
     assert await orchestration.run(MARKET) is RunResult.FAILED
     assert services.placed == []
+
+
+async def test_a_book_may_have_many_positions_of_symbols_that_are_gone(
+    orchestration: Orchestration, services: Services
+) -> None:
+    held = {"shares": 2**63 - 1, "average_cost": "0"}
+    services.book["positions"] = {f"A{number}": held for number in range(1000)}
+
+    assert await orchestration.run(MARKET) is RunResult.SUCCESS
+
+
+@pytest.mark.parametrize("more", [0, 1])
+async def test_targets_have_as_many_symbols_as_a_market(
+    orchestration: Orchestration, services: Services, more: int
+) -> None:
+    services.targets["weights"] = {f"A{number}": "0" for number in range(MOST_SYMBOLS + more)}
+
+    assert await orchestration.run(MARKET) is (RunResult.FAILED if more else RunResult.SUCCESS)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(409, json={"detail": {"reason": "bad\u202eword\nINFO", "message": "bad\u202etext"}}),
+        httpx.Response(200, json={"status": "rejected", "reason": "bad\u202eword\nINFO"}),
+        httpx.Response(500, text="bad\u202etext\nINFO"),
+    ],
+)
+async def test_what_the_gateway_says_is_logged_without_characters_that_cannot_be_seen(
+    orchestration: Orchestration, services: Services, caplog: pytest.LogCaptureFixture, answer: httpx.Response
+) -> None:
+    services.place = lambda _: answer
+    await orchestration.run(MARKET)
+    services.book["positions"] = {"A\u202e\nB": {}}
+    await orchestration.run(MARKET)
+
+    assert len(caplog.records) == 2
+    assert "bad?" in caplog.text
+    assert "positions.A??B" in caplog.text
+    assert not any(unseen in record.getMessage() for record in caplog.records for unseen in "\u202e\n")
 
 
 async def test_a_session_has_one_successful_run_even_after_a_restart(
