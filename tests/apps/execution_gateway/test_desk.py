@@ -120,6 +120,28 @@ async def test_a_new_date_waits_for_the_market_data_service_and_then_begins(
     assert desk.writer.opened.trading_date == TUESDAY
 
 
+async def test_states_that_are_refused_are_logged_in_a_sentence_each(
+    desk: TestDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    await see(desk, market(PRICES))
+    caplog.clear()
+    duty = desk.duties[DeskDuty.FOLLOW_MARKET]
+    desk.session.follows = False
+
+    for _ in range(2):
+        assert not await duty.attempt(lambda: desk.see(market(PRICES, age=3)))
+        desk.session.date = None
+        assert not await duty.attempt(lambda: desk.see(market(PRICES, date=TUESDAY)))
+        desk.session.date = MONDAY
+        assert not await duty.attempt(lambda: desk.see(market(PRICES, date=FAR_AHEAD)))
+
+    assert [(record.levelname, record.exc_info) for record in caplog.records] == [("WARNING", None)] * 3
+    old, unanswered, ahead = [record.getMessage().partition(" fails: ")[2] for record in caplog.records]
+    assert old.startswith("StateRefused: the state of the market is 3.")
+    assert unanswered.startswith("NotConfirmed: nobody confirms the new trading date 2020-03-10: ConnectError: ")
+    assert ahead == "StateRefused: the state of the market is of 2030-01-02, the session is of 2020-03-09"
+
+
 async def test_a_wrong_date_that_was_stored_is_mended_and_the_loss_is_measured_again(
     database_url: str, recorded: Recorded
 ) -> None:
