@@ -20,10 +20,15 @@ from apps.database import UNAVAILABLE, Unavailable, Unusable
 
 logger = logging.getLogger(__name__)
 
+
+class Refusal(Exception):
+    """What is wrong with an input, when that is expected to happen. It is logged without a traceback."""
+
+
 AWAY = (Unavailable, *UNAVAILABLE, redis.RedisError)
 """Errors that mean PostgreSQL or Redis is unavailable."""
-_WITHOUT_TRACEBACK = (*AWAY, httpx.TransportError)
-"""Errors that mean another program is unavailable. All others are logged with their traceback."""
+_WITHOUT_TRACEBACK = (*AWAY, httpx.TransportError, Refusal)
+"""Errors that mean another program is unavailable, and refusals. All others are logged with their traceback."""
 STREAKS_A_MINUTE = 5
 REASONS = 20
 """How many different reasons are logged while a job keeps failing."""

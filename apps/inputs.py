@@ -18,6 +18,9 @@ TICK = Decimal("0.0001")
 HIGHEST_PRICE = Decimal("999999999.9999")
 MOST_SHARES = 10_000_000
 """The most shares of one order."""
+LARGEST_AMOUNT = Decimal(10) ** 26
+AMOUNT_CHARACTERS = 40
+"""The longest text of an amount, and its most digits after the point."""
 TEXT_CHARACTERS = 200
 SYMBOL_CHARACTERS = 12
 MOST_SYMBOLS = 150
@@ -111,6 +114,13 @@ def in_sight(text: str) -> str:
     return text if text.strip() else "?"
 
 
+def _amount(value: object) -> object:
+    # Before it is read: what an exponent makes of a short text takes very long to write out or to divide.
+    if isinstance(value, str | Decimal | int | float) and len(str(value)) > AMOUNT_CHARACTERS:
+        raise PydanticCustomError("amount", f"has more than {AMOUNT_CHARACTERS} characters")
+    return plain_number(value)
+
+
 def plain_number(value: object) -> object:
     """Returns the value, unless it is a text that is not a number in ASCII digits: then it raises ValueError."""
     if isinstance(value, str) and not re.fullmatch(r"[+\-]?[0-9]+(\.[0-9]+)?([eE][+\-]?[0-9]+)?", value):
@@ -160,8 +170,12 @@ UnixTime = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 """Seconds since 1970. How far it may be from now depends on its use, see `market.FUTURE_SECONDS`."""
 Limit = Annotated[int, BeforeValidator(_whole), Field(gt=0, le=MOST_ITEMS)]
 """How many items a query asks for, in digits."""
-Amount = Annotated[Decimal, BeforeValidator(plain_number)]
-"""A finite number of any sign, in digits."""
+Amount = Annotated[
+    Decimal,
+    Field(ge=-LARGEST_AMOUNT, le=LARGEST_AMOUNT, decimal_places=AMOUNT_CHARACTERS),
+    BeforeValidator(_amount),
+]
+"""A number of any sign, in digits. It is bounded, because a short text may stand for a number of any length."""
 Weight = Annotated[Amount, Field(ge=-1, le=1)]
 """The part of equity that a strategy wants in a symbol."""
 Text = Annotated[

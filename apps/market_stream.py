@@ -14,6 +14,7 @@ from redis.backoff import NoBackoff
 
 from apps.background import Duty, described
 from apps.catalogue import market_state_timestamp_seconds, market_states_refused_total
+from apps.inputs import in_sight
 from apps.market import FUTURE_SECONDS, MarketState, OtherVersion
 from apps.vocabulary import StateRefusal
 
@@ -22,7 +23,6 @@ logger = logging.getLogger(__name__)
 KEY = "market:state"
 """The name of a key and of a channel. The key has the last state, for late followers; the channel has every new one."""
 PONG_SECONDS = 5.0
-_REASON_CHARACTERS = 200
 
 
 async def publish(client: redis.asyncio.Redis, state: MarketState) -> None:
@@ -85,16 +85,17 @@ def _accepted(text: bytes | str, following: Duty) -> MarketState | None:
     try:
         state = MarketState.from_json(text)
     except OtherVersion as error:
-        reason, why = StateRefusal.VERSION, f"cannot be used: {error}"
+        reason, why, detail = StateRefusal.VERSION, "is of another version", str(error)
     except ValueError as error:
-        reason, why = StateRefusal.UNREADABLE, f"cannot be read: {error}"
+        reason, why, detail = StateRefusal.UNREADABLE, "cannot be read", str(error)
     else:
         ahead = state.latest - time.time()
         if ahead <= FUTURE_SECONDS:
             following.succeeded()
             market_state_timestamp_seconds.set(state.at)
             return state
-        reason, why = StateRefusal.FUTURE, f"has a time that is {ahead:.1f} s ahead of the clock of this machine"
+        reason, why, detail = StateRefusal.FUTURE, "is ahead of the clock of this machine", f"by {ahead:.1f} s"
     market_states_refused_total.add(1, {"reason": reason})
-    following.failed(f"the state in Redis {why[:_REASON_CHARACTERS]}")
+    # Whoever writes to Redis chooses the words of the detail: each other one would be a reason of its own.
+    following.failed(f"the state in Redis {why}", detail=in_sight(detail))
     return None

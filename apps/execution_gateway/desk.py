@@ -16,7 +16,6 @@ from apps.catalogue import (
     daily_loss_limit_ratio,
     drawdown_limit_ratio,
     gross_exposure_limit_dollars,
-    market_states_refused_total,
     order_placement_limit_seconds,
     order_size_limit_dollars,
     order_slippage_limit_bps,
@@ -43,6 +42,7 @@ from apps.execution_gateway.writer import Writer
 from apps.labels import SYMBOL
 from apps.market import FUTURE_SECONDS, MarketState
 from apps.market_stream import follow
+from apps.session import ConfirmedDate, refuse
 from apps.vocabulary import DeskDuty, StateRefusal
 
 logger = logging.getLogger(__name__)
@@ -60,10 +60,6 @@ _SECONDS = {
 """The time limit of each duty."""
 
 
-class StateRefused(Exception):
-    """The state of the market is not used."""
-
-
 class Desk:
     """The gateway's work at one venue, and the state that it keeps in memory."""
 
@@ -79,7 +75,7 @@ class Desk:
         self.database = database
         self.broker = broker
         self.settings = settings
-        self._session = session
+        self._date = ConfirmedDate(session)
         self._now = now
         self._valued_at: float | None = None
         """When the book was last valued in a new state of the market, with a quote of every holding."""
@@ -193,7 +189,7 @@ class Desk:
         """Takes a state of the market: values the book, and has done what the day and the loss demand.
 
         Raises `StateRefused` for a state that is older than the present one, or of a date that the session does not
-        allow.
+        allow, and `NotConfirmed` for a new date while the session does not answer.
         """
         book = self.writer.opened
         self._check_age(state)
@@ -210,26 +206,17 @@ class Desk:
     def _check_age(self, state: MarketState) -> None:
         # A present state ahead of the clock says that the clock was set back: then the next one is taken.
         if self.market is not None and state.at < self.market.at <= self._now() + FUTURE_SECONDS:
-            self._refuse(StateRefusal.OLD, f"the state of the market is {self.market.at - state.at:.1f} s older")
+            refuse(StateRefusal.OLD, f"the state of the market is {self.market.at - state.at:.1f} s older")
 
     async def _check_date(self, book: Book, state: MarketState) -> None:
         known = self.pnl.trading_date or book.trading_date
         if state.trading_date == known:
             return
         if known is not None and state.trading_date < known and state.trading_date != self.dispatch.mended:
-            self._refuse(
+            refuse(
                 StateRefusal.TRADING_DATE, f"the state of the market is of {state.trading_date}, the desk is at {known}"
             )
-        confirmed = await self._session()
-        if confirmed != state.trading_date:
-            self._refuse(
-                StateRefusal.TRADING_DATE,
-                f"the state of the market is of {state.trading_date}, the session is of {confirmed}",
-            )
-
-    def _refuse(self, reason: StateRefusal, problem: str) -> None:
-        market_states_refused_total.add(1, {"reason": reason})
-        raise StateRefused(problem)
+        await self._date.confirm(state.trading_date)
 
     def _value(self) -> Valuation | None:
         """Values the present book in the present state of the market, and sees to its loss."""
@@ -256,7 +243,7 @@ class Desk:
 
     async def mend_trading_date(self) -> dt.date:
         """Goes to the trading date of the market data service, also to an earlier one. Returns it."""
-        date = self.dispatch.mended = await self._session()
+        date = self.dispatch.mended = await self._date.ask()
         if date != self.pnl.trading_date:
             self.pnl.forget_today()
             logger.warning("a person has the trading date set to %s", date)

@@ -18,6 +18,7 @@ from apps.orchestrator.clients import ExecutionGateway, SignalService
 from apps.orchestrator.orchestration import Orchestration
 from apps.orchestrator.settings import Settings
 from apps.orchestrator.storage import SCHEMA
+from apps.session import Session
 
 
 def create(settings: Settings) -> FastAPI:
@@ -26,7 +27,8 @@ def create(settings: Settings) -> FastAPI:
     # trust_env=False, because a proxy in the environment is not for our own services.
     signals = SignalService(httpx.AsyncClient(base_url=settings.signal_service_url, timeout=3, trust_env=False))
     gateway = ExecutionGateway(httpx.AsyncClient(base_url=settings.execution_gateway_url, timeout=5, trust_env=False))
-    orchestration = Orchestration(settings, database, signals, gateway)
+    session = Session(settings.market_data_url)
+    orchestration = Orchestration(settings, database, signals, gateway, session.trading_date)
     redis_probe = telemetry.RedisProbe(settings.redis_url)
     database_probe = telemetry.DatabaseProbe(settings.database_url)
 
@@ -37,6 +39,7 @@ def create(settings: Settings) -> FastAPI:
         await database.close()
         await signals.http.aclose()
         await gateway.http.aclose()
+        await session.close()
         telemetry.shutdown()
 
     app = guarded("orchestrator", lifespan, settings.hosts)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
-from apps.inputs import Amount, Symbol, TradingDate, Weight
+from apps.answers import Answer, ask, get
+from apps.inputs import MOST_SYMBOLS, Amount, Symbol, TradingDate, Weight, in_sight
 from apps.orchestrator.allocation import Holding, Limits, WantedOrder
 from apps.vocabulary import BreakerState, OrderStatus, SubmissionResult
 
-Answer = TypeVar("Answer", bound=BaseModel)
+Kind = TypeVar("Kind", bound=BaseModel)
 Dollars = Annotated[Amount, Field(gt=0)]
-Held = Annotated[int, Field(strict=True)]
+Held = Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1)]
+"""The signed shares of a symbol, as PostgreSQL can hold them."""
 
 # An order that is sent a second time gets the status of the first one. These statuses do not mean accepted.
 _ENDED_BADLY = {
@@ -23,8 +25,9 @@ _ENDED_BADLY = {
     OrderStatus.FAILED: SubmissionResult.FAILED,
     OrderStatus.PENDING: SubmissionResult.FAILED,  # not known yet; the next run reads the positions again
 }
-_REASON_CHARACTERS = 200
-"""How much of an error answer is logged."""
+_MOST_POSITIONS = 1000
+"""More than a market has symbols: positions of symbols that are gone stay."""
+_SIGNALS, _GATEWAY = "the signal service", "the gateway"
 
 
 class BadAnswer(Exception):
@@ -35,7 +38,7 @@ class Targets(BaseModel):
     """The signal service's answer. Weights are parts of the equity that is invested. Nothing is sold short."""
 
     trading_date: TradingDate
-    weights: dict[Symbol, Annotated[Weight, Field(ge=0)]]
+    weights: Annotated[dict[Symbol, Annotated[Weight, Field(ge=0)]], Field(max_length=MOST_SYMBOLS)]
 
 
 class _Position(BaseModel):
@@ -60,8 +63,8 @@ class _Limits(BaseModel):
 class _Book(BaseModel):
     equity: Amount | None
     breaker: BreakerState
-    positions: dict[Symbol, _Position]
-    waiting: dict[Symbol, _Waiting]
+    positions: Annotated[dict[Symbol, _Position], Field(max_length=_MOST_POSITIONS)]
+    waiting: Annotated[dict[Symbol, _Waiting], Field(max_length=_MOST_POSITIONS)]
     limits: _Limits
 
 
@@ -81,8 +84,7 @@ class SignalService:
 
     async def targets(self) -> Targets:
         """The last target weights."""
-        answer = (await self.http.get("/api/v1/targets")).raise_for_status()
-        return _read(Targets, answer, "the signal service")
+        return _read(Targets, await get(self.http, _SIGNALS, "/api/v1/targets"), _SIGNALS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class ExecutionGateway:
 
     async def book(self) -> Book:
         """The book, read at once: a fill between two requests would be counted twice or not at all."""
-        answer = _read(_Book, (await self.http.get("/api/v1/book")).raise_for_status(), "the gateway")
+        answer = _read(_Book, await get(self.http, _GATEWAY, "/api/v1/book"), _GATEWAY)
         holdings = {symbol: Holding(position.shares) for symbol, position in answer.positions.items()}
         for symbol, orders in answer.waiting.items():
             holdings[symbol] = replace(holdings.get(symbol, Holding()), buying=orders.buy, selling=orders.sell)
@@ -142,53 +144,54 @@ class ExecutionGateway:
         """
         body = {"symbol": order.symbol, "side": order.side, "qty": order.qty, "client_order_id": client_order_id}
         try:
-            answer = await self.http.post("/api/v1/orders", json=body)
+            answer = await ask(self.http, _GATEWAY, "POST", "/api/v1/orders", body)
             if not _outcome_unknown(answer):
                 return _result(answer)
         except (BadAnswer, httpx.RequestError):
             pass
-        return _result(await self.http.post("/api/v1/orders", json=body))
+        return _result(await ask(self.http, _GATEWAY, "POST", "/api/v1/orders", body))
 
 
-def _result(answer: httpx.Response) -> Submitted:
-    if answer.status_code in (200, 201):
-        placed = _read(_Placed, answer, "the gateway")
+def _result(answer: Answer) -> Submitted:
+    if answer.status in (200, 201):
+        placed = _read(_Placed, answer, _GATEWAY)
         result = _ENDED_BADLY.get(placed.status, SubmissionResult.ACCEPTED)
-        return Submitted(result, placed.reason or placed.status)
-    refused = answer.status_code in (409, 422, 429)
+        return Submitted(result, in_sight(placed.reason) if placed.reason else placed.status)
+    refused = answer.status in (409, 422, 429)
     return Submitted(
         SubmissionResult.REJECTED if refused else SubmissionResult.FAILED,
-        _word(answer) or f"the gateway answers {answer.status_code}",
-        answer.text[:_REASON_CHARACTERS],
-        _retry_after(answer) if answer.status_code == httpx.codes.TOO_MANY_REQUESTS else 0.0,
+        _word(answer) or f"{_GATEWAY} answers {answer.status}",
+        in_sight(answer.text) if answer.body else "",
+        _retry_after(answer) if answer.status == httpx.codes.TOO_MANY_REQUESTS else 0.0,
     )
 
 
-def _retry_after(answer: httpx.Response) -> float:
+def _retry_after(answer: Answer) -> float:
     """The seconds of Retry-After. A second if there are none, and a minute at most, which is the gateway's window."""
     said = answer.headers.get("Retry-After", "")
     return min(60.0, float(said)) if said.isascii() and said.isdigit() else 1.0
 
 
-def _word(answer: httpx.Response) -> str:
+def _word(answer: Answer) -> str:
     """The gateway's own word for what is wrong, such as `position_limit`. Empty if it says none."""
     try:
-        word = answer.json()["detail"]["reason"]
-    except (LookupError, RecursionError, TypeError, ValueError):
+        said: Any = answer.json()
+        word = said["detail"]["reason"]
+    except (LookupError, TypeError, ValueError):
         return ""
-    return word[:_REASON_CHARACTERS] if isinstance(word, str) else ""
+    return in_sight(word) if word and isinstance(word, str) else ""
 
 
-def _outcome_unknown(answer: httpx.Response) -> bool:
-    return answer.status_code == 503 and _word(answer) == "outcome_unknown"
+def _outcome_unknown(answer: Answer) -> bool:
+    return answer.status == 503 and _word(answer) == "outcome_unknown"
 
 
-def _read(kind: type[Answer], answer: httpx.Response, service: str) -> Answer:
+def _read(kind: type[Kind], answer: Answer, service: str) -> Kind:
     try:
-        return kind.model_validate_json(answer.content)
+        return kind.model_validate_json(answer.body)
     except ValidationError as wrong:
         first = wrong.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])[:_REASON_CHARACTERS]
+        where = ".".join(str(part) for part in first["loc"])
         raise BadAnswer(
-            f"{service}'s answer cannot be read{f', {where}' if where else ''}: {first['msg']}"[:_REASON_CHARACTERS]
+            in_sight(f"{service}'s answer cannot be read{f', {where}' if where else ''}: {first['msg']}")
         ) from None

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import httpx
 
+from apps.answers import ask
 from apps.background import Duty, described
 from apps.catalogue import dependency_available
 from apps.labels import Dependency
@@ -33,7 +34,7 @@ class Dependencies:
         """Asks each service once. Sets `dependency_available`."""
         for name, http in self._clients.items():
             try:
-                status = (await http.get("/health")).status_code
+                status = (await ask(http, name, "GET", "/health")).status
                 problem = "" if status == 200 else f"it answers {status}"
             except httpx.HTTPError as error:
                 problem = described(error)

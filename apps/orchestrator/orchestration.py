@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -29,6 +29,7 @@ from apps.orchestrator.allocation import WantedOrder, fitting, orders_for
 from apps.orchestrator.clients import BadAnswer, Book, ExecutionGateway, SignalService, Submitted, Targets
 from apps.orchestrator.dependencies import Dependencies
 from apps.orchestrator.settings import Settings
+from apps.session import ConfirmedDate
 from apps.vocabulary import RunResult, Side, SubmissionResult
 
 logger = logging.getLogger(__name__)
@@ -62,16 +63,24 @@ class Orchestration:
     """Follows the market, and starts runs until one has succeeded in the session."""
 
     def __init__(
-        self, settings: Settings, database: Database, signals: SignalService, gateway: ExecutionGateway
+        self,
+        settings: Settings,
+        database: Database,
+        signals: SignalService,
+        gateway: ExecutionGateway,
+        session: Callable[[], Awaitable[dt.date]],
     ) -> None:
+        """`session` returns the trading date of the market data service, which confirms a new one."""
         self._settings = settings
         self._database = database
         self._signals = signals
         self._gateway = gateway
+        self._date = ConfirmedDate(session)
         self._done: dt.date | None = None
         self._halted: dt.date | None = None
         self._opened: tuple[dt.date | None, float] = (None, 0.0)
         self._next = 0.0
+        self._confirming = Duty("confirming a new trading date", logger)
         self._starting = Duty("starting a run", logger)
         self._running = Duty("the session's run", logger)
         self._storing = Duty("storing how a run ended", logger)
@@ -92,11 +101,8 @@ class Orchestration:
         """Starts runs at the states of the market, until cancelled."""
         await self._database.open()
         async for state in follow(self._settings.redis_url):
-            if not self.is_due(state):
-                continue
-            if not await self._starting.attempt(lambda: self.see(state)):  # noqa: B023  # awaited before the next state
-                # Try again later in the same session.
-                self._next = time.monotonic() + self._settings.retry_seconds
+            if self.is_due(state):
+                await self.see(state)
 
     def is_due(self, state: MarketState) -> bool:
         """Whether a run may be needed now. It is not while an earlier one of the session has said when to try again."""
@@ -106,6 +112,17 @@ class Orchestration:
         return time.time() - max((quote.at for quote in state.quotes.values()), default=0.0) <= 2
 
     async def see(self, state: MarketState) -> None:
+        """Starts a run if its trading date is confirmed. Never raises.
+
+        A state of another date is not used, and does not put off what the next one needs.
+        """
+        if not await self._confirming.attempt(lambda: self._date.confirm(state.trading_date)):
+            return
+        if not await self._starting.attempt(lambda: self._start(state)):
+            # Try again later in the same session.
+            self._next = time.monotonic() + self._settings.retry_seconds
+
+    async def _start(self, state: MarketState) -> None:
         """Starts a run, unless one has succeeded in this session, or what it needs is not there yet."""
         if await self._dependencies.start():
             return

@@ -14,6 +14,9 @@ class Settings(ServiceSettings):
 
     execution_gateway_url: ServiceAddress = "http://127.0.0.1:8002"
     signal_service_url: ServiceAddress = "http://127.0.0.1:8003"
+    market_data_url: ServiceAddress = Field(
+        default="http://127.0.0.1:8004", description="the market data service, which confirms a new trading date"
+    )
     invested: Decimal = Field(
         default=Decimal("0.98"), gt=0, le=1, description="the part of equity that a weight of 1 stands for"
     )

@@ -12,6 +12,7 @@ from apps.background import background
 from apps.database import Database
 from apps.guard import guarded
 from apps.health import add_health
+from apps.session import Session
 from apps.signal_service.api import routes
 from apps.signal_service.settings import Settings
 from apps.signal_service.signals import Signals
@@ -21,7 +22,8 @@ from apps.signal_service.storage import SCHEMA
 def create(settings: Settings) -> FastAPI:
     """The application. Signals are made while the application runs."""
     database = Database(settings.database_url, SCHEMA, name="signal_service")
-    signals = Signals(settings, database)
+    session = Session(settings.market_data_url)
+    signals = Signals(settings, database, session.trading_date)
     redis_probe = telemetry.RedisProbe(settings.redis_url)
     database_probe = telemetry.DatabaseProbe(settings.database_url)
 
@@ -30,6 +32,7 @@ def create(settings: Settings) -> FastAPI:
         async with background(signals.run(), redis_probe.run(), database_probe.run()):
             yield
         await database.close()
+        await session.close()
         telemetry.shutdown()
 
     app = guarded("signal-service", lifespan, settings.hosts)

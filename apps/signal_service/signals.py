@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -20,6 +21,7 @@ from apps.database import Database
 from apps.labels import SYMBOL
 from apps.market import MarketState
 from apps.market_stream import follow
+from apps.session import ConfirmedDate
 from apps.signal_service import storage
 from apps.signal_service.settings import Settings
 from apps.signal_service.strategies import equal_weight, momentum
@@ -44,11 +46,14 @@ class Targets:
 class Signals:
     """Makes targets, and keeps the last ones."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, session: Callable[[], Awaitable[dt.date]]) -> None:
+        """`session` returns the trading date of the market data service, which confirms a new one."""
         self._settings = settings
         self._database = database
         self._closes_stored: dt.date | None = None
         self._next = 0.0
+        self._date = ConfirmedDate(session)
+        self._confirming = Duty("confirming a new trading date", logger)
         self._making = Duty("making signals", logger)
         self.targets: Targets | None = None
 
@@ -56,19 +61,21 @@ class Signals:
         """Follows the market until cancelled."""
         await self._database.open()
         async for state in follow(self._settings.redis_url):
-            SYMBOL.know(state.quotes)
             await self.see(state)
 
     async def see(self, state: MarketState) -> None:
         """Makes signals if the market is open, and they are due or a trading date begins. Never raises.
 
-        An old state makes none.
+        An old state makes none, and neither does one of a trading date that is not confirmed.
         """
         new_date = self.targets is None or self.targets.trading_date != state.trading_date
         if time.time() - state.at > OLD_SECONDS:
             return
         if not state.open or not (new_date or time.monotonic() >= self._next):
             return
+        if not await self._confirming.attempt(lambda: self._date.confirm(state.trading_date)):
+            return
+        SYMBOL.know(state.quotes)
         self._next = time.monotonic() + self._settings.signal_seconds
         if not state.quotes:
             signal_generation_failures_total.add(1, {"reason": SignalFailure.NO_QUOTES})

@@ -27,10 +27,11 @@ CREATE TABLE IF NOT EXISTS signals.targets (
 
 
 async def store_closes(database: Database, trading_date: dt.date, closes: Mapping[str, Decimal]) -> None:
-    """Stores the previous closes of a trading date."""
+    """Stores the previous closes of a trading date in place of earlier ones."""
     async with database.transaction() as connection:
         await connection.executemany(
-            "INSERT INTO signals.previous_closes VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            "INSERT INTO signals.previous_closes VALUES ($1, $2, $3)"
+            " ON CONFLICT (trading_date, symbol) DO UPDATE SET close = $3",
             [(trading_date, symbol, close) for symbol, close in closes.items()],
         )
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import redis
 
-from apps.background import AWAY, REASONS, STREAKS_A_MINUTE, Duty, background, every
+from apps.background import AWAY, REASONS, STREAKS_A_MINUTE, Duty, Refusal, background, every
 from apps.database import Unusable
 from tests.waiting import until
 
@@ -149,6 +149,14 @@ async def test_an_unavailable_dependency_is_logged_without_a_traceback(
 
     assert isinstance(error, AWAY) is not isinstance(error, httpx.HTTPError)
     assert [(record.levelname, record.exc_info) for record in caplog.records] == [("WARNING", None)]
+
+
+async def test_a_refusal_is_logged_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    class NotToday(Refusal):
+        pass
+
+    assert await said(caplog, NotToday("try tomorrow")) == [("WARNING", "booking fails: NotToday: try tomorrow")]
+    assert caplog.records[0].exc_info is None
 
 
 async def test_an_error_of_ours_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from apps.inputs import (
+    AMOUNT_CHARACTERS,
     FIRST_DATE,
     HIGHEST_PRICE,
+    LARGEST_AMOUNT,
     LAST_DATE,
     MOST_ITEMS,
     MOST_SHARES,
@@ -48,6 +50,14 @@ TEXT: TypeAdapter[str] = TypeAdapter(Text)
 def accepts(kind: TypeAdapter[Any], value: object) -> bool:
     try:
         kind.validate_python(value)
+    except ValueError:
+        return False
+    return True
+
+
+def accepts_json(kind: TypeAdapter[Any], text: str) -> bool:
+    try:
+        kind.validate_json(text)
     except ValueError:
         return False
     return True
@@ -208,9 +218,32 @@ def test_a_time_is_exactly_a_number_from_1970_on(value: object) -> None:
 def test_an_amount_is_exactly_a_number_that_everybody_reads_alike(text: str) -> None:
     plain = re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", text, re.ASCII)
 
-    assert accepts(AMOUNT, text) is (plain is not None)
-    if plain:
+    bounded = plain and abs(Decimal(text)) <= LARGEST_AMOUNT and places(Decimal(text)) <= AMOUNT_CHARACTERS
+    assert accepts(AMOUNT, text) is bool(bounded)
+    if bounded:
         assert AMOUNT.validate_python(text) == Decimal(text)
+
+
+def places(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int)
+    return -exponent
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_an_amount_has_bounds_whichever_type_it_comes_as(sign: str) -> None:
+    for least in ("1e26", "1" + "0" * 26, "0." + "3" * 37, "1e-40"):
+        assert AMOUNT.validate_python(sign + least) == Decimal(sign + least)
+        assert accepts(AMOUNT, Decimal(sign + least))
+    for wrong in ("1.1e26", "1e27", "1e300000", "1e900000", "1e-41", "1e-900000", "1" * 41, "0." + "3" * 39):
+        assert not accepts(AMOUNT, sign + wrong), wrong
+        assert not accepts(AMOUNT, Decimal(sign + wrong)), wrong
+        assert not accepts_json(AMOUNT, f'"{sign}{wrong}"'), wrong
+    for wrong in ("1.1e26", "1e27", "1e300000", "1" * 27, "1" * 5000, "1e-41"):  # as numbers of JSON
+        assert not accepts_json(AMOUNT, sign + wrong), wrong
+    assert not accepts(AMOUNT, int(sign + "1" + "0" * 27))
+    assert not accepts(AMOUNT, int(sign + "1") * 10**5000)
+    assert not accepts(AMOUNT, float(sign + "1e300"))
 
 
 @given(st.integers(1, 1000))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -212,9 +212,9 @@ def ahead(seconds: float) -> tuple[MarketState, MarketState]:
 
 
 SAID = {
-    StateRefusal.UNREADABLE: "cannot be read: ",
-    StateRefusal.VERSION: "cannot be used: it has ",
-    StateRefusal.FUTURE: "has a time that is 3",
+    StateRefusal.UNREADABLE: "cannot be read (",
+    StateRefusal.VERSION: "is of another version (it has ",
+    StateRefusal.FUTURE: "is ahead of the clock of this machine (by 3",
 }
 
 
@@ -257,6 +257,37 @@ async def test_a_state_that_is_unreadable_or_of_the_future_is_counted_and_logged
 
     [said] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert said.startswith(f"following the market's state fails: the state in Redis {SAID[reason]}")
+
+
+REFUSALS: dict[StateRefusal, Callable[[str], str]] = {
+    StateRefusal.VERSION: lambda word: with_field("version", word),
+    StateRefusal.UNREADABLE: lambda word: with_field(word, "\u202e"),
+}
+
+
+@pytest.mark.parametrize("reason", REFUSALS)
+async def test_a_refusal_is_logged_once_whatever_words_it_quotes(
+    redis_url: str, recorded: Recorded, caplog: pytest.LogCaptureFixture, reason: StateRefusal
+) -> None:
+    words = ["\u202ered" + "x" * 1000, "blue\n", "green", "x" * 1000]
+
+    def refused() -> float:
+        return recorded(market_states_refused_total, StateRefusalLabels(reason=reason)) or 0
+
+    async with client(redis_url) as publisher, aclosing(follow(redis_url)) as states:
+        await publisher.set(KEY, REFUSALS[reason](words[0]))
+        waiting = asyncio.ensure_future(anext(states))
+        for times, word in enumerate(words, start=1):
+            await until(lambda: refused() == times, "the last one is refused")  # noqa: B023  # awaited in the loop
+            await publisher.publish(KEY, REFUSALS[reason](word))
+        await until(lambda: refused() == len(words) + 1, "the last one is refused")
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+    [said] = [record.getMessage() for record in caplog.records]
+    assert "red" in said
+    assert "\u202e" not in said
+    assert len(said) < 300
 
 
 async def test_a_follower_is_told_that_redis_answers_and_has_nothing_new(redis_url: str) -> None:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
+from apps.answers import ErrorStatus
 from apps.session import Session
 from tests.apps.markets import MONDAY
 from tests.services import free_port
@@ -50,7 +51,17 @@ async def test_the_trading_date_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["", "junk", "[]", "{}", '{"trading_date": null}', '{"trading_date": "20200309"}', '{"trading_date": 5}']
+    "body",
+    [
+        "",
+        "junk",
+        "[]",
+        "{}",
+        "[" * 200_000,
+        '{"trading_date": null}',
+        '{"trading_date": "20200309"}',
+        '{"trading_date": 5}',
+    ],
 )
 async def test_an_answer_without_a_trading_date_is_a_value_error(body: str) -> None:
     async with answering(http(body)) as session:
@@ -60,7 +71,7 @@ async def test_an_answer_without_a_trading_date_is_a_value_error(body: str) -> N
 
 async def test_an_error_status_and_a_service_that_is_away_are_http_errors() -> None:
     async with answering(http("{}", "503 Service Unavailable")) as session:
-        with pytest.raises(httpx.HTTPStatusError):
+        with pytest.raises(ErrorStatus, match=r"^the market data service answers 503$"):
             await session.trading_date()
     away = Session(f"http://127.0.0.1:{free_port()}")
     with pytest.raises(httpx.ConnectError):

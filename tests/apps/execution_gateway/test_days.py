@@ -6,7 +6,6 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
-import httpx
 import pytest
 
 from apps.catalogue import (
@@ -18,10 +17,10 @@ from apps.catalogue import (
     start_of_day_equity_dollars,
 )
 from apps.execution_gateway.book import Book
-from apps.execution_gateway.desk import StateRefused
 from apps.execution_gateway.pnl import ProfitAndLoss
 from apps.labels import StateRefusalLabels
 from apps.market import MarketState
+from apps.session import NotConfirmed, StateRefused
 from apps.vocabulary import StateRefusal
 from telemetry.testing import Recorded
 from tests.apps.execution_gateway.books import NOW, a_book, a_draft
@@ -124,14 +123,15 @@ async def test_a_state_of_a_date_that_is_not_confirmed_is_not_used_and_the_loss_
 
 
 async def test_a_date_is_not_begun_while_the_market_data_service_does_not_answer(
-    desk: TestDesk, recorded: Recorded
+    desk: TestDesk, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("apps.session.AGAIN_SECONDS", 0)
     await buy(desk, "AAPL", 1000)
     desk.session.follows = False
     desk.session.date = None
     tuesday = market({**PRICES, "AAPL": 90}, date=TUESDAY, previous=PRICES)
 
-    with pytest.raises(httpx.ConnectError, match="does not answer"):
+    with pytest.raises(NotConfirmed, match=r"ConnectError: .*does not answer"):
         await desk.see(tuesday)
     assert recorded(equity_dollars) == 1_000_000
 

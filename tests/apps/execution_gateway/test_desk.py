@@ -28,7 +28,7 @@ from apps.execution_gateway import desk as desk_module
 from apps.execution_gateway import ledger
 from apps.execution_gateway.book import Book
 from apps.execution_gateway.broker import Broker
-from apps.execution_gateway.desk import Desk, StateRefused
+from apps.execution_gateway.desk import Desk
 from apps.execution_gateway.dispatch import BOOKED_AT_ONCE
 from apps.execution_gateway.draft import Draft
 from apps.execution_gateway.errors import Rejected
@@ -37,6 +37,7 @@ from apps.execution_gateway.models import Order
 from apps.execution_gateway.writer import BATCH
 from apps.labels import DutyLabels, PlacementLabels, StateRefusalLabels, SymbolLabels, SymbolSideLabels
 from apps.market import MarketState
+from apps.session import NotConfirmed, StateRefused
 from apps.vocabulary import Cancellation, DeskDuty, OrderStatus, PlacementStatus, Rejection, Side, StateRefusal
 from telemetry.testing import Recorded
 from tests.apps.execution_gateway.books import an_execution
@@ -104,9 +105,12 @@ async def test_an_earlier_date_is_refused_also_when_the_market_data_service_conf
     assert desk.writer.opened.trading_date == TUESDAY
 
 
-async def test_a_new_date_waits_for_the_market_data_service_and_then_begins(desk: TestDesk) -> None:
+async def test_a_new_date_waits_for_the_market_data_service_and_then_begins(
+    desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.session.AGAIN_SECONDS", 0)
     desk.session.date = None
-    with pytest.raises(httpx.ConnectError, match="does not answer"):
+    with pytest.raises(NotConfirmed, match=r"ConnectError: .*does not answer"):
         await desk.see(market(PRICES, date=TUESDAY))
     assert desk.writer.opened.trading_date == MONDAY
     await desk.see(market(PRICES))  # the present date needs no answer
@@ -114,6 +118,28 @@ async def test_a_new_date_waits_for_the_market_data_service_and_then_begins(desk
     await see(desk, market(PRICES, date=TUESDAY))
 
     assert desk.writer.opened.trading_date == TUESDAY
+
+
+async def test_states_that_are_refused_are_logged_in_a_sentence_each(
+    desk: TestDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    await see(desk, market(PRICES))
+    caplog.clear()
+    duty = desk.duties[DeskDuty.FOLLOW_MARKET]
+    desk.session.follows = False
+
+    for _ in range(2):
+        assert not await duty.attempt(lambda: desk.see(market(PRICES, age=3)))
+        desk.session.date = None
+        assert not await duty.attempt(lambda: desk.see(market(PRICES, date=TUESDAY)))
+        desk.session.date = MONDAY
+        assert not await duty.attempt(lambda: desk.see(market(PRICES, date=FAR_AHEAD)))
+
+    assert [(record.levelname, record.exc_info) for record in caplog.records] == [("WARNING", None)] * 3
+    old, unanswered, ahead = [record.getMessage().partition(" fails: ")[2] for record in caplog.records]
+    assert old.startswith("StateRefused: the state of the market is 3.")
+    assert unanswered.startswith("NotConfirmed: nobody confirms the new trading date 2020-03-10: ConnectError: ")
+    assert ahead == "StateRefused: the state of the market is of 2030-01-02, the session is of 2020-03-09"
 
 
 async def test_a_wrong_date_that_was_stored_is_mended_and_the_loss_is_measured_again(

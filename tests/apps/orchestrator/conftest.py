@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +16,7 @@ from apps.orchestrator.clients import ExecutionGateway, SignalService
 from apps.orchestrator.orchestration import Orchestration
 from apps.orchestrator.settings import Settings
 from apps.orchestrator.storage import SCHEMA, last_runs
-from tests.apps.markets import market
+from tests.apps.markets import MONDAY, market
 
 PRICES = {"AAPL": 100, "MSFT": 200, "XOM": 50}
 MARKET = market({"AAPL": 100, "MSFT": 200})
@@ -34,9 +35,12 @@ def answered(what: object) -> httpx.Response:
 
 
 class Services:
-    """A gateway and a signal service that answer what the test sets."""
+    """A gateway and a signal service that answer what the test sets, and the trading date of market data."""
 
     def __init__(self) -> None:
+        self.date: dt.date | None = MONDAY
+        """None: the market data service does not answer."""
+        self.dates_asked = 0
         self.targets: Any = {"trading_date": "2020-03-09", "weights": {"AAPL": "0.5", "MSFT": "0.5"}}
         self.book: Any = {
             "version": 12,
@@ -73,6 +77,12 @@ class Services:
                 return self.place(self.placed[-1])
         raise AssertionError(f"{request.method} {request.url}")
 
+    async def trading_date(self) -> dt.date:
+        self.dates_asked += 1
+        if self.date is None:
+            raise httpx.ConnectError("refused")
+        return self.date
+
     def wanted(self) -> Counter[tuple[str, str, int]]:
         return Counter((order["symbol"], order["side"], order["qty"]) for order in self.placed)
 
@@ -99,7 +109,11 @@ async def create(database: Database, services: Services) -> AsyncIterator[Callab
         httpx.AsyncClient(transport=transport, base_url="http://gateway") as gateway,
     ):
         yield lambda **settings: Orchestration(
-            Settings(**{"invested": 1, **settings}), database, SignalService(signals), ExecutionGateway(gateway)
+            Settings(**{"invested": 1, **settings}),
+            database,
+            SignalService(signals),
+            ExecutionGateway(gateway),
+            services.trading_date,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,24 +11,30 @@ from typing import Any, cast
 
 import httpx
 import pytest
+import redis.asyncio
 
+from apps.background import background
 from apps.catalogue import (
+    market_states_refused_total,
     orchestration_duration_seconds,
     orchestration_last_success_timestamp_seconds,
     orchestration_runs_total,
     orders_submitted_total,
 )
 from apps.database import Connection, Database
-from apps.labels import RunLabels, SubmissionLabels
+from apps.inputs import MOST_SYMBOLS
+from apps.labels import RunLabels, StateRefusalLabels, SubmissionLabels
+from apps.market_stream import publish
 from apps.orchestrator.clients import ExecutionGateway, SignalService
 from apps.orchestrator.dependencies import START_SECONDS
 from apps.orchestrator.orchestration import Orchestration
 from apps.orchestrator.settings import Settings
 from apps.orchestrator.storage import SCHEMA
-from apps.vocabulary import RunResult, SubmissionResult
+from apps.vocabulary import RunResult, StateRefusal, SubmissionResult
 from telemetry.testing import Recorded
 from tests.apps.markets import MONDAY, TUESDAY, market
 from tests.apps.orchestrator.conftest import LIMITS, MARKET, Services, runs
+from tests.waiting import until
 
 
 async def test_a_run_places_the_missing_orders_and_is_recorded(
@@ -237,15 +244,64 @@ async def test_orders_that_are_refused_for_the_same_reason_are_told_once_whichev
         ("limits", {**LIMITS, "order_size": "NaN"}),
         ("limits", {**LIMITS, "cash": "many"}),
         ("limits", {**LIMITS, "cost_per_dollar": "0.9"}),
+        ("limits", {**LIMITS, "cash": "1e300000"}),
+        ("equity", "1e300000"),
+        ("equity", "1e-900000"),
+        ("positions", {"GONE": {"shares": 2**63, "average_cost": "1"}}),
+        ("positions", {"GONE": {"shares": -(2**63) - 1, "average_cost": "1"}}),
+        ("positions", {"GONE": {"shares": 1, "average_cost": "1e900000"}}),
+        ("positions", {f"A{number}": {"shares": 0, "average_cost": "1"} for number in range(1001)}),
+        ("waiting", {"AAPL": {"buy": 2**63, "sell": 0}}),
+        ("waiting", {f"A{number}": {"buy": 0, "sell": 0} for number in range(1001)}),
     ],
 )
-async def test_a_run_with_a_book_that_it_cannot_read_has_failed(
+async def test_a_run_with_a_book_that_it_cannot_read_or_reckon_with_has_failed(
     orchestration: Orchestration, services: Services, field: str, value: object
 ) -> None:
     services.book[field] = value
 
     assert await orchestration.run(MARKET) is RunResult.FAILED
     assert services.placed == []
+
+
+async def test_a_book_may_have_many_positions_of_symbols_that_are_gone(
+    orchestration: Orchestration, services: Services
+) -> None:
+    held = {"shares": 2**63 - 1, "average_cost": "0"}
+    services.book["positions"] = {f"A{number}": held for number in range(1000)}
+
+    assert await orchestration.run(MARKET) is RunResult.SUCCESS
+
+
+@pytest.mark.parametrize("more", [0, 1])
+async def test_targets_have_as_many_symbols_as_a_market(
+    orchestration: Orchestration, services: Services, more: int
+) -> None:
+    services.targets["weights"] = {f"A{number}": "0" for number in range(MOST_SYMBOLS + more)}
+
+    assert await orchestration.run(MARKET) is (RunResult.FAILED if more else RunResult.SUCCESS)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(409, json={"detail": {"reason": "bad\u202eword\nINFO", "message": "bad\u202etext"}}),
+        httpx.Response(200, json={"status": "rejected", "reason": "bad\u202eword\nINFO"}),
+        httpx.Response(500, text="bad\u202etext\nINFO"),
+    ],
+)
+async def test_what_the_gateway_says_is_logged_without_characters_that_cannot_be_seen(
+    orchestration: Orchestration, services: Services, caplog: pytest.LogCaptureFixture, answer: httpx.Response
+) -> None:
+    services.place = lambda _: answer
+    await orchestration.run(MARKET)
+    services.book["positions"] = {"A\u202e\nB": {}}
+    await orchestration.run(MARKET)
+
+    assert len(caplog.records) == 2
+    assert "bad?" in caplog.text
+    assert "positions.A??B" in caplog.text
+    assert not any(unseen in record.getMessage() for record in caplog.records for unseen in "\u202e\n")
 
 
 async def test_a_session_has_one_successful_run_even_after_a_restart(
@@ -257,7 +313,7 @@ async def test_a_session_has_one_successful_run_even_after_a_restart(
     await again.see(MARKET)
     assert recorded(orchestration_runs_total, RunLabels(result=RunResult.SUCCESS)) == 1
 
-    services.targets = {**services.targets, "trading_date": "2020-03-10"}
+    services.targets, services.date = {**services.targets, "trading_date": "2020-03-10"}, TUESDAY
     await again.see(market({"AAPL": 100, "MSFT": 200}, date=TUESDAY))
     assert recorded(orchestration_runs_total, RunLabels(result=RunResult.SUCCESS)) == 2
     assert MARKET.trading_date == MONDAY
@@ -297,7 +353,9 @@ async def test_a_run_whose_end_cannot_be_stored_counts_once_and_is_stored_later(
     await database.open()
     database.failing = "UPDATE"
     async with httpx.AsyncClient(transport=httpx.MockTransport(services), base_url="http://both") as http:
-        orchestration = Orchestration(Settings(invested=1), database, SignalService(http), ExecutionGateway(http))
+        orchestration = Orchestration(
+            Settings(invested=1), database, SignalService(http), ExecutionGateway(http), services.trading_date
+        )
         for _ in range(3):
             await orchestration.see(MARKET)
         assert await runs(database) == [(None, None)]
@@ -320,6 +378,7 @@ async def test_old_targets_are_a_failure_only_some_seconds_after_the_open(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tuesday = market({"AAPL": 100, "MSFT": 200}, date=TUESDAY)
+    services.date = TUESDAY
     clock = [100.0]
     monkeypatch.setattr("apps.orchestrator.orchestration.time.monotonic", lambda: clock[0])
 
@@ -334,6 +393,63 @@ async def test_old_targets_are_a_failure_only_some_seconds_after_the_open(
     services.targets = {**services.targets, "trading_date": "2020-03-10"}
     await orchestration.see(tuesday)
     assert recorded(orchestration_runs_total, RunLabels(result=RunResult.SUCCESS)) == 1
+
+
+AHEAD = dt.date(2031, 1, 1)
+
+
+async def test_a_date_that_the_market_data_service_does_not_confirm_gets_no_run_and_does_not_put_off_the_true_one(
+    create: Callable[..., Orchestration],
+    database: Database,
+    services: Services,
+    recorded: Recorded,
+    redis_url: str,
+) -> None:
+    orchestration = create(redis_url=redis_url, retry_seconds=20)
+
+    def refused() -> float:
+        return recorded(market_states_refused_total, StateRefusalLabels(reason=StateRefusal.TRADING_DATE)) or 0
+
+    services.targets = {**services.targets, "trading_date": "2031-01-01"}
+    async with redis.asyncio.from_url(redis_url) as client:
+        await publish(client, market({"AAPL": 100, "MSFT": 200}, date=AHEAD))
+        async with background(orchestration.follow_market()):
+            await until(refused, "it is refused")
+            services.targets = {**services.targets, "trading_date": "2020-03-09"}
+            await publish(client, market({"AAPL": 100, "MSFT": 200}))
+            done = RunLabels(result=RunResult.SUCCESS)
+            await until(lambda: recorded(orchestration_runs_total, done), "the true date has its run", seconds=2)
+            await publish(client, market({"AAPL": 100, "MSFT": 200}, date=AHEAD))
+            await until(lambda: refused() == 2, "it is refused again")
+
+    assert await runs(database) == [("success", 2)]
+    assert services.dates_asked == 1
+
+
+async def test_a_new_date_has_no_run_while_the_market_data_service_does_not_answer_and_is_asked_for_again(
+    orchestration: Orchestration,
+    database: Database,
+    services: Services,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("apps.session.time.monotonic", lambda: clock[0])
+    services.date = None
+    for _ in range(3):
+        await orchestration.see(MARKET)
+        clock[0] += 0.4
+    services.date = MONDAY
+    assert services.dates_asked == 1
+    assert await runs(database) == []
+    [said] = caplog.records
+    assert (said.levelname, said.exc_info) == ("WARNING", None)
+    assert "nobody confirms the new trading date 2020-03-09: ConnectError: refused" in said.getMessage()
+
+    for _ in range(2):
+        await orchestration.see(MARKET)
+    assert await runs(database) == [("success", 2)]
+    assert services.dates_asked == 2
 
 
 async def test_a_run_waits_for_services_that_have_just_been_started_too(

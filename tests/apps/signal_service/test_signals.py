@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
 
 from apps.catalogue import (
+    market_states_refused_total,
     signal_generation_duration_seconds,
     signal_generation_failures_total,
     signals_generated_total,
@@ -19,11 +21,11 @@ from apps.catalogue import (
     target_weight_ratio,
 )
 from apps.database import Database
-from apps.labels import SignalFailureLabels, SignalLabels, StrategyLabels, SymbolLabels
+from apps.labels import SignalFailureLabels, SignalLabels, StateRefusalLabels, StrategyLabels, SymbolLabels
 from apps.signal_service.settings import Settings
 from apps.signal_service.signals import Signals
 from apps.signal_service.storage import SCHEMA
-from apps.vocabulary import Direction, SignalFailure, Strategy
+from apps.vocabulary import Direction, SignalFailure, StateRefusal, Strategy
 from telemetry.testing import Recorded
 from tests.apps.markets import MONDAY, TUESDAY, market
 
@@ -36,8 +38,22 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await opened.close()
 
 
-def signals(database: Database, **settings: Any) -> Signals:
-    return Signals(Settings(**settings), database)
+class Session:
+    """The trading date of the market data service, which a test sets. None: it does not answer."""
+
+    def __init__(self, date: dt.date | None = MONDAY) -> None:
+        self.date = date
+        self.asked = 0
+
+    async def trading_date(self) -> dt.date:
+        self.asked += 1
+        if self.date is None:
+            raise httpx.ConnectError("refused")
+        return self.date
+
+
+def signals(database: Database, session: Session | None = None, **settings: Any) -> Signals:
+    return Signals(Settings(**settings), database, (session or Session()).trading_date)
 
 
 async def test_targets_are_made_and_stored_and_in_the_metrics(database: Database, recorded: Recorded) -> None:
@@ -75,7 +91,8 @@ async def test_signals_are_made_at_the_open_and_every_few_seconds_but_not_while_
 ) -> None:
     moment = 1000.0
     monkeypatch.setattr("apps.signal_service.signals.time.monotonic", lambda: moment)
-    made = signals(database, signal_seconds=20)
+    session = Session()
+    made = signals(database, session, signal_seconds=20)
 
     def count() -> float:
         return recorded(signals_generated_total, SignalLabels(symbol="AAPL", direction=Direction.LONG)) or 0
@@ -85,6 +102,7 @@ async def test_signals_are_made_at_the_open_and_every_few_seconds_but_not_while_
     await made.see(market({"AAPL": 100}))
     await made.see(market({"AAPL": 101}))
     assert count() == 1
+    session.date = TUESDAY
     await made.see(market({"AAPL": 101}, date=TUESDAY))
     assert count() == 2
     moment += 20
@@ -131,9 +149,11 @@ async def test_without_quotes_there_are_no_signals_and_a_failure_is_counted(
 async def test_if_storing_fails_the_last_targets_stay_and_a_failure_is_counted(
     database: Database, recorded: Recorded
 ) -> None:
-    made = signals(database)
+    session = Session()
+    made = signals(database, session)
     await made.see(market({"AAPL": 100}))
     last = made.targets
+    session.date = TUESDAY
     await database.close()
 
     await made.see(market({"AAPL": 100, "MSFT": 200}, date=TUESDAY))
@@ -141,3 +161,64 @@ async def test_if_storing_fails_the_last_targets_stay_and_a_failure_is_counted(
     assert made.targets is last
     assert recorded(signal_generation_failures_total, SignalFailureLabels(reason=SignalFailure.STORAGE)) == 1
     assert recorded(target_weight_ratio, SymbolLabels(symbol="MSFT")) is None
+
+
+AHEAD = dt.date(2031, 1, 1)
+
+
+def targets(made: Signals) -> tuple[dt.date, set[str]] | None:
+    last = made.targets
+    return None if last is None else (last.trading_date, set(last.weights))
+
+
+async def closes(database: Database) -> list[tuple[object, ...]]:
+    async with database.connection() as connection:
+        return [tuple(row) for row in await connection.fetch("SELECT * FROM signals.previous_closes ORDER BY 1, 2")]
+
+
+async def test_a_date_that_the_market_data_service_does_not_confirm_has_no_targets_and_no_closes(
+    database: Database, recorded: Recorded
+) -> None:
+    session = Session()
+    made = signals(database, session)
+
+    for _ in range(3):
+        await made.see(market({"FALSE": 1}, date=AHEAD))
+    assert targets(made) is None
+    assert await closes(database) == []
+    assert recorded(market_states_refused_total, StateRefusalLabels(reason=StateRefusal.TRADING_DATE)) == 3
+
+    await made.see(market({"AAPL": 100}))  # the true one is not put off
+    await made.see(market({"FALSE": 1}, date=AHEAD))
+    assert targets(made) == (MONDAY, {"AAPL"})
+    assert await closes(database) == [(MONDAY, "AAPL", 100)]
+    assert session.asked == 1
+
+
+async def test_a_new_date_has_no_targets_while_the_market_data_service_does_not_answer_and_is_asked_for_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("apps.session.time.monotonic", lambda: clock[0])
+    session = Session(None)
+    made = signals(database, session)
+
+    for _ in range(3):
+        await made.see(market({"AAPL": 100}))
+        clock[0] += 0.4
+    session.date = MONDAY
+    assert (targets(made), session.asked) == (None, 1)
+    [said] = caplog.records
+    assert (said.levelname, said.exc_info) == ("WARNING", None)
+    assert "nobody confirms the new trading date 2020-03-09: ConnectError: refused" in said.getMessage()
+
+    await made.see(market({"AAPL": 100}))
+    assert targets(made) == (MONDAY, {"AAPL"})
+    assert session.asked == 2
+
+
+async def test_closes_that_are_stored_again_replace_those_before(database: Database) -> None:
+    await signals(database).make(market({"AAPL": 100}, previous={"AAPL": 1}))
+    await signals(database).make(market({"AAPL": 100}, previous={"AAPL": 99}))
+
+    assert await closes(database) == [(MONDAY, "AAPL", 99)]
