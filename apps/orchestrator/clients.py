@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
@@ -61,6 +62,7 @@ class _Limits(BaseModel):
 
 
 class _Book(BaseModel):
+    trading_date: TradingDate | None
     equity: Amount | None
     breaker: BreakerState
     positions: Annotated[dict[Symbol, _Position], Field(max_length=_MOST_POSITIONS)]
@@ -89,8 +91,9 @@ class SignalService:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """The gateway's book at one moment. `equity` is None if the gateway does not know it."""
+    """The gateway's book at one moment. `equity` and `trading_date` are None if the gateway does not know them."""
 
+    trading_date: dt.date | None
     equity: Decimal | None
     tripped: bool
     holdings: dict[str, Holding]
@@ -129,6 +132,7 @@ class ExecutionGateway:
         for symbol, orders in answer.waiting.items():
             holdings[symbol] = replace(holdings.get(symbol, Holding()), buying=orders.buy, selling=orders.sell)
         return Book(
+            trading_date=answer.trading_date,
             equity=answer.equity,
             tripped=answer.breaker is BreakerState.TRIPPED,
             holdings=holdings,

@@ -40,7 +40,7 @@ FILL_SECONDS = 0.1
 
 
 class NotYet(Exception):
-    """The signal service has no targets for this trading date yet."""
+    """The signal service or the gateway has not begun this trading date yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +134,14 @@ class Orchestration:
         await self.run(state)
 
     async def _should_wait(self, state: MarketState) -> bool:
-        """Whether the session has just begun and its targets are not there yet. This is not a failure yet."""
+        """Whether the session has just begun, and the other services have not begun it. This is not a failure yet."""
         if self._opened[0] != state.trading_date:
             self._opened = (state.trading_date, time.monotonic())
         if time.monotonic() - self._opened[1] > self._settings.retry_seconds:
             return False
         try:
-            return (await self._signals.targets()).trading_date != state.trading_date
+            targets, book = await self._signals.targets(), await self._gateway.book()
+            return targets.trading_date != state.trading_date or book.trading_date != state.trading_date
         except Exception:  # wait; if the error stays, the next run has it too, and logs it
             return True
 
@@ -186,6 +187,8 @@ class Orchestration:
         if targets.trading_date != state.trading_date:
             raise NotYet(f"the targets are of {targets.trading_date}, the session is of {state.trading_date}")
         book = await self._gateway.book()
+        if book.trading_date != state.trading_date:
+            raise NotYet(f"the gateway is at {book.trading_date}, the session is of {state.trading_date}")
         if book.equity is None:
             return Ended(RunResult.FAILED, 0, "the gateway does not know its equity")
         if book.equity <= 0:

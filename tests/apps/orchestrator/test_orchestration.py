@@ -314,6 +314,7 @@ async def test_a_session_has_one_successful_run_even_after_a_restart(
     assert recorded(orchestration_runs_total, RunLabels(result=RunResult.SUCCESS)) == 1
 
     services.targets, services.date = {**services.targets, "trading_date": "2020-03-10"}, TUESDAY
+    services.book["trading_date"] = "2020-03-10"
     await again.see(market({"AAPL": 100, "MSFT": 200}, date=TUESDAY))
     assert recorded(orchestration_runs_total, RunLabels(result=RunResult.SUCCESS)) == 2
     assert MARKET.trading_date == MONDAY
@@ -370,15 +371,28 @@ async def test_a_run_whose_end_cannot_be_stored_counts_once_and_is_stored_later(
     assert len(services.placed) == 2
 
 
-async def test_old_targets_are_a_failure_only_some_seconds_after_the_open(
+@pytest.mark.parametrize(
+    ("late", "why"),
+    [
+        ("targets", "the targets are of 2020-03-09, the session is of 2020-03-10"),
+        ("book", "the gateway is at 2020-03-09, the session is of 2020-03-10"),
+    ],
+)
+async def test_a_service_that_has_not_begun_the_date_is_a_failure_only_some_seconds_after_the_open(
     orchestration: Orchestration,
     database: Database,
     services: Services,
     recorded: Recorded,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    late: str,
+    why: str,
 ) -> None:
     tuesday = market({"AAPL": 100, "MSFT": 200}, date=TUESDAY)
     services.date = TUESDAY
+    for answer in (services.targets, services.book):
+        answer["trading_date"] = "2020-03-10"
+    getattr(services, late)["trading_date"] = "2020-03-09"
     clock = [100.0]
     monkeypatch.setattr("apps.orchestrator.orchestration.time.monotonic", lambda: clock[0])
 
@@ -389,8 +403,10 @@ async def test_old_targets_are_a_failure_only_some_seconds_after_the_open(
     clock[0] += 0.1
     await orchestration.see(tuesday)
     assert recorded(orchestration_runs_total, RunLabels(result=RunResult.FAILED)) == 1
+    assert why in caplog.text
+    assert services.placed == []
 
-    services.targets = {**services.targets, "trading_date": "2020-03-10"}
+    getattr(services, late)["trading_date"] = "2020-03-10"
     await orchestration.see(tuesday)
     assert recorded(orchestration_runs_total, RunLabels(result=RunResult.SUCCESS)) == 1
 
@@ -487,10 +503,13 @@ async def test_after_some_seconds_a_run_does_not_wait_for_other_services(
     services: Services,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    begun = time.monotonic()
-    monkeypatch.setattr("apps.orchestrator.dependencies.time.monotonic", lambda: begun + START_SECONDS)
+    clock = [time.monotonic() + START_SECONDS]
+    monkeypatch.setattr("apps.orchestrator.dependencies.time.monotonic", lambda: clock[0])
     services.health, services.book = lambda _: httpx.Response(503), httpx.Response(503)
 
+    await orchestration.see(MARKET)
+    assert await runs(database) == []
+    clock[0] += 3.1
     await orchestration.see(MARKET)
 
     assert await runs(database) == [("failed", 0)]
