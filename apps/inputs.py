@@ -80,19 +80,23 @@ def iso_date(value: object) -> dt.date:
 
     Raises ValueError for anything else, also for other forms of ISO 8601.
     """
-    date = value
-    if isinstance(value, str):
-        try:
-            date = dt.date.fromisoformat(value)
-        except ValueError:
-            date = None
-        if date is not None and date.isoformat() != value:
-            date = None
-    if not isinstance(date, dt.date) or isinstance(date, dt.datetime):
+    date = _date(value)
+    if date is None:
         raise PydanticCustomError("date", "is not a date like 2020-03-09")
     if not FIRST_DATE <= date <= LAST_DATE:
         raise PydanticCustomError("date", f"is not a date from {FIRST_DATE} to {LAST_DATE}")
     return date
+
+
+def _date(value: object) -> dt.date | None:
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return value
+    try:
+        if isinstance(value, str) and (date := dt.date.fromisoformat(value)).isoformat() == value:
+            return date
+    except ValueError:
+        pass
+    return None
 
 
 def _text(value: object) -> str:
