@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import httpx
 from pydantic_core import from_json
 
+from apps.inputs import in_sight
+
 MOST_BYTES = 1_000_000
 """No answer is longer. A book of 1000 positions has some 100,000."""
 
@@ -53,6 +55,8 @@ async def ask(http: httpx.AsyncClient, service: str, method: str, path: str, jso
             return Answer(response.status_code, response.headers, await _body(response, service))
     except TimeoutError as error:
         raise httpx.ReadTimeout(f"{service} gives no whole answer in {seconds:g} s") from error
+    except httpx.RemoteProtocolError as error:  # its text has what was read, of any length
+        raise httpx.RemoteProtocolError(in_sight(f"{service}: {error}")) from error
 
 
 async def get(http: httpx.AsyncClient, service: str, path: str) -> Answer:

@@ -112,6 +112,17 @@ async def test_an_answer_in_small_parts_ends_in_the_time_of_one(drip: Serve) -> 
         assert asyncio.get_running_loop().time() - began < 5 * SECONDS
 
 
+async def test_what_is_not_http_is_told_in_a_short_line() -> None:
+    async def speak(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"x" * 10_000 + b"\r\n\r\n")
+
+    async with serving(speak) as http:
+        with pytest.raises(httpx.RemoteProtocolError, match=r"^the gateway: illegal status line") as error:
+            await get(http, "the gateway", "/book")
+
+    assert len(str(error.value)) <= 200
+
+
 async def test_an_answer_is_read_up_to_the_longest_and_no_further() -> None:
     async with serving(whole(b" " * MOST_BYTES)) as http:
         assert len((await get(http, "the gateway", "/book")).body) == MOST_BYTES
