@@ -119,10 +119,15 @@ RedisAddress = Annotated[
 ServiceAddress = Annotated[str, _address_like("http://host:8002", "http", "https"), Field(repr=False)]
 
 
-class ServiceSettings(CheckedSettings):
-    """The settings of every service. Each field is an environment variable in capital letters."""
+class DatabaseSettings(CheckedSettings):
+    """The setting that is all that a tool needs which works on PostgreSQL alone."""
 
     database_url: PostgresAddress = "postgresql://postgres@127.0.0.1:5432/trading"
+
+
+class ServiceSettings(DatabaseSettings):
+    """The settings of every service. Each field is an environment variable in capital letters."""
+
     redis_url: RedisAddress = "redis://127.0.0.1:6379/0"
     allowed_hosts: str = Field(
         default=",".join(OWN_HOSTS),
