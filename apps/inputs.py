@@ -9,7 +9,9 @@ import datetime as dt
 import re
 from decimal import Decimal
 from typing import Annotated
+from urllib.parse import urlsplit
 
+import httpx
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -20,12 +22,17 @@ MOST_SHARES = 10_000_000
 """The most shares of one order."""
 TEXT_CHARACTERS = 200
 SYMBOL_CHARACTERS = 12
+NUMBER_CHARACTERS = 40
+ADDRESS_CHARACTERS = 2000
+MOST_DOLLARS = 10**12
+"""No amount of money in the settings is larger."""
 MOST_SYMBOLS = 150
 """The most symbols of one market."""
 
 _SYMBOL = r"[A-Z0-9]+([.\-][A-Z0-9]+)*"
 # Zeros at the end change nothing. Many programs write prices with as many digits as they have.
 _PRICE = r"([0-9]{1,9})(?:(\.[0-9]{1,4})0*)?"
+_NUMBER = r"[+\-]?[0-9]+(\.[0-9]+)?([eE][+\-]?[0-9]{1,2})?"
 _NOTHING = r"0+(\.0+)?"
 # Control, format and direction characters, line ends, surrogates, and the others that are drawn as nothing. Two texts
 # that look the same could differ in them. `\ud800` stays escaped, because it cannot be encoded.
@@ -87,10 +94,33 @@ def in_sight(text: str) -> str:
 
 
 def plain_number(value: object) -> object:
-    """Returns the value, unless it is a text that is not a number in ASCII digits: then it raises ValueError."""
-    if isinstance(value, str) and not re.fullmatch(r"[+\-]?[0-9]+(\.[0-9]+)?([eE][+\-]?[0-9]+)?", value):
+    """Returns the value, unless it is a text that is not a number in ASCII digits: then it raises ValueError.
+
+    A long text, and an exponent of three digits, are refused as well: a few characters must not become megabytes.
+    """
+    # pydantic also takes 1_000 and the digits of other scripts, which other programs read otherwise or not at all.
+    if isinstance(value, str) and not (len(value) <= NUMBER_CHARACTERS and re.fullmatch(_NUMBER, value)):
         raise PydanticCustomError("number", "is not a number in digits, like 30 or 0.05")
     return value
+
+
+def number_in_settings(value: object) -> object:
+    """The same for a variable, which may have spaces around it."""
+    return plain_number(value.strip(" ") if isinstance(value, str) else value)
+
+
+def http_address(text: str) -> str:
+    """Returns the address of a service, with a host, a port and a path. Raises ValueError if it cannot be called."""
+    usable = len(text) <= ADDRESS_CHARACTERS and not re.search(r"[\s\x00-\x20\x7f@?#\\]", text)
+    try:
+        url, parts = httpx.URL(text), urlsplit(text)
+        url.host.encode("idna")  # the system does so, to look up the host
+        usable = usable and url.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except (httpx.InvalidURL, ValueError):
+        usable = False
+    if not usable:
+        raise ValueError("is not an address like http://host:8002, without user, password, query and spaces")
+    return text
 
 
 Symbol = Annotated[
@@ -124,6 +154,8 @@ UnixTime = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 """Seconds since 1970. How far it may be from now depends on its use, see `market.FUTURE_SECONDS`."""
 Amount = Annotated[Decimal, BeforeValidator(plain_number)]
 """A finite number of any sign, in digits."""
+Cash = Annotated[Decimal, BeforeValidator(number_in_settings), Field(ge=1, le=MOST_DOLLARS, decimal_places=2)]
+"""The dollars that an account begins with, in the settings."""
 Weight = Annotated[Amount, Field(ge=-1, le=1)]
 """The part of equity that a strategy wants in a symbol."""
 Text = Annotated[

@@ -178,9 +178,16 @@ def test_a_time_is_exactly_a_number_from_1970_on(value: object) -> None:
     assert accepts(TIME, value) is (type(value) in (int, float) and 0 <= float(str(value)) < float("inf"))
 
 
+@pytest.mark.parametrize("text", ["1" * 41, "0." + "0" * 38 + "1", "1e100", "1e-100", "1e-99999999"])
+def test_a_number_that_is_longer_than_any_amount_is_refused(text: str) -> None:
+    assert not accepts(AMOUNT, text)
+    assert accepts(AMOUNT, "1" * 40)
+    assert accepts(AMOUNT, "1e-99")
+
+
 @given(DIGITS)
 def test_an_amount_is_exactly_a_number_that_everybody_reads_alike(text: str) -> None:
-    plain = re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", text, re.ASCII)
+    plain = re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?", text, re.ASCII)
 
     assert accepts(AMOUNT, text) is (plain is not None)
     if plain:
