@@ -25,6 +25,7 @@ def _address_like(example: str, *schemes: str) -> AfterValidator:
                 not parts.fragment and "@" not in parts.path + parts.query
             )  # otherwise urlsplit ended the password too early
             known = parts.scheme in schemes and whole and all(urlsplit(f"//{host}").port != 0 for host in hosts)
+            known = known and "\0" not in unquote(address) and all(name for name, _ in parse_qsl(parts.query))
         except ValueError:
             known = False
         if not known:
@@ -84,7 +85,9 @@ def _redis_takes(address: str) -> str:
     try:
         unquote(parts.hostname or "").encode("idna")  # the system does so, to look up the host
         pool: Any = redis.asyncio.ConnectionPool.from_url(address)
-        pool.make_connection()
+        connection = pool.make_connection()
+        if parts.scheme == "rediss":
+            connection.ssl_context.get()  # reads the certificates
     except Exception:  # of many types, and the text may quote the password
         raise ValueError("cannot be used by redis-py") from None
     return address

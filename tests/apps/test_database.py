@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
+import certifi
 import pytest
 
 from apps.database import (
@@ -407,6 +408,9 @@ async def test_two_processes_that_start_together_create_the_tables_once(without_
             "its option default_transaction_read_only asks for a server to read from",
         ),
         ("&sslmode=require&sslrootcert=/hunter2", "the file of its option sslrootcert cannot be read"),
+        ("&sslmode=require&sslrootcert=/dev/null", "the file of its option sslrootcert cannot be read"),
+        ("&session_preload_libraries=nope", 'PostgreSQL says could not access file "nope": No such file or directory'),
+        ("&intervalstyle=x", 'PostgreSQL says invalid value for parameter "IntervalStyle": "x"'),
         ("&sslmode=require&sslcert=/hunter2", "the file of its option sslcert cannot be read"),
     ],
 )
@@ -439,8 +443,7 @@ async def test_a_server_that_may_become_the_primary_is_waited_for(
 async def test_a_socket_that_is_not_there_is_waited_for_also_when_a_certificate_is_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "root.crt").touch()
-    url = f"postgresql://postgres@/trading?host={tmp_path}&sslmode=disable&sslrootcert={tmp_path}/root.crt"
+    url = f"postgresql://postgres@/trading?host={tmp_path}&sslmode=require&sslrootcert={certifi.where()}"
     opening = asyncio.create_task(Database(url, SCHEMA).open())
 
     await until(lambda: "waiting for it: FileNotFoundError" in caplog.text, "an attempt")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+import certifi
 import pytest
 from pydantic import Field
 from pydantic_settings import BaseSettings
@@ -70,6 +71,9 @@ def test_a_number_in_ascii_digits_is_read(monkeypatch: pytest.MonkeyPatch, numbe
         ("DATABASE_URL", "postgresql://user:hunter2@[host/trading"),
         ("DATABASE_URL", "garbage with a hunter2 in it"),
         ("DATABASE_URL", "postgresql://user:12?hunter2@host:5432/trading"),
+        ("DATABASE_URL", "postgresql://user@host/trading?password=hunter2%00"),
+        ("DATABASE_URL", "postgresql://user@host/trading?=hunter2"),
+        ("REDIS_URL", "unix:///hunter2%00"),
         ("REDIS_URL", "redis://:12?hunter2@host:6379"),
         ("REDIS_URL", "localhost:6379"),
         ("REDIS_URL", "http://:hunter2@host:6379"),
@@ -99,7 +103,7 @@ def test_a_wrong_address_is_refused_at_the_start_and_not_shown(
         ("REDIS_URL", "rediss://:password@host:6379/0"),
         ("REDIS_URL", "redis://host:6379?db=1&protocol=3&client_name=desk&username=ann&password=hunter2"),
         ("REDIS_URL", "unix://:password@/run/redis.sock?db=2"),
-        ("REDIS_URL", "rediss://host?ssl_ca_certs=/dev/null&ssl_cert_reqs=required&ssl_check_hostname=false"),
+        ("REDIS_URL", f"rediss://host?ssl_ca_certs={certifi.where()}&ssl_cert_reqs=required&ssl_check_hostname=false"),
     ],
 )
 def test_a_good_address_is_not_changed(monkeypatch: pytest.MonkeyPatch, variable: str, address: str) -> None:
@@ -236,9 +240,13 @@ def test_a_database_of_redis_is_a_number(monkeypatch: pytest.MonkeyPatch, addres
         load(ServiceSettings)
 
 
-@pytest.mark.parametrize("host", ["a..b", "a" * 64])
-def test_a_host_of_redis_that_cannot_be_looked_up_is_refused(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
-    monkeypatch.setenv("REDIS_URL", f"redis://:hunter2@{host}:6379")
+@pytest.mark.parametrize(
+    "rest", ["a..b:6379", f"{'a' * 64}:6379", "h?ssl_ca_certs=/dev/null", "h?ssl_certfile=/dev/null"]
+)
+def test_a_host_of_redis_that_cannot_be_looked_up_and_a_certificate_that_is_none_are_refused(
+    monkeypatch: pytest.MonkeyPatch, rest: str
+) -> None:
+    monkeypatch.setenv("REDIS_URL", f"rediss://:hunter2@{rest}")
 
     with pytest.raises(SystemExit, match=r"^REDIS_URL: cannot be used by redis-py$"):
         load(ServiceSettings)
