@@ -1,14 +1,17 @@
-"""The addresses in settings, of PostgreSQL, Redis and services. None that cannot work passes, and none is shown."""
+"""The addresses of PostgreSQL, Redis and services in settings: what is wrong with one is said, and none is shown."""
 
 from __future__ import annotations
 
 import inspect
 import os
 import re
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
+import asyncpg
 import redis.asyncio
 from pydantic import AfterValidator, Field
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
@@ -104,3 +107,49 @@ RedisAddress = Annotated[
     Field(repr=False),
 ]
 ServiceAddress = Annotated[str, AfterValidator(http_address), Field(repr=False)]
+
+
+# What PostgreSQL answers to a new connection for a user, database or option that it does not have or does not allow.
+_REFUSALS = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError,
+             asyncpg.SyntaxOrAccessError, asyncpg.DataError, asyncpg.CantChangeRuntimeParamError,
+             asyncpg.UndefinedFileError)  # fmt: skip
+
+
+def problem_of_postgres(error: Exception, address: str) -> str | None:
+    """Why no connection can be had with this address, without a password. None for an error that may pass."""
+    if isinstance(error, ValueError) and not isinstance(error, OSError):  # a certificate that was refused is both
+        return f"asyncpg does not take one of its parts or options ({type(error).__name__})"
+    if isinstance(error, _REFUSALS):
+        return f"PostgreSQL says {str(error).splitlines()[0]}"
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched) and (option := only_reads(address)):
+        return f"its option {option} asks for a server to read from"
+    # A socket that is not there yet and a certificate that is not there are the same error.
+    if isinstance(error, OSError) and (option := _unreadable(address)):
+        return f"the file of its option {option} cannot be read"
+    return None
+
+
+def _unreadable(address: str) -> str:
+    """The option whose file cannot be read. Empty if there is none."""
+    for name in ("sslrootcert", "sslcrl", "sslcert", "sslkey"):
+        if file := _option(address, name):
+            try:
+                if name in ("sslrootcert", "sslcrl"):
+                    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
+                else:
+                    Path(file).read_bytes()
+            except OSError:  # an error of SSL as well
+                return name
+    return ""
+
+
+def _option(address: str, name: str) -> str:
+    return parse_qs(urlsplit(address).query).get(name, [""])[-1]
+
+
+def only_reads(address: str) -> str:
+    """The option that asks for a server that only reads. Empty if there is none: then a server may change its role."""
+    if _option(address, "target_session_attrs") in ("standby", "read-only"):
+        return "target_session_attrs"
+    asked = _option(address, "default_transaction_read_only").lower() not in ("", "off", "false", "no", "0")
+    return "default_transaction_read_only" if asked else ""

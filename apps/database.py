@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import TypeAlias, TypeVar
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from asyncpg.transaction import Transaction
+
+from apps.addresses import only_reads, problem_of_postgres
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
@@ -187,62 +186,17 @@ async def _first(pool: asyncpg.Pool[asyncpg.Record], dsn: str) -> AsyncIterator[
     try:
         connection = await pool.acquire()
     except Exception as error:
-        if (problem := _of_the_address(error, dsn)) is not None:
+        if (problem := problem_of_postgres(error, dsn)) is not None:
             raise Unusable(f"DATABASE_URL cannot be used: {problem}") from None
         raise
     try:
         yield connection
     except asyncpg.ReadOnlySQLTransactionError:
-        if option := _only_reads(dsn):
+        if option := only_reads(dsn):
             raise Unusable(f"DATABASE_URL cannot be used: its option {option} asks for a server to read from") from None
         raise
     finally:
         await pool.release(connection)
-
-
-# What PostgreSQL answers to a new connection for a user, database or option that it does not have or does not allow.
-_REFUSALS = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError,
-             asyncpg.SyntaxOrAccessError, asyncpg.DataError, asyncpg.CantChangeRuntimeParamError,
-             asyncpg.UndefinedFileError)  # fmt: skip
-
-
-def _of_the_address(error: Exception, dsn: str) -> str | None:
-    """Why no connection can be had with this address, without a password. None for an error that may pass."""
-    if isinstance(error, ValueError) and not isinstance(error, OSError):  # a certificate that was refused is both
-        return f"asyncpg does not take one of its parts or options ({type(error).__name__})"
-    if isinstance(error, _REFUSALS):
-        return f"PostgreSQL says {str(error).splitlines()[0]}"
-    if isinstance(error, asyncpg.TargetServerAttributeNotMatched) and (option := _only_reads(dsn)):
-        return f"its option {option} asks for a server to read from"
-    # A socket that is not there yet and a certificate that is not there are the same error.
-    if isinstance(error, OSError) and (option := _unreadable(dsn)):
-        return f"the file of its option {option} cannot be read"
-    return None
-
-
-def _unreadable(dsn: str) -> str:
-    """The option whose file cannot be read. Empty if there is none."""
-    for name in ("sslrootcert", "sslcrl", "sslcert", "sslkey"):
-        if file := _option(dsn, name):
-            try:
-                if name in ("sslrootcert", "sslcrl"):
-                    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
-                else:
-                    Path(file).read_bytes()
-            except OSError:  # an error of SSL as well
-                return name
-    return ""
-
-
-def _option(dsn: str, name: str) -> str:
-    return parse_qs(urlsplit(dsn).query).get(name, [""])[-1]
-
-
-def _only_reads(dsn: str) -> str:
-    """The option that asks for a server that only reads. Empty if there is none: then a server may change its role."""
-    if _option(dsn, "target_session_attrs") in ("standby", "read-only"):
-        return "target_session_attrs"
-    return "default_transaction_read_only" if _option(dsn, "default_transaction_read_only") else ""
 
 
 @asynccontextmanager

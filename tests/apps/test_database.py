@@ -15,6 +15,7 @@ import asyncpg
 import certifi
 import pytest
 
+from apps.addresses import only_reads
 from apps.database import (
     SNAPSHOTS,
     UNAVAILABLE,
@@ -468,3 +469,11 @@ async def test_without_a_schema_nothing_is_created(without_numbers: str) -> None
     await reader.close()
     with pytest.raises(OtherSchema, match="their number is 7, this version needs 8"):
         await Database(without_numbers, None, number=("numbered", 8)).open()
+
+
+def test_only_an_option_that_asks_for_it_asks_for_a_server_to_read_from() -> None:
+    address = "postgresql://host/trading?"
+    assert only_reads(f"{address}default_transaction_read_only=on") == "default_transaction_read_only"
+    assert only_reads(f"{address}target_session_attrs=standby") == "target_session_attrs"
+    for option in ("", "default_transaction_read_only=off", "target_session_attrs=prefer-standby"):
+        assert only_reads(address + option) == ""
