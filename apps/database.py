@@ -12,6 +12,8 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from asyncpg.transaction import Transaction
 
+from apps.addresses import only_reads, problem_of_postgres
+
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
 T = TypeVar("T")
@@ -47,6 +49,10 @@ class OtherSchema(Unusable):
     """The tables were made by another version of this program."""
 
 
+class NoTables(Unusable):
+    """The tables are not there, and this database does not create them."""
+
+
 async def when_there(what: Callable[[], Awaitable[T]]) -> T:
     """Calls `what` until PostgreSQL is available during the whole call. Returns the result. Raises other errors."""
     said: set[type[Exception]] = set()
@@ -70,6 +76,8 @@ class _Connection(asyncpg.Connection):
 class Database:
     """A pool of connections. `schema` is the SQL that creates the tables; it may run many times.
 
+    Without it nothing is created, and opening raises `NoTables` if the tables of this `number` are not there.
+
     `number` is the name of the first schema in it, and the number of this form of its tables: if the tables have
     another number, opening raises `OtherSchema`. `timeout` is the limit in seconds for each statement. `name` is the
     `application_name` of the connections in `pg_stat_activity`.
@@ -78,7 +86,7 @@ class Database:
     def __init__(
         self,
         dsn: str,
-        schema: str,
+        schema: str | None,
         *,
         number: tuple[str, int] | None = None,
         timeout: float = TIMEOUT_SECONDS,
@@ -93,7 +101,7 @@ class Database:
         self._readers = asyncio.Semaphore(SNAPSHOTS)
 
     async def open(self) -> None:
-        """Waits until PostgreSQL is available, then creates the tables. Raises `Unusable`, also as `OtherSchema`."""
+        """Waits until PostgreSQL is available, then creates the tables. Raises `Unusable`, or a kind of it."""
         if self._pool is None:
             self._pool = await when_there(self._connect)
 
@@ -114,18 +122,23 @@ class Database:
             },
         )
         try:
-            async with pool.acquire() as connection, connection.transaction():
-                # Two processes that start together must not create the same table at once.
-                await connection.execute("SELECT pg_advisory_xact_lock(8002)")
-                if self._number is not None:
-                    await _check_number(connection, *self._number)
-                await connection.execute(self._schema)
-        except BaseException as error:
+            async with _first(pool, self._dsn) as connection, connection.transaction():
+                await self._prepare(connection)
+        except BaseException:
             pool.terminate()
-            if (problem := _of_the_address(error)) is not None:
-                raise Unusable(f"DATABASE_URL cannot be used: {problem}") from None
             raise
         return pool
+
+    async def _prepare(self, connection: Connection) -> None:
+        if self._schema is None:
+            if self._number is not None:
+                await _check_is_there(connection, *self._number)
+            return
+        # Two processes that start together must not create the same table at once.
+        await connection.execute("SELECT pg_advisory_xact_lock(8002)")
+        if self._number is not None:
+            await _check_number(connection, *self._number)
+        await connection.execute(self._schema)
 
     async def close(self) -> None:
         """Closes every connection at once, without waiting for a server that may be dead."""
@@ -167,13 +180,23 @@ class Database:
             self._readers.release()
 
 
-def _of_the_address(error: BaseException) -> str | None:
-    """What is wrong with the address of PostgreSQL, without a password. None for an error of another kind."""
-    if isinstance(error, ValueError) and not isinstance(error, OSError):  # a certificate that was refused is both
-        return f"asyncpg does not take one of its parts or options ({type(error).__name__})"
-    if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError | asyncpg.InvalidCatalogNameError):
-        return f"PostgreSQL says {error}"
-    return None
+@asynccontextmanager
+async def _first(pool: asyncpg.Pool[asyncpg.Record], dsn: str) -> AsyncIterator[Connection]:
+    """The first connection of the pool. Raises `Unusable` if the address will never lead to one that can be used."""
+    try:
+        connection = await pool.acquire()
+    except Exception as error:
+        if (problem := problem_of_postgres(error, dsn)) is not None:
+            raise Unusable(f"DATABASE_URL cannot be used: {problem}") from None
+        raise
+    try:
+        yield connection
+    except asyncpg.ReadOnlySQLTransactionError:
+        if option := only_reads(dsn):
+            raise Unusable(f"DATABASE_URL cannot be used: its option {option} asks for a server to read from") from None
+        raise
+    finally:
+        await pool.release(connection)
 
 
 @asynccontextmanager
@@ -191,6 +214,19 @@ async def _transaction(transaction: Transaction) -> AsyncIterator[None]:
         await transaction.commit()
 
 
+async def _check_is_there(connection: Connection, schema: str, number: int) -> None:
+    there = await connection.fetchval(
+        "SELECT to_regnamespace($1) IS NOT NULL AND to_regclass('public.schema_numbers') IS NOT NULL", schema
+    )
+    stored = None
+    if there:
+        stored = await connection.fetchval("SELECT number FROM public.schema_numbers WHERE schema = $1", schema)
+    if stored is None:
+        raise NoTables(f"it has no tables of {schema}")
+    if stored != number:
+        raise OtherSchema(_other_number(schema, stored, number))
+
+
 async def _check_number(connection: Connection, schema: str, number: int) -> None:
     await connection.execute(
         "CREATE TABLE IF NOT EXISTS public.schema_numbers (schema text PRIMARY KEY, number integer NOT NULL)"
@@ -199,7 +235,11 @@ async def _check_number(connection: Connection, schema: str, number: int) -> Non
     if stored is None and await connection.fetchval("SELECT to_regnamespace($1) IS NULL", schema):
         await connection.execute("INSERT INTO public.schema_numbers VALUES ($1, $2)", schema, number)
     elif stored != number:
-        raise OtherSchema(
-            f"the tables of {schema} were made by another version of this program (their number is {stored}, this "
-            f"version needs {number}): run the version that made them, or remove the data with `make clean-data`"
-        )
+        raise OtherSchema(_other_number(schema, stored, number))
+
+
+def _other_number(schema: str, stored: int | None, number: int) -> str:
+    return (
+        f"the tables of {schema} were made by another version of this program (their number is {stored}, this "
+        f"version needs {number}): run the version that made them, or remove the data with `make clean-data`"
+    )

@@ -9,7 +9,9 @@ import datetime as dt
 import re
 from decimal import Decimal
 from typing import Annotated
+from urllib.parse import urlsplit
 
+import httpx
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -19,10 +21,13 @@ HIGHEST_PRICE = Decimal("999999999.9999")
 MOST_SHARES = 10_000_000
 """The most shares of one order."""
 LARGEST_AMOUNT = Decimal(10) ** 26
-AMOUNT_CHARACTERS = 40
-"""The longest text of an amount, and its most digits after the point."""
 TEXT_CHARACTERS = 200
 SYMBOL_CHARACTERS = 12
+NUMBER_CHARACTERS = 40
+"""The longest text of a number, and its most digits after the point."""
+ADDRESS_CHARACTERS = 2000
+MOST_DOLLARS = 10**12
+"""No amount of money in the settings is larger."""
 MOST_SYMBOLS = 150
 """The most symbols of one market."""
 MOST_ITEMS = 1000
@@ -33,6 +38,7 @@ FIRST_DATE, LAST_DATE = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
 _SYMBOL = r"[A-Z0-9]+([.\-][A-Z0-9]+)*"
 # Zeros at the end change nothing. Many programs write prices with as many digits as they have.
 _PRICE = r"([0-9]{1,9})(?:(\.[0-9]{1,4})0*)?"
+_NUMBER = r"[+\-]?[0-9]+(\.[0-9]+)?([eE][+\-]?[0-9]{1,2})?"
 _NOTHING = r"0+(\.0+)?"
 # What no text may have: two texts that look the same could differ in it. The categories of Unicode are written out, so
 # that the pattern in a JSON schema says the same, whatever version of Unicode a Python has. A test holds them to it.
@@ -120,14 +126,18 @@ def in_sight(text: str) -> str:
 
 def _amount(value: object) -> object:
     # Before it is read: what an exponent makes of a short text takes very long to write out or to divide.
-    if isinstance(value, str | Decimal | int | float) and len(str(value)) > AMOUNT_CHARACTERS:
-        raise PydanticCustomError("amount", f"has more than {AMOUNT_CHARACTERS} characters")
+    if isinstance(value, str | Decimal | int | float) and len(str(value)) > NUMBER_CHARACTERS:
+        raise PydanticCustomError("amount", f"has more than {NUMBER_CHARACTERS} characters")
     return plain_number(value)
 
 
 def plain_number(value: object) -> object:
-    """Returns the value, unless it is a text that is not a number in ASCII digits: then it raises ValueError."""
-    if isinstance(value, str) and not re.fullmatch(r"[+\-]?[0-9]+(\.[0-9]+)?([eE][+\-]?[0-9]+)?", value):
+    """Returns the value, unless it is a text that is not a number in ASCII digits: then it raises ValueError.
+
+    A long text, and an exponent of three digits, are refused as well: a few characters must not become megabytes.
+    """
+    # pydantic also takes 1_000 and the digits of other scripts, which other programs read otherwise or not at all.
+    if isinstance(value, str) and not (len(value) <= NUMBER_CHARACTERS and re.fullmatch(_NUMBER, value)):
         raise PydanticCustomError("number", "is not a number in digits, like 30 or 0.05")
     return value
 
@@ -137,6 +147,25 @@ def _whole(value: object) -> object:
     if isinstance(value, str) and not re.fullmatch("[0-9]+", value):
         raise PydanticCustomError("whole_number", "is not a whole number in digits, like 20")
     return value
+
+
+def number_in_settings(value: object) -> object:
+    """The same for a variable, which may have spaces around it."""
+    return plain_number(value.strip(" ") if isinstance(value, str) else value)
+
+
+def http_address(text: str) -> str:
+    """Returns the address of a service, with a host, a port and a path. Raises ValueError if it cannot be called."""
+    usable = len(text) <= ADDRESS_CHARACTERS and not re.search(r"[\s\x00-\x20\x7f@?#\\]", text)
+    try:
+        url, parts = httpx.URL(text), urlsplit(text)
+        url.host.encode("idna")  # the system does so, to look up the host
+        usable = usable and url.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except (httpx.InvalidURL, ValueError):
+        usable = False
+    if not usable:
+        raise ValueError("is not an address like http://host:8002, without user, password, query and spaces")
+    return text
 
 
 Symbol = Annotated[
@@ -176,10 +205,14 @@ Limit = Annotated[int, BeforeValidator(_whole), Field(gt=0, le=MOST_ITEMS)]
 """How many items a query asks for, in digits."""
 Amount = Annotated[
     Decimal,
-    Field(ge=-LARGEST_AMOUNT, le=LARGEST_AMOUNT, decimal_places=AMOUNT_CHARACTERS),
+    Field(ge=-LARGEST_AMOUNT, le=LARGEST_AMOUNT, decimal_places=NUMBER_CHARACTERS),
     BeforeValidator(_amount),
 ]
 """A number of any sign, in digits. It is bounded, because a short text may stand for a number of any length."""
+
+
+Cash = Annotated[Decimal, BeforeValidator(number_in_settings), Field(ge=1, le=MOST_DOLLARS, decimal_places=2)]
+"""The dollars that an account begins with, in the settings."""
 Weight = Annotated[Amount, Field(ge=-1, le=1)]
 """The part of equity that a strategy wants in a symbol."""
 Text = Annotated[

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
-from urllib.parse import urlsplit
+from fractions import Fraction
+from typing import Any, TypeVar
 
-import redis.asyncio
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
+from apps.addresses import PostgresAddress, RedisAddress
+from apps.addresses import ServiceAddress as ServiceAddress
 from apps.hosts import OWN_HOSTS, hosts_from
-from apps.inputs import plain_number
+from apps.inputs import number_in_settings
+
+DECIMALS = 4
+"""No number in the settings has more digits after the point, so that none is endlessly small."""
 
 Chosen = TypeVar("Chosen", bound=BaseSettings)
 
@@ -52,77 +57,55 @@ def _bounds(field: FieldInfo) -> str:
     if not bounds:
         return ""
     said = [f"{words} {getattr(bound, name)}" for (words, name), bound in bounds]
-    places = [f"with {given} decimals at most" for each in field.metadata if (given := _decimals(each))]
-    return f"must be {_NUMBERS[field.annotation]}, {' and '.join(said)}{', '.join(['', *places])}"
+    places = "" if field.annotation is int else f", with {_decimals(field)} decimals at most"
+    return f"must be {_NUMBERS[field.annotation]}, {' and '.join(said)}{places}"
 
 
-def _decimals(constraint: object) -> int | None:
-    return getattr(constraint, "decimal_places", None)
+def _decimals(field: FieldInfo) -> int:
+    return next((given for each in field.metadata if (given := getattr(each, "decimal_places", None))), DECIMALS)
 
 
 class CheckedSettings(BaseSettings):
-    """Settings whose numbers are written in plain ASCII digits."""
+    """Settings from variables in capital letters; an empty one is as if it were not set.
+
+    Numbers are in plain ASCII digits, with `DECIMALS` after the point at most.
+    """
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # pydantic's own source also reads `position_limit`, which then counts more than POSITION_LIMIT.
+        names = [name for name in cls.model_fields if os.environ.get(name.upper())]
+        return init_settings, InitSettingsSource(settings_cls, {name: os.environ[name.upper()] for name in names})
 
     @field_validator("*", mode="before")
     @classmethod
     def _plain(cls, value: object, info: ValidationInfo) -> object:
-        # pydantic also takes 1_000 and the digits of other scripts, which other programs read otherwise or not at all.
         assert info.field_name is not None
-        if cls.model_fields[info.field_name].annotation not in _NUMBERS:
+        field = cls.model_fields[info.field_name]
+        if field.annotation not in _NUMBERS:
             return value
-        return plain_number(value.strip(" ") if isinstance(value, str) else value)
+        value = number_in_settings(value)
+        if isinstance(value, str) and (Fraction(value) * 10**DECIMALS).denominator != 1:
+            raise PydanticCustomError("decimals", f"has more than {DECIMALS} digits after the point")
+        return value
 
 
-def _address_like(example: str, *schemes: str) -> AfterValidator:
-    def check(address: str) -> str:
-        try:
-            parts = urlsplit(address)
-            hosts = parts.netloc.rpartition("@")[2].split(",")  # PostgreSQL allows several hosts
-            whole = (
-                not parts.fragment and "@" not in parts.path + parts.query
-            )  # otherwise urlsplit ended the password too early
-            known = parts.scheme in schemes and whole and all(urlsplit(f"//{host}").port != 0 for host in hosts)
-            known = known and (parts.scheme not in ("http", "https") or bool(parts.hostname))
-        except ValueError:
-            known = False
-        if not known:
-            raise ValueError(f"is not an address like {example}; special characters of a password are written as %2F")
-        return address
-
-    return AfterValidator(check)
-
-
-def _takes(address: str) -> str:
-    """Raises ValueError for what redis-py cannot use, or would silently take for database 0."""
-    parts = urlsplit(address)
-    known = parts.scheme == "unix" or re.fullmatch(r"/?|/[0-9]{1,9}", parts.path) is not None
-    try:
-        pool: Any = redis.asyncio.ConnectionPool.from_url(address)
-        pool.make_connection()
-    except Exception:  # also a TypeError, for an option that it does not know; the text may quote the password
-        known = False
-    if not known:
-        raise ValueError("has an option that redis-py does not take, or a database that is no number")
-    return address
-
-
-# repr=False, because an address may hold a password.
-PostgresAddress = Annotated[
-    str, _address_like("postgresql://user:password@host:5432/trading", "postgresql", "postgres"), Field(repr=False)
-]
-RedisAddress = Annotated[
-    str,
-    _address_like("redis://:password@host:6379/0", "redis", "rediss", "unix"),
-    AfterValidator(_takes),
-    Field(repr=False),
-]
-ServiceAddress = Annotated[str, _address_like("http://host:8002", "http", "https"), Field(repr=False)]
-
-
-class ServiceSettings(CheckedSettings):
-    """The settings of every service. Each field is an environment variable in capital letters."""
+class DatabaseSettings(CheckedSettings):
+    """The setting that is all that a tool needs which works on PostgreSQL alone."""
 
     database_url: PostgresAddress = "postgresql://postgres@127.0.0.1:5432/trading"
+
+
+class ServiceSettings(DatabaseSettings):
+    """The settings of every service. Each field is an environment variable in capital letters."""
+
     redis_url: RedisAddress = "redis://127.0.0.1:6379/0"
     allowed_hosts: str = Field(
         default=",".join(OWN_HOSTS),

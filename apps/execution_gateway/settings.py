@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Annotated
 
 from pydantic import Field
 
+from apps.inputs import MOST_DOLLARS, Cash
 from apps.paper_venue.settings import VenueSettings
 from apps.settings import ServiceAddress, ServiceSettings
 
-MOST_DOLLARS = 10**12
-"""No amount of money in the settings is larger."""
+Dollars = Annotated[Decimal, Field(ge=Decimal("0.01"), le=MOST_DOLLARS, decimal_places=2)]
+"""A limit in dollars."""
 
 
 class Settings(ServiceSettings, VenueSettings):
@@ -20,14 +22,14 @@ class Settings(ServiceSettings, VenueSettings):
         default="http://127.0.0.1:8004", description="the market data service, which confirms a new trading date"
     )
 
-    initial_cash: Decimal = Field(default=Decimal(1_000_000), ge=1, le=MOST_DOLLARS, decimal_places=2)
+    initial_cash: Cash = Decimal(1_000_000)
     allow_short: bool = Field(default=False, description="whether more shares may be sold than are held")
-    gross_exposure_limit: Decimal = Field(default=Decimal(1_500_000), gt=0, le=MOST_DOLLARS)
-    position_limit: Decimal = Field(
-        default=Decimal(200_000), gt=0, le=MOST_DOLLARS, description="the largest position in one symbol, at the quote"
+    gross_exposure_limit: Dollars = Decimal(1_500_000)
+    position_limit: Dollars = Field(
+        default=Decimal(200_000), description="the largest position in one symbol, at the quote"
     )
-    order_size_limit: Decimal = Field(
-        default=Decimal(200_000), gt=0, le=MOST_DOLLARS, description="the largest notional of one order, at the quote"
+    order_size_limit: Dollars = Field(
+        default=Decimal(200_000), description="the largest notional of one order, at the quote"
     )
     # Far above what the orchestrator sends, which is an order for each symbol in a session, and tried again every 3 s.
     # The upper bounds are those of memory: 10,000 times are 300 KB, and 100 clients are told apart.

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
+from apps.inputs import MOST_DOLLARS, Cash
 from infra.failure import Failure
 
 DEFAULT_FILE = "crash-2020.csv"
-MOST_CASH = 10**12
 DEFAULT_START = "2020-03-05"  # 9 March, the third day, is the first loss page: soon after the start
+
+_CASH: TypeAdapter[Decimal] = TypeAdapter(Cash)  # as the gateway reads it
 
 
 @dataclass(frozen=True)
@@ -37,13 +41,11 @@ class ReplaySettings:
 
 def _dollars(text: str) -> str:
     try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not (text.isascii() and amount.is_finite() and 1 <= amount <= MOST_CASH and amount == round(amount, 2)):
+        amount = _CASH.validate_python(text)
+    except ValidationError:
         raise Failure(
-            f"INITIAL_CASH is {text!r}, which is not an amount from 1 to {MOST_CASH} dollars. Nothing was started."
-        )
+            f"INITIAL_CASH is {text!r}, which is not an amount from 1 to {MOST_DOLLARS} dollars. Nothing was started."
+        ) from None
     return f"{amount.normalize():f}"  # so that 1000000 and 1000000.00 are the same
 
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 from fastapi import FastAPI
 
 from apps.hosts import allowed_hosts
@@ -39,8 +40,9 @@ def _address(variable: str, usual: str) -> str:
     address = os.environ.get(variable) or usual
     try:
         parts = urlsplit(address)
+        httpx.URL(address)
         known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
+    except (httpx.InvalidURL, ValueError):
         known = False
     if not known:
         raise SystemExit(f"{variable}: is not an address like {usual}")

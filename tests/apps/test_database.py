@@ -8,12 +8,25 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
+import certifi
 import pytest
 
-from apps.database import SNAPSHOTS, UNAVAILABLE, Connection, Database, OtherSchema, Unavailable, Unusable, when_there
+from apps.addresses import only_reads
+from apps.database import (
+    SNAPSHOTS,
+    UNAVAILABLE,
+    Connection,
+    Database,
+    NoTables,
+    OtherSchema,
+    Unavailable,
+    Unusable,
+    when_there,
+)
 from tests.servers import Server, folder, postgres_server
 from tests.waiting import until
 
@@ -384,6 +397,22 @@ async def test_two_processes_that_start_together_create_the_tables_once(without_
         ("&port=hunter2", r"asyncpg does not take one of its parts or options \(ValueError\)"),
         ("&dbname=nowhere", 'PostgreSQL says database "nowhere" does not exist'),
         ("&user=nobody", 'PostgreSQL says role "nobody" does not exist'),
+        ("&foo=1", 'PostgreSQL says unrecognized configuration parameter "foo"'),
+        ("&work_mem=abc", 'PostgreSQL says invalid value for parameter "work_mem": "abc"'),
+        ("&timezone=Mars", 'PostgreSQL says invalid value for parameter "TimeZone": "Mars"'),
+        ("&role=nobody", 'PostgreSQL says role "nobody" does not exist'),
+        ("&max_connections=5", 'PostgreSQL says parameter "max_connections" cannot be changed .*'),
+        ("&target_session_attrs=standby", "its option target_session_attrs asks for a server to read from"),
+        ("&target_session_attrs=read-only", "its option target_session_attrs asks for a server to read from"),
+        (
+            "&default_transaction_read_only=on",
+            "its option default_transaction_read_only asks for a server to read from",
+        ),
+        ("&sslmode=require&sslrootcert=/hunter2", "the file of its option sslrootcert cannot be read"),
+        ("&sslmode=require&sslrootcert=/dev/null", "the file of its option sslrootcert cannot be read"),
+        ("&session_preload_libraries=nope", 'PostgreSQL says could not access file "nope": No such file or directory'),
+        ("&intervalstyle=x", 'PostgreSQL says invalid value for parameter "IntervalStyle": "x"'),
+        ("&sslmode=require&sslcert=/hunter2", "the file of its option sslcert cannot be read"),
     ],
 )
 async def test_an_address_that_cannot_be_used_is_not_waited_for(database_url: str, option: str, why: str) -> None:
@@ -396,3 +425,55 @@ async def test_an_address_that_cannot_be_used_is_not_waited_for(database_url: st
 
     assert refusal.value.__cause__ is None
     assert "hunter2" not in str(refusal.value)
+
+
+async def test_a_server_that_may_become_the_primary_is_waited_for(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with away_from_writes(database_url) as allow:
+        database = Database(f"{database_url}&target_session_attrs=read-write", SCHEMA)
+        opening = asyncio.create_task(database.open())
+        await until(lambda: "waiting for it: TargetServerAttributeNotMatched" in caplog.text, "an attempt")
+        assert not opening.done()
+
+        await allow()
+        await asyncio.wait_for(opening, 5)
+    await database.close()
+
+
+async def test_a_socket_that_is_not_there_is_waited_for_also_when_a_certificate_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"postgresql://postgres@/trading?host={tmp_path}&sslmode=require&sslrootcert={certifi.where()}"
+    opening = asyncio.create_task(Database(url, SCHEMA).open())
+
+    await until(lambda: "waiting for it: FileNotFoundError" in caplog.text, "an attempt")
+
+    assert not opening.done()
+    opening.cancel()
+
+
+async def test_without_a_schema_nothing_is_created(without_numbers: str) -> None:
+    reader = Database(without_numbers, None, number=("numbered", 7))
+    with pytest.raises(NoTables, match=r"^it has no tables of numbered$"):
+        await reader.open()
+
+    async with opened(without_numbers) as database, database.connection() as connection:
+        assert await connection.fetchval("SELECT to_regnamespace('numbered')") is None
+        assert not await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM public.schema_numbers WHERE schema = 'numbered')"
+        )
+
+    await numbered(without_numbers, 7)
+    await reader.open()
+    await reader.close()
+    with pytest.raises(OtherSchema, match="their number is 7, this version needs 8"):
+        await Database(without_numbers, None, number=("numbered", 8)).open()
+
+
+def test_only_an_option_that_asks_for_it_asks_for_a_server_to_read_from() -> None:
+    address = "postgresql://host/trading?"
+    assert only_reads(f"{address}default_transaction_read_only=on") == "default_transaction_read_only"
+    assert only_reads(f"{address}target_session_attrs=standby") == "target_session_attrs"
+    for option in ("", "default_transaction_read_only=off", "target_session_attrs=prefer-standby"):
+        assert only_reads(address + option) == ""

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from apps.inputs import (
-    AMOUNT_CHARACTERS,
     FIRST_DATE,
     HIGHEST_PRICE,
     LARGEST_AMOUNT,
     LAST_DATE,
     MOST_ITEMS,
     MOST_SHARES,
+    NUMBER_CHARACTERS,
     TICK,
     Amount,
     Limit,
@@ -214,11 +214,18 @@ def test_a_time_is_exactly_a_number_from_1970_on(value: object) -> None:
     assert accepts(TIME, value) is (type(value) in (int, float) and 0 <= float(str(value)) < float("inf"))
 
 
+@pytest.mark.parametrize("text", ["1" * 41, "0." + "0" * 38 + "1", "1e100", "1e-100", "1e-99999999"])
+def test_a_number_that_is_longer_than_any_amount_is_refused(text: str) -> None:
+    assert not accepts(AMOUNT, text)
+    assert accepts(AMOUNT, "1" * 40)
+    assert accepts(AMOUNT, "1e-99")
+
+
 @given(DIGITS)
 def test_an_amount_is_exactly_a_number_that_everybody_reads_alike(text: str) -> None:
-    plain = re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", text, re.ASCII)
+    plain = re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?", text, re.ASCII)
 
-    bounded = plain and abs(Decimal(text)) <= LARGEST_AMOUNT and places(Decimal(text)) <= AMOUNT_CHARACTERS
+    bounded = plain and abs(Decimal(text)) <= LARGEST_AMOUNT and places(Decimal(text)) <= NUMBER_CHARACTERS
     assert accepts(AMOUNT, text) is bool(bounded)
     if bounded:
         assert AMOUNT.validate_python(text) == Decimal(text)

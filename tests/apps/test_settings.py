@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+import certifi
 import pytest
 from pydantic import Field
 from pydantic_settings import BaseSettings
@@ -24,11 +25,13 @@ def test_a_wrong_setting_ends_the_process_with_a_sentence_that_names_it(monkeypa
 
     monkeypatch.setenv("SPEED", "0")
 
-    with pytest.raises(SystemExit, match=r"^SPEED=0: must be a number, above 0$"):
+    with pytest.raises(SystemExit, match=r"^SPEED=0: must be a number, above 0, with 4 decimals at most$"):
         load(Needs)
 
 
-@pytest.mark.parametrize("number", ["7_3", "\uff17\uff13", "7 3", "inf", "nan", "0x10", ""])
+@pytest.mark.parametrize(
+    "number", ["7_3", "\uff17\uff13", "7 3", "inf", "nan", "0x10", " ", "5.", ".5", "1e100", "1e-999999999", "0" * 41]
+)
 def test_a_number_that_is_not_in_ascii_digits_is_refused(monkeypatch: pytest.MonkeyPatch, number: str) -> None:
     class Needs(ServiceSettings):
         shares: int = 1
@@ -67,8 +70,10 @@ def test_a_number_in_ascii_digits_is_read(monkeypatch: pytest.MonkeyPatch, numbe
         ("DATABASE_URL", "postgresql://user:hunter2@host:port/trading"),
         ("DATABASE_URL", "postgresql://user:hunter2@[host/trading"),
         ("DATABASE_URL", "garbage with a hunter2 in it"),
-        ("DATABASE_URL", ""),
         ("DATABASE_URL", "postgresql://user:12?hunter2@host:5432/trading"),
+        ("DATABASE_URL", "postgresql://user@host/trading?password=hunter2%00"),
+        ("DATABASE_URL", "postgresql://user@host/trading?=hunter2"),
+        ("REDIS_URL", "unix:///hunter2%00"),
         ("REDIS_URL", "redis://:12?hunter2@host:6379"),
         ("REDIS_URL", "localhost:6379"),
         ("REDIS_URL", "http://:hunter2@host:6379"),
@@ -96,6 +101,9 @@ def test_a_wrong_address_is_refused_at_the_start_and_not_shown(
         ("DATABASE_URL", "postgresql://user@one:5432,two:5433/trading"),
         ("REDIS_URL", "unix:///run/redis.sock"),
         ("REDIS_URL", "rediss://:password@host:6379/0"),
+        ("REDIS_URL", "redis://host:6379?db=1&protocol=3&client_name=desk&username=ann&password=hunter2"),
+        ("REDIS_URL", "unix://:password@/run/redis.sock?db=2"),
+        ("REDIS_URL", f"rediss://host?ssl_ca_certs={certifi.where()}&ssl_cert_reqs=required&ssl_check_hostname=false"),
     ],
 )
 def test_a_good_address_is_not_changed(monkeypatch: pytest.MonkeyPatch, variable: str, address: str) -> None:
@@ -135,8 +143,10 @@ NUMBERS = [
 
 @pytest.mark.parametrize(("kind", "name"), NUMBERS)
 @pytest.mark.parametrize(
-    "text", ["inf", "-inf", "nan", "1e300", "-1e300", "9" * 40, "1_0", "\uff11\uff12", "0x10", "ten", ""]
-)
+    "text",
+    ["inf", "-inf", "nan", "1e300", "-1e300", "9" * 40, "1_0", "\uff11\uff12", "0x10", "ten", " ", "1e-99", "0.00001",
+     "1e-99999999", "0.50001", "15.00001"],
+)  # fmt: skip
 def test_a_number_out_of_its_bounds_ends_the_start_with_a_sentence_that_has_both(
     monkeypatch: pytest.MonkeyPatch, kind: type[BaseSettings], name: str, text: str
 ) -> None:
@@ -145,8 +155,51 @@ def test_a_number_out_of_its_bounds_ends_the_start_with_a_sentence_that_has_both
     with pytest.raises(SystemExit) as refusal:
         load(kind)
 
-    both = r"must be a (whole )?number, (at least|above) [0-9.]+ and (at most|below) [0-9]+"
-    assert re.fullmatch(rf"{name.upper()}={text}: {both}(, with 2 decimals at most)?", str(refusal.value))
+    both = r"(at least|above) [0-9.]+ and (at most|below) [0-9]+"
+    kind_of_number = rf"(a whole number, {both}|a number, {both}, with [24] decimals at most)"
+    assert re.fullmatch(rf"{name.upper()}={text}: must be {kind_of_number}", str(refusal.value))
+
+
+@pytest.mark.parametrize("name", ["gross_exposure_limit", "position_limit", "order_size_limit"])
+def test_a_limit_in_dollars_is_a_cent_at_least(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name.upper(), "0.01")
+    assert getattr(load(gateway.Settings), name) == Decimal("0.01")
+
+    for less in ("0", "0.001", "0.0099", "200000.001"):
+        monkeypatch.setenv(name.upper(), less)
+        with pytest.raises(SystemExit, match=r"at least 0\.01 and at most 1000000000000, with 2 decimals at most$"):
+            load(gateway.Settings)
+
+
+FIELDS = [pytest.param(kind, name, id=name) for kind in KINDS for name in kind.model_fields]
+
+
+@pytest.mark.parametrize(("kind", "name"), FIELDS)
+def test_an_empty_variable_is_as_if_it_were_not_set(
+    monkeypatch: pytest.MonkeyPatch, kind: type[BaseSettings], name: str
+) -> None:
+    usual = load(kind)
+    monkeypatch.setenv(name.upper(), "")
+
+    assert load(kind) == usual
+
+
+@pytest.mark.parametrize(("kind", "name"), FIELDS)
+def test_a_variable_in_small_letters_is_not_read(
+    monkeypatch: pytest.MonkeyPatch, kind: type[BaseSettings], name: str
+) -> None:
+    usual = load(kind)
+    monkeypatch.setenv(name, "garbage")
+    monkeypatch.setenv(name.capitalize(), "garbage")
+
+    assert load(kind) == usual
+
+
+def test_only_the_variable_in_capital_letters_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSITION_LIMIT", "1")
+    monkeypatch.setenv("position_limit", "2")
+
+    assert load(gateway.Settings).position_limit == 1
 
 
 @pytest.mark.parametrize(
@@ -179,30 +232,138 @@ def test_a_date_has_one_form(monkeypatch: pytest.MonkeyPatch, variable: str, tex
         load(market_data.Settings)
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "redis://h:1/hunter",
-        "redis://h:1/0/1",
-        "redis://h:1?socket_timeout=hunter2",
-        "redis://h?x=hunter2",
-        "unix:///s?db=x",
-    ],
-)
-def test_an_address_that_redis_py_cannot_use_is_refused_and_not_shown(
-    monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
+@pytest.mark.parametrize("address", ["redis://h:1/hunter", "redis://h:1/0/1", "rediss://h/-1"])
+def test_a_database_of_redis_is_a_number(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("REDIS_URL", address)
 
-    with pytest.raises(SystemExit, match=r"^REDIS_URL: has an option that redis-py does not take, or a database that"):
+    with pytest.raises(SystemExit, match=r"^REDIS_URL: has a database that is not a number like /0$"):
         load(ServiceSettings)
 
 
-def test_an_address_of_a_service_has_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SIGNAL_SERVICE_URL", "http://:8003")
+@pytest.mark.parametrize(
+    "rest", ["a..b:6379", f"{'a' * 64}:6379", "h?ssl_ca_certs=/dev/null", "h?ssl_certfile=/dev/null"]
+)
+def test_a_host_of_redis_that_cannot_be_looked_up_and_a_certificate_that_is_none_are_refused(
+    monkeypatch: pytest.MonkeyPatch, rest: str
+) -> None:
+    monkeypatch.setenv("REDIS_URL", f"rediss://:hunter2@{rest}")
 
-    with pytest.raises(SystemExit, match=r"^SIGNAL_SERVICE_URL: is not an address like http://host:8002"):
-        load(orchestrator.Settings)
+    with pytest.raises(SystemExit, match=r"^REDIS_URL: cannot be used by redis-py$"):
+        load(ServiceSettings)
+
+
+@pytest.mark.parametrize(
+    ("option", "shown"),
+    [
+        ("encoding=nope", "the option encoding"),
+        ("encoding=utf-16", "the option encoding"),
+        ("redis_connect_func=x", "the option redis_connect_func"),
+        ("credential_provider=x", "the option credential_provider"),
+        ("max_connections=1", "the option max_connections"),
+        ("socket_timeout=0", "the option socket_timeout"),
+        ("socket_timeout=nan", "the option socket_timeout"),
+        ("socket_timeout=hunter2", "the option socket_timeout"),
+        ("socket_read_size=0", "the option socket_read_size"),
+        ("host=elsewhere", "the option host"),
+        ("db=0&path=/hunter2", "the option path"),
+        ("ssl_cert_reqs=none", "the option ssl_cert_reqs"),  # without TLS
+        ("x=hunter2", "an option"),
+        ("hunter2", "an option"),
+    ],
+)
+def test_an_option_of_redis_that_is_not_offered_is_named_and_not_its_value(
+    monkeypatch: pytest.MonkeyPatch, option: str, shown: str
+) -> None:
+    monkeypatch.setenv("REDIS_URL", f"redis://h:6379/0?{option}")
+
+    with pytest.raises(SystemExit, match=f"^REDIS_URL: has {shown} that is not one of db, protocol, ") as refusal:
+        load(ServiceSettings)
+
+    assert "hunter2" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("db", "-1"),
+        ("db", "x"),
+        ("db", ""),
+        ("protocol", "4"),
+        ("client_name", "two words"),
+        ("ssl_ca_certs", "/hunter2"),
+        ("ssl_cert_reqs", "hunter2"),
+        ("ssl_check_hostname", "no"),
+    ],
+)
+def test_a_value_of_an_option_of_redis_that_cannot_be_used_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, option: str, value: str
+) -> None:
+    for scheme in ("rediss://h", "unix:///s") if not option.startswith("ssl") else ("rediss://h",):
+        monkeypatch.setenv("REDIS_URL", f"{scheme}?{option}={value}")
+
+        with pytest.raises(SystemExit) as refusal:
+            load(ServiceSettings)
+
+        assert str(refusal.value) == f"REDIS_URL: has a value for the option {option} that cannot be used"
+
+
+NOT_CALLABLE = [
+    "garbage",
+    "ftp://host",
+    "http://",
+    "http://:8003",
+    "http://999.1.1.1:80",
+    "http://\u2603.example:80",
+    "http://host\t:80",
+    "http://host:80/\x01",
+    "http://host:80/" + "x" * 70_000,
+    "http://host:80/" + "x" * 2000,
+    "http://a b:1",
+    "http://host:1/a b",
+    "http://host:1\u00a0",
+    "http://host?x=hunter2",
+    "http://host#hunter2",
+    "http://user:hunter2@host:1",
+    "http://host:0",
+    "http://host:65536",
+    "http://host:port",
+    "http://[::1",
+    "http://a..b:1",
+    f"http://{'a' * 64}:1",
+    "http://host\udce9:1",
+]
+
+
+@pytest.mark.parametrize("address", NOT_CALLABLE, ids=range(len(NOT_CALLABLE)))
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        pytest.param(kind, name, id=name)
+        for kind in KINDS
+        for name in kind.model_fields
+        if name.endswith("_url") and name not in ServiceSettings.model_fields
+    ],
+)
+def test_an_address_that_cannot_be_called_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, kind: type[BaseSettings], name: str, address: str
+) -> None:
+    monkeypatch.setenv(name.upper(), address)
+
+    with pytest.raises(SystemExit) as refusal:
+        load(kind)
+
+    sentence = "is not an address like http://host:8002, without user, password, query and spaces"
+    assert str(refusal.value) == f"{name.upper()}: {sentence}"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://host", "https://host:8443/gateway", "http://[::1]:8002", "http://10.0.0.1:80/", "http://a_b.c:1"],
+)
+def test_an_address_that_can_be_called_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("SIGNAL_SERVICE_URL", address)
+
+    assert load(orchestrator.Settings).signal_service_url == address
 
 
 @pytest.mark.parametrize("name", ["*.*", "a b", "http://gateway", "gateway:8002", "näme", "[::1"])

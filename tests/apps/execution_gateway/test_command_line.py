@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 
 from apps.execution_gateway.__main__ import main
@@ -124,3 +127,96 @@ async def test_a_lock_that_is_held_for_longer_than_a_statement_may_take_is_waite
     await settled(desk)
     assert await changes(desk) == [("TRIPPED", "a test", "ann")]
     assert await is_halted(desk)
+
+
+async def schemas(url: str) -> list[str]:
+    connection = await asyncpg.connect(url)
+    rows = await connection.fetch("SELECT nspname FROM pg_namespace WHERE nspname IN ('gateway', 'venue')")
+    await connection.close()
+    return [row["nspname"] for row in rows]
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+async def test_in_a_database_without_a_gateway_nothing_is_tripped_and_nothing_is_created(
+    database_url: str, trip: Trip, capsys: pytest.CaptureFixture[str], numbered: bool
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    if numbered:  # the schemas were removed, and their number was left
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS public.schema_numbers (schema text PRIMARY KEY, number integer NOT NULL)"
+        )
+    else:
+        await connection.execute("DROP TABLE IF EXISTS public.schema_numbers")
+
+    assert await trip("ann") == 1
+
+    said = capsys.readouterr()
+    assert said.err.startswith("Nothing is tripped: this database has no gateway (")
+    assert said.err.endswith("). Check DATABASE_URL.\n")
+    assert said.out == ""
+    assert await schemas(database_url) == []
+    there = await connection.fetchval("SELECT to_regclass('public.schema_numbers') IS NOT NULL")
+    await connection.close()
+    assert there is numbered
+
+
+@pytest.mark.parametrize(
+    "missing", ["DELETE FROM gateway.account", "DELETE FROM venue.state", "DROP SCHEMA venue CASCADE"]
+)
+async def test_a_gateway_that_is_there_in_part_is_not_tripped(
+    database_url: str, trip: Trip, capsys: pytest.CaptureFixture[str], missing: str
+) -> None:
+    async with opened(database_url):
+        pass
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(f"SET client_min_messages = warning; {missing}")
+
+    assert await trip("ann") == 1
+
+    assert "Nothing is tripped: this database has no gateway (" in capsys.readouterr().err
+    assert await connection.fetchval("SELECT count(*) FROM gateway.breaker_changes") == 0
+    await connection.close()
+
+
+async def test_no_other_setting_of_the_gateway_keeps_it_from_being_tripped(
+    database_url: str, trip: Trip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(database_url, initial_cash=Decimal(5000)) as desk:
+        for name, value in {
+            "POSITION_LIMIT": "-5",
+            "MARKET_DATA_URL": "garbage",
+            "REDIS_URL": "garbage",
+            "ALLOWED_HOSTS": "*.*",
+            "INITIAL_CASH": "7",
+            "SLIPPAGE_BPS": "many",
+        }.items():
+            monkeypatch.setenv(name, value)
+
+        assert await trip("ann") == 0
+
+        assert await changes(desk) == [("TRIPPED", "a test", "ann")]
+        assert await is_halted(desk)
+
+
+@pytest.mark.parametrize(
+    ("option", "why"),
+    [
+        ("&dbname=nowhere", 'PostgreSQL says database "nowhere" does not exist'),
+        ("&user=nobody", 'PostgreSQL says role "nobody" does not exist'),
+        ("&sslmode=foo", "asyncpg does not take one of its parts"),
+        ("&foo=1", 'PostgreSQL says unrecognized configuration parameter "foo"'),
+    ],
+)
+async def test_an_address_that_cannot_be_used_is_a_sentence(
+    database_url: str,
+    trip: Trip,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    why: str,
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://?{urlsplit(database_url).query}&user=postgres{option}")
+
+    assert await trip("ann") == 1
+
+    assert capsys.readouterr().err.startswith(f"Nothing is tripped: DATABASE_URL cannot be used: {why}")

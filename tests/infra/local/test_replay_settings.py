@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import re
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from apps.execution_gateway.settings import MOST_DOLLARS, Settings
+from apps.execution_gateway.settings import Settings
+from apps.inputs import MOST_DOLLARS
+from apps.market_data_service.settings import Settings as MarketDataSettings
+from apps.settings import load
 from infra.failure import Failure
 from infra.local import replay_settings
-from infra.local.replay_settings import MOST_CASH, ReplaySettings
+from infra.local.replay_settings import ReplaySettings
 
 
 def test_without_settings_the_crash_is_replayed_from_5_march_2020() -> None:
@@ -24,25 +29,58 @@ def test_a_file_without_a_start_begins_at_its_second_row() -> None:
     assert settings.environment() == {"REPLAY_FILE": "calm-2017.csv", "INITIAL_CASH": "1000000"}
 
 
-@pytest.mark.parametrize("cash", ["1000000", "1000000.00", "1e6"])
+def test_an_empty_start_is_the_second_row_for_the_service_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPLAY_FILE", "calm-2017.csv")
+    monkeypatch.setenv("REPLAY_START", "")  # the service inherits it
+
+    assert "REPLAY_START" not in ReplaySettings.from_environment(os.environ).environment()
+    assert load(MarketDataSettings).replay_start is None
+
+
+@pytest.mark.parametrize("cash", ["1000000", "1000000.00", "1e6", " 1000000 "])
 def test_the_same_cash_in_other_figures_is_the_same(cash: str) -> None:
     assert ReplaySettings.from_environment({"INITIAL_CASH": cash}).INITIAL_CASH == "1000000"
 
 
-@pytest.mark.parametrize("cash", ["much", "NaN", "-1", "0", "Infinity", "0.99", "1e13", "1.005", "\uff11\uff12"])
+NO_CASH = [
+    "much",
+    "NaN",
+    "-1",
+    "0",
+    "Infinity",
+    "0.99",
+    "1e13",
+    "1.005",
+    "\uff11\uff12",
+    "1_000_000",
+    "5.",
+    ".5e1",
+    "1e003",
+]
+
+
+@pytest.mark.parametrize("cash", NO_CASH)
 def test_cash_that_is_out_of_its_bounds_is_refused_with_its_name(cash: str) -> None:
-    sentence = f"INITIAL_CASH is '{cash}', which is not an amount from 1 to {MOST_CASH} dollars. Nothing was started."
-    with pytest.raises(Failure, match=sentence):
+    sentence = (
+        f"INITIAL_CASH is '{cash}', which is not an amount from 1 to {MOST_DOLLARS} dollars. Nothing was started."
+    )
+    with pytest.raises(Failure, match=f"^{re.escape(sentence)}$"):
         ReplaySettings.from_environment({"INITIAL_CASH": cash})
 
 
-def test_the_gateway_takes_the_same_cash() -> None:
-    assert MOST_CASH == MOST_DOLLARS
-    for cash in ("1", str(MOST_CASH), "1.01"):
-        assert (
-            f"{Settings(initial_cash=Decimal(cash)).initial_cash:f}"
-            == ReplaySettings.from_environment({"INITIAL_CASH": cash}).INITIAL_CASH
-        )
+@pytest.mark.parametrize("cash", NO_CASH)
+def test_the_gateway_refuses_the_same_cash(monkeypatch: pytest.MonkeyPatch, cash: str) -> None:
+    monkeypatch.setenv("INITIAL_CASH", cash)
+
+    with pytest.raises(SystemExit, match=r"^INITIAL_CASH="):
+        load(Settings)
+
+
+@pytest.mark.parametrize("cash", ["1", str(MOST_DOLLARS), "1.01", "+5", " 7e0 ", "1e06", "5.00"])
+def test_the_gateway_takes_the_same_cash(monkeypatch: pytest.MonkeyPatch, cash: str) -> None:
+    monkeypatch.setenv("INITIAL_CASH", cash)
+
+    assert load(Settings).initial_cash == Decimal(ReplaySettings.from_environment(os.environ).INITIAL_CASH)
 
 
 def test_a_folder_made_with_the_same_settings_is_used_again(tmp_path: Path) -> None:

@@ -213,6 +213,7 @@ def test_a_large_body_is_refused(viewing: Viewing) -> None:
     [
         ({"PROMETHEUS_URL": "127.0.0.1:9090"}, "PROMETHEUS_URL: is not an address like http://127.0.0.1:9090"),
         ({"PROMETHEUS_URL": "http://me:secret@:x"}, "PROMETHEUS_URL: is not an address like http://127.0.0.1:9090"),
+        ({"PAGER_URL": "http://999.1.1.1:80"}, "PAGER_URL: is not an address like http://127.0.0.1:9099"),
         ({"PAGER_URL": "ftp://pager"}, "PAGER_URL: is not an address like http://127.0.0.1:9099"),
     ],
 )
