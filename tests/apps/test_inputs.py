@@ -217,8 +217,8 @@ def test_a_time_is_exactly_a_number_from_1970_on(value: object) -> None:
 @pytest.mark.parametrize("text", ["1" * 41, "0." + "0" * 38 + "1", "1e100", "1e-100", "1e-99999999"])
 def test_a_number_that_is_longer_than_any_amount_is_refused(text: str) -> None:
     assert not accepts(AMOUNT, text)
-    assert accepts(AMOUNT, "1" * 40)
-    assert accepts(AMOUNT, "1e-99")
+    assert accepts(AMOUNT, "1" * 26)
+    assert accepts(AMOUNT, "1e-40")
 
 
 @given(DIGITS)
