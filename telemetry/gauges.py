@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Mapping
 from typing import Any, overload
 
@@ -166,11 +165,11 @@ class Gauge(Numbers[L], ApiGauge):
 def _bounded(callback: Any) -> Callback:
     """The callback, whose observations may have no end. One with too many has failed."""
 
-    @functools.wraps(callback)  # so that its signature can be read
     def bounded(*options: Any) -> Any:
         answer = callback(*options)
         return few(answer) if isinstance(answer, Iterable) else answer
 
+    bounded.__wrapped__ = callback  # type: ignore[attr-defined]  # so that its signature can be read
     return bounded
 
 

@@ -50,16 +50,10 @@ def derived(name: str, kind: str) -> set[str]:
     return {f"{name}{part}" for part in ("_bucket", "_count", "_sum")} if kind == "histogram" else set()
 
 
+@functools.lru_cache(maxsize=10_000)
 def label_name(attribute: str) -> str:
     """The name of a label. Another attribute may have the same one."""
-    return _remembered(attribute) if len(attribute) <= LONGEST_NAME else _label_name(attribute)
-
-
-def _label_name(attribute: str) -> str:
     return _clean(_led(attribute), "[^a-zA-Z0-9]+")
-
-
-_remembered = functools.lru_cache(maxsize=10_000)(_label_name)
 
 
 def _led(text: str) -> str:
