@@ -75,19 +75,22 @@ def read_owners(name: str, owner: str | tuple[str, ...] | None) -> tuple[str, ..
 def read_buckets(name: str, buckets: Sequence[Any]) -> tuple[float, ...]:
     """The bounds as numbers. Raises ValueError if they are not finite and ascending."""
     try:
-        given = tuple(buckets)
+        given = tuple(itertools.islice(buckets, BUCKETS_AT_MOST + 1))  # they may have no end
     except TypeError:
         raise ValueError(f"{name}: the buckets {buckets!r} are no sequence of numbers") from None
     if not given or len(given) > BUCKETS_AT_MOST:
-        raise ValueError(f"{name} has {len(given)} buckets: give it 1 to {BUCKETS_AT_MOST}")
+        number = "no" if not given else f"more than {BUCKETS_AT_MOST}"
+        raise ValueError(f"{name} has {number} buckets: give it 1 to {BUCKETS_AT_MOST}")
     if not all(isinstance(b, int | float | Decimal | Fraction) and not isinstance(b, bool) for b in given):
         raise ValueError(f"{name}: the buckets {given} are not all numbers")
     try:
-        bounds = tuple(b if type(b) is int and abs(b) <= 2**53 else float(b) for b in given)
+        bounds = tuple(b if type(b) is int and abs(b) <= 2**53 else float(b) + 0.0 for b in given)  # 0.0 for -0.0
     except (OverflowError, ValueError):
         bounds = (math.nan,)
     if not all(map(math.isfinite, bounds)) or any(a >= b for a, b in itertools.pairwise(bounds)):
         raise ValueError(f"{name}: the buckets {given} must be finite and ascending")
+    if bounds[0] < 0:
+        raise ValueError(f"{name}: the buckets {given} are for amounts below 0, and a histogram takes none")
     return bounds
 
 

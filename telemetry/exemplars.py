@@ -69,14 +69,19 @@ def noting(record: Record, note: Note) -> Record:
             return
         try:
             place = trace.get_current_span(context).get_span_context()
-            if place.trace_flags.sampled and place.is_valid:
+            if place.trace_flags.sampled and _is_one(place.trace_id, 128) and _is_one(place.span_id, 64):
                 value = number(amount)
                 if value >= 0:
-                    note(value, attributes or {}, Exemplar(value, place.trace_id, place.span_id, time.time()))
+                    note(value, attributes, Exemplar(value, place.trace_id, place.span_id, time.time()))
         except Exception:  # noqa: S110 - the record has said what is wrong
             pass
 
     return recorded
+
+
+def _is_one(number: object, bits: int) -> bool:
+    """Whether it is the number of a trace or a span. Any other would make everything that is sent fail."""
+    return type(number) is int and 0 < number < 2**bits
 
 
 def latest(some: Exemplars, others: Exemplars) -> Exemplars:

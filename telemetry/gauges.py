@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, overload
 
 from opentelemetry.context import Context
@@ -13,6 +13,7 @@ from telemetry.attributes import NoLabels
 from telemetry.callbacks import Call, Callback, Caller, Observed, observing
 from telemetry.drops import Dropped, Reason, dropped, said
 from telemetry.instrument import Bound, L, Numbers, Take
+from telemetry.observable import few
 from telemetry.recording import setter
 from telemetry.store import Cells, Key, Store
 
@@ -80,7 +81,10 @@ class Gauge(Numbers[L], ApiGauge):
 
         Example: `letters_waiting.remove()`.
         """
-        self._record(self._forget, 0, attributes)
+        try:  # noqa: SIM105 - `suppress` is a call
+            self._record(self._forget, 0, attributes)
+        except Exception:  # noqa: S110 - no stack is left, or a filter of logs raises
+            pass
 
     def _forget(self, key: Key, _: int | float) -> None:
         self.store.remove(key)
@@ -100,6 +104,12 @@ class Gauge(Numbers[L], ApiGauge):
 
         Example: `positions_current.replace({"AAPL": 100, "MSFT": -20})`.
         """
+        try:  # noqa: SIM105 - `suppress` is a call
+            self._replace(values)
+        except Exception:  # noqa: S110 - no stack is left, or a filter of logs raises
+            pass
+
+    def _replace(self, values: Mapping[str, Amount]) -> None:
         fresh = self.store.empty()
         take = self._into(fresh)
         try:
@@ -120,7 +130,7 @@ class Gauge(Numbers[L], ApiGauge):
 
         Example: `heartbeat_timestamp_seconds.watch(time.time)`.
         """
-        self._caller = Caller(observing(callback))
+        self._caller = Caller(observing(_bounded(callback)))
 
     def begin_again(self) -> None:
         """Keeps what was set: a fork copies what it describes. Only locks and calls of the parent are forgotten."""
@@ -152,6 +162,17 @@ class Gauge(Numbers[L], ApiGauge):
         return {key: cell for key, cell in store.cells.copy().items() if cell[0] is not None}
 
 
+def _bounded(callback: Any) -> Callback:
+    """The callback, whose observations may have no end. One with too many has failed."""
+
+    def bounded(*options: Any) -> Any:
+        answer = callback(*options)
+        return few(answer) if isinstance(answer, Iterable) else answer
+
+    bounded.__wrapped__ = callback  # type: ignore[attr-defined]  # so that its signature can be read
+    return bounded
+
+
 class BoundGauge(Bound):
     """A gauge with its labels."""
 
@@ -159,8 +180,14 @@ class BoundGauge(Bound):
 
     def set(self, amount: Amount) -> None:
         """Sets the value, as `Gauge.set` does. Never raises."""
-        self._metric._set(amount, self._attributes, self._key)
+        try:  # noqa: SIM105 - `suppress` is a call
+            self._metric._set(amount, self._attributes, self._key)
+        except Exception:  # noqa: S110 - no stack is left, or a filter of logs raises
+            pass
 
     def remove(self) -> None:
         """Removes the series, as `Gauge.remove` does. Never raises."""
-        self._metric._record(self._metric._forget, 0, self._attributes, self._key)
+        try:  # noqa: SIM105 - `suppress` is a call
+            self._metric._record(self._metric._forget, 0, self._attributes, self._key)
+        except Exception:  # noqa: S110 - no stack is left, or a filter of logs raises
+            pass

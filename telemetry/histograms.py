@@ -28,8 +28,8 @@ LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 class Histogram(Instrument[L], metrics.Histogram):
     """A distribution of amounts over buckets. An amount equal to a bound counts in the bucket of that bound.
 
-    `buckets` are the upper bounds in the declared unit, finite and ascending. The default suits durations in seconds.
-    Each combination of known label values has a series at 0 from the declaration on.
+    `buckets` are the upper bounds in the declared unit, from 0 on, finite and ascending. The default suits durations in
+    seconds. Each combination of known label values has a series at 0 from the declaration on.
 
     Example:
 

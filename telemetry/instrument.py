@@ -22,6 +22,7 @@ from telemetry.attributes import NoLabels, read_labels
 from telemetry.declaration import KNOWN_AT_MOST, check_description, check_name, check_unit, read_owners
 from telemetry.drops import Dropped, Reason, dropped, warn
 from telemetry.exemplars import Exemplar, Exemplars, noting, tracing
+from telemetry.recording import unreadable
 from telemetry.registry import process, register
 from telemetry.samples import labels_text
 from telemetry.store import Cell, Cells, Key, Store
@@ -195,7 +196,7 @@ class Instrument(Generic[L], metaclass=Declaring):
         except Dropped as problem:
             dropped(self.name, problem)
         except Exception as error:  # the caller's amount or attributes may be objects whose methods raise
-            dropped(self.name, Dropped(Reason.UNREADABLE, type(error).__name__))
+            unreadable(self.name, error)
 
     def _note(self, amount: int | float, attributes: Mapping[str, Any], exemplar: Exemplar) -> None:
         self.note(self.key(attributes), amount, exemplar)

@@ -8,6 +8,9 @@ from __future__ import annotations
 import functools
 import re
 
+LONGEST_NAME = 255
+"""How many characters the name of an attribute has, as that of an instrument in the specification."""
+
 _UNITS = {
     "d": "days", "h": "hours", "min": "minutes", "s": "seconds", "ms": "milliseconds", "us": "microseconds",
     "ns": "nanoseconds",

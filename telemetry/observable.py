@@ -6,7 +6,7 @@ import inspect
 import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from opentelemetry.metrics import (
     CallbackOptions,
@@ -18,10 +18,22 @@ from opentelemetry.metrics import (
 
 from telemetry.callbacks import Call, Caller
 from telemetry.drops import Dropped, Reason, dropped, said
-from telemetry.made import Attributes, Cells, Made, Scope, put
+from telemetry.made import Attributes, Cells, Given, Made, Scope, add_to, put
 from telemetry.store import Cell
 
 Callback = Callable[[CallbackOptions], Iterable[Observation]]
+T = TypeVar("T")
+
+OBSERVED_AT_MOST = 100_000
+"""How many observations a callback returns."""
+
+
+def few(things: Iterable[T]) -> list[T]:
+    """What is iterated over, which may have no end. Raises ValueError if it is too much."""
+    found = list(itertools.islice(things, OBSERVED_AT_MOST + 1))
+    if len(found) > OBSERVED_AT_MOST:
+        raise ValueError(f"there are more than {OBSERVED_AT_MOST:,}")
+    return found
 
 
 class Observed(Made):
@@ -40,7 +52,7 @@ class Observed(Made):
     def watch(self, callbacks: Iterable[Callback]) -> None:
         """Asks these callbacks, too."""
         try:
-            self._callers += [Caller(_asking(callback)) for callback in callbacks]
+            self._callers += [Caller(_asking(callback)) for callback in few(callbacks)]
         except Exception as error:  # they are no sequence, or a generator that fails at once
             dropped(self.shown_as, Dropped(Reason.CALLBACK_FAILED, said(error)))
 
@@ -51,11 +63,12 @@ class Observed(Made):
     def snapshot(self) -> list[Cell]:
         """What the callbacks say now."""
         cells: Cells = {}
+        take = add_to if self.adds_up else put  # what two callbacks say of one series is a sum, as in the SDK
         calls, self._begun = self._begun, []
         for caller, call in itertools.zip_longest(self._callers, calls):
             try:
                 for observation in caller.ask(call):
-                    self._record(put, observation.value, observation.attributes, cells)
+                    self._record(take, observation.value, observation.attributes, cells)
             except Dropped as problem:
                 dropped(self.shown_as, problem)
             except Exception as error:  # it is no observation
@@ -67,7 +80,7 @@ class Observed(Made):
         self._callers = [Caller(caller.work) for caller in self._callers]
         self._begun = []
 
-    def _remember(self, attributes: Attributes, cell: Cell) -> None:
+    def _remember(self, attributes: Attributes, given: Given, cell: Cell) -> None:
         """The cells are new at each scrape."""
 
 
@@ -77,10 +90,10 @@ def _asking(callback: Any) -> Callable[[], list[Observation]]:
 
     def ask() -> list[Observation]:
         if generator is None:
-            return list(callback(CallbackOptions()))
+            return few(callback(CallbackOptions()))
         if inspect.getgeneratorstate(generator) == inspect.GEN_CREATED:
             next(generator)  # up to the `yield` that takes the options
-        return list(callback.send(CallbackOptions()))
+        return few(callback.send(CallbackOptions()))
 
     return ask
 

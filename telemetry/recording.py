@@ -2,7 +2,10 @@
 
 They take a record in which everything is usual: an int or float of a usual size, a dict with the labels of a series
 that exists. Everything else goes the slow way, which checks it and says what is wrong. Each kind of record has its own
-function, because a call of what they share would take as long as the record itself.
+function, because a call of what they share would take as long as the record itself. They ask for the `type`, because an
+object may say of itself that its `__class__` is another one.
+
+Nothing gets out of them, also where the slow way has no stack left, or a filter of logs raises.
 
 What changes a cell is a statement without a call, as telemetry/store.py says.
 """
@@ -13,6 +16,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from telemetry.drops import Dropped, Reason, dropped
 from telemetry.store import Cell
 
 if TYPE_CHECKING:
@@ -27,6 +31,15 @@ USUAL = 2.0**53
 _NO_LABELS: dict[str, Any] = {}
 
 
+def unreadable(metric: str, error: Exception) -> None:
+    """Counts a record whose amount or attributes have methods that raise. The class of the error may be theirs, too."""
+    try:
+        name = type(error).__name__
+    except Exception:
+        name = "an error without a name"
+    dropped(metric, Dropped(Reason.UNREADABLE, name))
+
+
 def adder(metric: Instrument[Any], shut: Shut, lowest: float, slow: Record) -> Record:
     """`add` of a metric whose cells are sums. `lowest` is the smallest amount that it takes."""
     cells, values, size = metric.store.cells, metric.values_of(), len(metric.label_names)
@@ -34,9 +47,9 @@ def adder(metric: Instrument[Any], shut: Shut, lowest: float, slow: Record) -> R
     def add(amount: Any, attributes: Any = _NO_LABELS, context: object = None) -> None:
         try:
             if (
-                (amount.__class__ is int or amount.__class__ is float)
+                (type(amount) is int or type(amount) is float)
                 and lowest <= amount <= USUAL
-                and attributes.__class__ is dict
+                and type(attributes) is dict
                 and len(attributes) == size
                 and not shut
             ):
@@ -45,7 +58,10 @@ def adder(metric: Instrument[Any], shut: Shut, lowest: float, slow: Record) -> R
                 return
         except Exception:  # noqa: S110 - there is no such series, or what was passed has methods that raise
             pass
-        slow(amount, attributes, context)
+        try:  # noqa: SIM105 - `suppress` is a call
+            slow(amount, attributes, context)
+        except Exception:  # noqa: S110
+            pass
 
     return add
 
@@ -57,9 +73,9 @@ def setter(metric: Instrument[Any], slow: Record) -> Record:
     def put(amount: Any, attributes: Any = _NO_LABELS, context: object = None) -> None:
         try:
             if (
-                (amount.__class__ is int or amount.__class__ is float)
+                (type(amount) is int or type(amount) is float)
                 and -USUAL <= amount <= USUAL
-                and attributes.__class__ is dict
+                and type(attributes) is dict
                 and len(attributes) == size
                 and not shut
             ):
@@ -68,7 +84,10 @@ def setter(metric: Instrument[Any], slow: Record) -> Record:
                 return
         except Exception:  # noqa: S110
             pass
-        slow(amount, attributes)
+        try:  # noqa: SIM105 - `suppress` is a call
+            slow(amount, attributes)
+        except Exception:  # noqa: S110
+            pass
 
     return put
 
@@ -80,9 +99,9 @@ def recorder(metric: Instrument[Any], shut: Shut, bounds: tuple[float, ...], slo
     def record(amount: Any, attributes: Any = _NO_LABELS, context: object = None) -> None:
         try:
             if (
-                (amount.__class__ is float or amount.__class__ is int)
+                (type(amount) is float or type(amount) is int)
                 and 0 <= amount <= USUAL
-                and attributes.__class__ is dict
+                and type(attributes) is dict
                 and len(attributes) == size
                 and not shut
             ):
@@ -93,7 +112,10 @@ def recorder(metric: Instrument[Any], shut: Shut, bounds: tuple[float, ...], slo
                 return
         except Exception:  # noqa: S110
             pass
-        slow(amount, attributes, context)
+        try:  # noqa: SIM105 - `suppress` is a call
+            slow(amount, attributes, context)
+        except Exception:  # noqa: S110
+            pass
 
     return record
 
@@ -105,13 +127,16 @@ def bound_adder(shut: Shut, lowest: float, find: Callable[[], Cell], slow: Recor
     def add(amount: Any) -> None:
         nonlocal cell
         try:
-            if (amount.__class__ is int or amount.__class__ is float) and lowest <= amount <= USUAL and not shut:
+            if (type(amount) is int or type(amount) is float) and lowest <= amount <= USUAL and not shut:
                 cell[0] += amount
                 return
         except Exception:  # noqa: S110
             pass
-        slow(amount)
-        cell = find()
+        try:
+            slow(amount)
+            cell = find()
+        except Exception:  # noqa: S110
+            pass
 
     return add
 
@@ -123,14 +148,17 @@ def bound_recorder(shut: Shut, bounds: tuple[float, ...], find: Callable[[], Cel
     def record(amount: Any) -> None:
         nonlocal cell
         try:
-            if (amount.__class__ is float or amount.__class__ is int) and 0 <= amount <= USUAL and not shut:
+            if (type(amount) is float or type(amount) is int) and 0 <= amount <= USUAL and not shut:
                 bucket = bisect_left(bounds, amount)
                 cell[bucket] += 1
                 cell[-2] += amount
                 return
         except Exception:  # noqa: S110
             pass
-        slow(amount)
-        cell = find()
+        try:
+            slow(amount)
+            cell = find()
+        except Exception:  # noqa: S110
+            pass
 
     return record

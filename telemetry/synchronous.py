@@ -11,21 +11,16 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import Counter, Histogram, UpDownCounter
 from opentelemetry.metrics import _Gauge as Gauge
 
-from telemetry.amounts import added, counted
+from telemetry.amounts import counted
 from telemetry.declaration import read_buckets
-from telemetry.drops import warn
+from telemetry.drops import said, warn
 from telemetry.exemplars import noting, tracing
-from telemetry.made import Attributes, Made, Scope, Series, put
+from telemetry.made import Attributes, Made, Scope, Series, add_to, put
 from telemetry.recording import USUAL
 from telemetry.store import Cell
 
 BUCKETS = (0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000)
 """The bounds that the specification gives a histogram without advice."""
-
-
-def add_to(cell: Cell, amount: int | float) -> bool:
-    """Adds to the number of a series, unless that would be infinite."""
-    return added(cell, 0, amount)
 
 
 class _Sum(Made):
@@ -38,16 +33,24 @@ class _Sum(Made):
 
         def add(amount: Any, attributes: Any = None, context: object = None) -> None:
             try:
-                if (amount.__class__ is int or amount.__class__ is float) and lowest <= amount <= USUAL and not aside:
-                    given = tuple(attributes.items()) if attributes else ()
+                if (
+                    (type(amount) is int or type(amount) is float)
+                    and lowest <= amount <= USUAL
+                    and (attributes is None or type(attributes) is dict)
+                    and not aside
+                ):
+                    given = () if attributes is None else tuple(attributes.items())
                     cell = cache[given]
-                    if cell.__class__ is dict:
-                        cell = cell[tuple([value.__class__ for _, value in given])]
+                    if type(cell) is dict:
+                        cell = cell[tuple([type(value) for _, value in given])]
                     cell[0] += amount
                     return
             except Exception:  # noqa: S110 - the slow way says what is wrong
                 pass
-            slow(amount, attributes, context)
+            try:  # noqa: SIM105 - `suppress` is a call
+                slow(amount, attributes, context)
+            except Exception:  # noqa: S110 - no stack is left, or a filter of logs raises
+                pass
 
         return add
 
@@ -86,7 +89,10 @@ class MadeGauge(Made, Gauge):
         self._begin(scope, name, unit, description)
 
     def set(self, amount: int | float, attributes: Attributes = None, context: Context | None = None) -> None:
-        self._record(put, amount, attributes)
+        try:  # noqa: SIM105 - `suppress` is a call
+            self._record(put, amount, attributes)
+        except Exception:  # noqa: S110 - no stack is left, or a filter of logs raises
+            pass
 
 
 class MadeHistogram(Made, Histogram):
@@ -108,18 +114,26 @@ class MadeHistogram(Made, Histogram):
 
         def record(amount: Any, attributes: Any = None, context: object = None) -> None:
             try:
-                if (amount.__class__ is float or amount.__class__ is int) and 0 <= amount <= USUAL and not aside:
-                    given = tuple(attributes.items()) if attributes else ()
+                if (
+                    (type(amount) is float or type(amount) is int)
+                    and 0 <= amount <= USUAL
+                    and (attributes is None or type(attributes) is dict)
+                    and not aside
+                ):
+                    given = () if attributes is None else tuple(attributes.items())
                     cell = cache[given]
-                    if cell.__class__ is dict:
-                        cell = cell[tuple([value.__class__ for _, value in given])]
+                    if type(cell) is dict:
+                        cell = cell[tuple([type(value) for _, value in given])]
                     bucket = bisect_left(bounds, amount)
                     cell[bucket] += 1
                     cell[-2] += amount
                     return
             except Exception:  # noqa: S110 - the slow way says what is wrong
                 pass
-            slow(amount, attributes, context)
+            try:  # noqa: SIM105 - `suppress` is a call
+                slow(amount, attributes, context)
+            except Exception:  # noqa: S110 - no stack is left, or a filter of logs raises
+                pass
 
         return record
 
@@ -139,6 +153,6 @@ def bounds_of(name: str, advised: Sequence[float] | None) -> tuple[float, ...]:
         return BUCKETS
     try:
         return read_buckets(name, advised) if advised else ()
-    except ValueError as problem:
-        warn((name, "buckets"), f"the advice is not taken: {problem}")
+    except Exception as problem:  # iterating runs the caller's code
+        warn((name, "buckets"), f"the advice is not taken: {said(problem)}")
         return BUCKETS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from decimal import Decimal
@@ -90,8 +91,8 @@ def test_an_owner_that_is_no_name_is_refused(owner: Any) -> None:
 
 
 BUCKETS: list[tuple[Any, str]] = [
-    ((), "has 0 buckets"),
-    (range(BUCKETS_AT_MOST + 1), "has 101 buckets"),
+    ((), "has no buckets"),
+    (range(BUCKETS_AT_MOST + 1), "has more than 100 buckets"),
     ((1, 1), "must be finite and ascending"),
     ((2, 1), "must be finite and ascending"),
     ((1, math.inf), "must be finite and ascending"),
@@ -102,6 +103,8 @@ BUCKETS: list[tuple[Any, str]] = [
     ((0.1, Decimal("0.1")), "must be finite and ascending"),
     ((1, 10**400), "must be finite and ascending"),
     ((1, Decimal("sNaN")), "must be finite and ascending"),
+    ((-1, 1), "are for amounts below 0"),
+    (itertools.count(), "has more than 100 buckets"),
     (None, "are no sequence of numbers"),
     (5, "are no sequence of numbers"),
 ]

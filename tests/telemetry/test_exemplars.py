@@ -14,6 +14,7 @@ import httpx
 import pytest
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client.openmetrics import parser
@@ -172,6 +173,33 @@ def test_without_a_sampled_span_there_is_none(context: Context | None) -> None:
 
     assert "trace_id" not in shown(letters, provider=provider)
     assert letters.values()[("buy",)] == 1
+
+
+@pytest.mark.parametrize(
+    ("trace_id", "span_id"),
+    [(5.0, 6.0), (5, 6.0), (2**128, 6), (5, 2**64), (-5, 6), (5, -6), (True, 6), (0, 6)],
+)
+def test_numbers_that_no_span_has_leave_none_and_stop_no_export(trace_id: Any, span_id: Any) -> None:
+    provider = Provider()
+    place = trace.SpanContext(trace_id, span_id, is_remote=False, trace_flags=trace.TraceFlags(1))
+    declared, made = Counter("letters_total", "Letters.", BySide), provider.get_meter("x").create_counter("made")
+    for _ in range(2):
+        declared.add(1, BUY, trace.set_span_in_context(trace.NonRecordingSpan(place)))
+        made.add(1, {}, trace.set_span_in_context(trace.NonRecordingSpan(place)))
+
+    collected = collect([declared], list(provider.instruments.values()))
+    encoded = encode_metrics(together(Resource({}), collected, 1))
+    assert "exemplars" not in str(encoded)
+    assert declared.exemplars == {}
+
+
+def test_attributes_that_are_none_leave_none() -> None:
+    provider = Provider()
+    wrong: Any = ""
+    provider.get_meter("x").create_counter("made").add(1, wrong, in_span(1))
+
+    [made] = provider.instruments.values()
+    assert (made.cells, made.exemplars) == ({}, {})
 
 
 def test_what_is_dropped_leaves_none() -> None:

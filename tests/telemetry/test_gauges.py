@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from decimal import Decimal
@@ -123,3 +124,13 @@ def test_an_error_in_a_callback_is_counted_and_nothing_is_shown(dropped: Drops) 
 
     assert gauge.values() == {}
     assert dropped("things_current") == {"callback_failed": 1}
+
+
+@pytest.mark.parametrize("options", [False, True])
+def test_a_callback_whose_observations_have_no_end_has_failed(options: bool, dropped: Drops) -> None:
+    gauge = Gauge("level", "Level.")
+    gauge.set(1)
+    gauge.watch((lambda _: itertools.repeat(Observation(1))) if options else lambda: itertools.repeat(Observation(1)))
+
+    assert gauge.values() == {(): 1}
+    assert dropped("level") == {"callback_failed": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from enum import Enum, IntEnum
@@ -19,6 +20,7 @@ from telemetry.families import Family
 from telemetry.made import SERIES_AT_MOST
 from telemetry.otlp import together
 from telemetry.provider import Provider
+from telemetry.synchronous import BUCKETS
 from tests.telemetry.conftest import Drops
 from tests.telemetry.labels import BySide, Side
 from tests.telemetry.provided import made_by, sent_by, shown
@@ -304,6 +306,25 @@ def test_another_advice_for_a_histogram_is_said(caplog: pytest.LogCaptureFixture
     assert caplog.text == ""
     assert meter.create_histogram("took") is first
     assert "took of x was made with two advices: (1, 2) stays" in caplog.text
+
+
+def failing() -> Iterator[float]:
+    for below in (1, 0):
+        yield 1 / below
+
+
+@pytest.mark.parametrize(
+    ("advised", "problem"),
+    [((-1, 1), "amounts below 0"), (itertools.count(), "more than 100 buckets"), (failing(), "ZeroDivisionError")],
+)
+def test_an_advice_that_cannot_be_taken_is_said(advised: Any, problem: str, caplog: pytest.LogCaptureFixture) -> None:
+    provider = Provider()
+    provider.get_meter("x").create_histogram("took", explicit_bucket_boundaries_advisory=advised).record(1)
+
+    [made] = provider.instruments.values()
+    assert list(made.bounds) == list(BUCKETS)
+    assert "the advice is not taken" in caplog.text
+    assert problem in caplog.text
 
 
 def test_a_whole_number_that_otlp_does_not_have_is_sent_as_text() -> None:
