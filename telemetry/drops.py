@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,9 @@ class Dropped(Exception):
 _count: Callable[[str, Reason], None] | None = None
 _last_said: dict[tuple[str, str], float] = {}
 _SILENCE_SECONDS = 60.0
+_KEYS_AT_MOST = 1000
+"""How many different messages are said in that time. Their keys have texts of libraries, so there may be any number."""
+_FULL = ("", "said")
 
 
 def count_with(count: Callable[[str, Reason], None]) -> None:
@@ -66,15 +70,33 @@ def said(error: BaseException | None) -> str:
         return type(error).__name__
 
 
+def quoted(value: object) -> str:
+    """A value as a message shows it. Its `__repr__` may be the caller's code, so it may raise."""
+    try:
+        return f"{value!r:.300}"
+    except BaseException:
+        return f"an object of {type(value).__name__}"
+
+
 def warn(key: tuple[str, str], message: str) -> None:
-    """Logs a message, at most once a minute for each key."""
-    if _is_due(key, time.monotonic()):
-        logger.warning("%s", message)
+    """Logs a message, at most once a minute for each key. Never raises."""
+    with suppress(Exception):  # of a filter or a handler of the application
+        now = time.monotonic()
+        if _is_due(key, now):
+            logger.warning("%s", message)
+        elif key not in _last_said and _is_due(_FULL, now):
+            logger.warning("there are more than %d different warnings in a minute: not all are said", _KEYS_AT_MOST)
 
 
 def _is_due(key: tuple[str, str], now: float) -> bool:
     """Whether a message may be logged now, and if so notes it. At once, as telemetry/store.py says."""
     if key in _last_said and now - _last_said[key] < _SILENCE_SECONDS:
         return False
+    if key not in _last_said and key != _FULL and len(_last_said) >= _KEYS_AT_MOST:
+        for old, said_at in list(_last_said.items()):
+            if now - said_at >= _SILENCE_SECONDS:
+                _last_said.pop(old, None)
+        if len(_last_said) >= _KEYS_AT_MOST:
+            return False
     _last_said[key] = now
     return True

@@ -15,7 +15,7 @@ from typing import Any
 
 from telemetry import environment, event_loop, http, metering, runtime, traces
 from telemetry import workers as web_server
-from telemetry.closing import Closing, Ending
+from telemetry.closing import Closing, Ending, bounded
 from telemetry.collection import look_for_spans
 from telemetry.extras import Missing, is_installed
 from telemetry.registry import process
@@ -221,9 +221,10 @@ def shutdown(timeout_millis: int = 2000) -> None:
     endings = _endings[:]
     _endings.clear()
     _ended = _ended or bool(endings)
-    end = time.monotonic() + timeout_millis / 1000
+    millis = bounded(timeout_millis, 2000)
+    end = time.monotonic() + millis / 1000
     for ending in endings:
         ending.begin()
     for ending in endings:
         if not ending.within(max(0.0, end - time.monotonic())):
-            logger.warning("telemetry: %s were left unsent after %d ms", ending.what, timeout_millis)
+            logger.warning("telemetry: %s were left unsent after %d ms", ending.what, millis)
