@@ -75,7 +75,11 @@ _before_fork = [0, 0, 0]
 
 
 def start() -> None:
-    """Begins to measure what happens between scrapes: the pauses of the garbage collector."""
+    """Begins to measure what happens between scrapes: the pauses of the garbage collector.
+
+    Loads what a scrape needs. A fork while a scrape loads it would hang the scrapes of the child.
+    """
+    _collector()
     if _pauses not in gc.callbacks:
         gc.callbacks.append(_pauses)
 
