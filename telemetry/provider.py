@@ -75,7 +75,7 @@ class Provider(MeterProvider):
         """A meter of a library. Never raises. With `OTEL_SDK_DISABLED=true` it records nothing."""
         if environment.is_disabled():
             return NoOpMeter(name, version, schema_url)
-        scope = Scope(_text(name), _text(version), _text(schema_url), _hashable(attributes))
+        scope = Scope(text_of(name), text_of(version), text_of(schema_url), _hashable(attributes))
         if not scope.name or scope.name != _exact(name):
             warn(("", "meter"), f"get_meter was called with {quoted(name)} as the name of a library: write its name")
         return _Meter(self, name, scope)
@@ -183,7 +183,7 @@ def _exact(given: object) -> str:
     return str.__str__(given) if issubclass(type(given), str) else ""
 
 
-def _text(given: object) -> str:
+def text_of(given: object) -> str:
     """The text that is given, as UTF-8 can have it. One that it cannot would make everything that is sent fail."""
     return _exact(given).encode(errors="replace").decode()
 
@@ -234,7 +234,7 @@ class _Meter(Meter):
             return None
         unit = _exact(unit)
         unit = unit if unit.isascii() and len(unit) <= 63 else ""
-        description = _text(description)
+        description = text_of(description)
         key = (self._scope, kind, name.lower(), unit)
         made = self._provider.add(key, lambda: kind(name.lower(), unit, description, self._scope, *more))  # type: ignore[call-arg]
         if made is not None and description != made.description:
