@@ -65,9 +65,17 @@ def dropped(metric: str, problem: Dropped) -> None:
 def said(error: BaseException | None) -> str:
     """The type and the text of an error. The text may be the caller's code, so it may raise."""
     try:
-        return f"{type(error).__name__}: {error}"
+        return f"{type_name(error)}: {error}"
     except BaseException:
-        return type(error).__name__
+        return type_name(error)
+
+
+def type_name(value: object) -> str:
+    """The name of the type. A metaclass is the caller's code, too."""
+    try:
+        return str(type(value).__name__)
+    except BaseException:
+        return "a type without a name"
 
 
 def quoted(value: object) -> str:
@@ -75,7 +83,7 @@ def quoted(value: object) -> str:
     try:
         return f"{value!r:.300}"
     except BaseException:
-        return f"an object of {type(value).__name__}"
+        return f"an object of {type_name(value)}"
 
 
 def warn(key: tuple[str, str], message: str) -> None:

@@ -33,7 +33,7 @@ from opentelemetry.metrics import _Gauge as Gauge
 from telemetry import environment
 from telemetry.attributes import OTHER
 from telemetry.closing import Closing, bounded
-from telemetry.drops import Dropped, Reason, dropped, quoted, said, warn
+from telemetry.drops import Dropped, Reason, dropped, quoted, said, type_name, warn
 from telemetry.made import Made, Scope, plain
 from telemetry.observable import (
     MadeObservableCounter,
@@ -51,6 +51,7 @@ INSTRUMENTS_AT_MOST = 10_000
 """How many instruments a provider has. Later ones record nothing: names that are made up would fill the memory."""
 CALLBACKS_AT_MOST = 1000
 """How many callbacks an instrument has. Each is asked in a thread of its own."""
+BOUNDS_AT_MOST = 1000
 _EXIT_MILLIS = 2000
 _NAME = re.compile(r"[a-zA-Z][-_./a-zA-Z0-9]{0,254}")
 
@@ -118,7 +119,7 @@ class Provider(MeterProvider):
         from telemetry.otlp import read
 
         if self._reads(metric_reader):
-            warn(("reader", "twice"), f"{type(metric_reader).__name__} reads already: it is not added again")
+            warn(("reader", "twice"), f"{type_name(metric_reader)} reads already: it is not added again")
             return
         try:
             environment.resource()  # at exit it would be too late for the first time
@@ -128,7 +129,7 @@ class Provider(MeterProvider):
             metric_reader._set_collect_callback(lambda *_, **__: read(environment.resource(), self, self._began))
             self._readers.append(metric_reader)
         except Exception as error:
-            warn(("reader", "added"), f"{type(metric_reader).__name__} cannot be added as a reader: {said(error)}")
+            warn(("reader", "added"), f"{type_name(metric_reader)} cannot be added as a reader: {said(error)}")
 
     def _reads(self, metric_reader: MetricReader) -> bool:
         return any(one is metric_reader for one in self._readers)
@@ -142,7 +143,7 @@ class Provider(MeterProvider):
     def remove_metric_reader(self, metric_reader: MetricReader) -> None:
         """Has a reader stop, and read no more. Never raises."""
         if not self._reads(metric_reader):
-            warn(("reader", "unknown"), f"{type(metric_reader).__name__} does not read: it is not removed")
+            warn(("reader", "unknown"), f"{type_name(metric_reader)} does not read: it is not removed")
             return
         self._readers = [one for one in self._readers if one is not metric_reader]
         metric_reader._set_collect_callback(None)
@@ -173,7 +174,7 @@ def _each(readers: Sequence[MetricReader], what: str, timeout_millis: float) -> 
             done = getattr(reader, what)(timeout_millis=max(0.0, end - time.monotonic()) * 1000)
             failed += done is False
         except BaseException as error:  # one that ends its thread must not end the others
-            warn((type(reader).__name__, what), f"{what} of {type(reader).__name__} failed: {said(error)}")
+            warn((type_name(reader), what), f"{what} of {type_name(reader)} failed: {said(error)}")
             failed += 1
     return not failed
 
@@ -261,12 +262,24 @@ class _Meter(Meter):
         *,
         explicit_bucket_boundaries_advisory: Sequence[float] | None = None,
     ) -> Histogram:
-        advised = explicit_bucket_boundaries_advisory
+        advised = self._advice(_exact(name), explicit_bucket_boundaries_advisory)
         made = self._make(MadeHistogram, name, unit, description, advised)
         name = _exact(name)
         if made is not None and made.bounds != bounds_of(name, advised):
             warn((name, "advice"), f"{name} of {self._scope.name} was made with two advices: {made.bounds} stays")
         return made or _nothing.create_histogram("x")
+
+    def _advice(self, name: str, given: Any) -> Sequence[float] | None:
+        """The advice as a list that can be read twice. None if there is none, or one that cannot be read."""
+        if given is None:
+            return None
+        try:
+            advised = list(islice(given, BOUNDS_AT_MOST))
+            bounds_of(name, advised)
+            return advised
+        except BaseException as error:  # it is no sequence, or has methods that raise
+            warn((self._scope.name, "buckets"), f"the advice of {self._scope.name} is not taken: {said(error)}")
+            return None
 
     def create_observable_counter(
         self, name: str, callbacks: Sequence[CallbackT] | None = None, unit: str = "", description: str = ""

@@ -42,6 +42,29 @@ def test_no_text_of_a_record_can_break_the_log(caplog: pytest.LogCaptureFixture)
     assert "'a\\nforged line' is not declared" in caplog.text
 
 
+class Nameless(type):
+    """The type of errors whose type has no name."""
+
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]
+        raise ZeroDivisionError
+
+
+class OddError(Exception, metaclass=Nameless):
+    """An error that cannot say anything of itself."""
+
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+    __repr__ = __str__
+
+
+def test_an_error_that_cannot_say_anything_is_said() -> None:
+    assert drops.said(OddError()) == "a type without a name"
+    assert drops.quoted(OddError()) == "an object of a type without a name"
+    assert drops.said(KeyError("x")) == "KeyError: 'x'"
+
+
 class Raising(logging.Filter):
     """A filter of an application, which raises."""
 

@@ -22,6 +22,7 @@ from telemetry.families import Family
 from telemetry.made import SERIES_AT_MOST
 from telemetry.otlp import together
 from telemetry.provider import Provider
+from telemetry.synchronous import BUCKETS
 from tests.telemetry.conftest import Drops
 from tests.telemetry.labels import BySide, Side
 from tests.telemetry.provided import made_by, sent_by, shown
@@ -433,6 +434,24 @@ def test_what_is_recorded_in_a_declared_series_is_added_to_it(dropped: Drops) ->
     assert dropped("level") == {"not_rendered": 1}
 
 
+def failing() -> Iterator[float]:
+    yield 1
+    raise KeyError
+
+
+@pytest.mark.parametrize(
+    ("advice", "bounds"), [((bound for bound in (1, 2)), (1, 2)), (failing(), BUCKETS), (5, BUCKETS), ({1: 2}, (1,))]
+)
+def test_an_advice_is_read_once_and_one_that_cannot_be_read_is_not_taken(
+    advice: Any, bounds: tuple[float, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    provider = Provider()
+    provider.get_meter("x").create_histogram("took", explicit_bucket_boundaries_advisory=advice)
+
+    assert [made.bounds for made in provider.instruments.values()] == [bounds]
+    assert ("not taken" in caplog.text) == (bounds == BUCKETS)
+
+
 class Says:
     """Says that it is a text, as a proxy does."""
 
@@ -492,6 +511,8 @@ def test_no_argument_makes_the_provider_raise(odd: str) -> None:
         make(given)
         made = make(f"named_{make.__name__}", given, given)
         assert make(f"named_{make.__name__}", given, given) is made
+    good.create_histogram("took", explicit_bucket_boundaries_advisory=given)
+    good.create_histogram("took", explicit_bucket_boundaries_advisory=[given])
     good.create_observable_gauge("level", given)
     good.create_observable_counter(given, [given], given, given)
     good.create_counter("jobs").add(1)
