@@ -19,7 +19,7 @@ from telemetry.closing import Closing, Ending, bounded
 from telemetry.collection import look_for_spans
 from telemetry.drops import quoted
 from telemetry.extras import Missing, is_installed
-from telemetry.provider import text_of
+from telemetry.given import text_of
 from telemetry.registry import process
 
 logger = logging.getLogger(__name__)
