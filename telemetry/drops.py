@@ -90,21 +90,26 @@ def warn(key: tuple[str, str], message: str) -> None:
     """Logs a message, at most once a minute for each key. Never raises."""
     with suppress(Exception):  # of a filter or a handler of the application
         now = time.monotonic()
+        if not _has_room(key, now):
+            key = _FULL
+            message = f"there are more than {_KEYS_AT_MOST} different warnings in a minute: not all are said"
         if _is_due(key, now):
             logger.warning("%s", message)
-        elif key not in _last_said and _is_due(_FULL, now):
-            logger.warning("there are more than %d different warnings in a minute: not all are said", _KEYS_AT_MOST)
+
+
+def _has_room(key: tuple[str, str], now: float) -> bool:
+    """Whether a message is known, or there is room to note it. Forgets those that may be said again."""
+    if key in _last_said or len(_last_said) < _KEYS_AT_MOST:
+        return True
+    for old, said_at in list(_last_said.items()):
+        if now - said_at >= _SILENCE_SECONDS:
+            _last_said.pop(old, None)
+    return len(_last_said) < _KEYS_AT_MOST
 
 
 def _is_due(key: tuple[str, str], now: float) -> bool:
     """Whether a message may be logged now, and if so notes it. At once, as telemetry/store.py says."""
     if key in _last_said and now - _last_said[key] < _SILENCE_SECONDS:
         return False
-    if key not in _last_said and key != _FULL and len(_last_said) >= _KEYS_AT_MOST:
-        for old, said_at in list(_last_said.items()):
-            if now - said_at >= _SILENCE_SECONDS:
-                _last_said.pop(old, None)
-        if len(_last_said) >= _KEYS_AT_MOST:
-            return False
     _last_said[key] = now
     return True
