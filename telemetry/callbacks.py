@@ -28,7 +28,7 @@ class Call(Generic[T]):
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
-        self._ended = threading.Event()
+        self._ended = False
         self.began = time.monotonic()
         self.answers: list[T] = []
         self.error: BaseException | None = None
@@ -44,16 +44,19 @@ class Call(Generic[T]):
         except BaseException as error:  # also CancelledError and SystemExit: it is the caller's code
             self.error = error
         finally:
-            self._ended.set()
+            self._ended = True
 
     @property
     def runs(self) -> bool:
         """Whether it goes on. After a fork, the child has none of the threads of its parent."""
-        return not self._ended.is_set() and self._thread.is_alive()
+        return not self._ended and self._thread.is_alive()
 
     def within(self, seconds: float) -> bool:
         """Waits until it ends, at most until so many seconds after its beginning. Returns whether it has ended."""
-        return self._ended.wait(max(0.0, self.began + seconds - time.monotonic()))
+        # Not by an Event: a signal's handler that asks, too, would wait for its lock for ever.
+        if self.runs and self._thread is not threading.current_thread():
+            self._thread.join(max(0.0, self.began + seconds - time.monotonic()))
+        return self._ended
 
 
 class Caller(Generic[T]):
@@ -62,7 +65,7 @@ class Caller(Generic[T]):
     def __init__(self, work: Callable[[], T]) -> None:
         self.work = work
         self._call: Call[T] | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler may ask while its thread is in `start`
 
     def start(self) -> Call[T]:
         """Begins a call, unless one runs."""

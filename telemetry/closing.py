@@ -7,6 +7,22 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from telemetry.drops import quoted, warn
+
+_LONGEST_MILLIS = 3_600_000.0
+
+
+def bounded(timeout_millis: object, default: float) -> float:
+    """A time that may be waited: from 0 to an hour, in milliseconds. What is no time is said, and is the default."""
+    try:
+        given = float(timeout_millis)  # type: ignore[arg-type]
+        if given == given:
+            return min(max(given, 0.0), _LONGEST_MILLIS)
+    except Exception:
+        given = default
+    warn(("timeout", ""), f"{quoted(timeout_millis)} is no number of milliseconds: {default:g} are taken")
+    return default
+
 
 class Ending(Protocol):
     """What is still to be sent when the process ends."""

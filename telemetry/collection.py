@@ -12,8 +12,7 @@ from telemetry.exemplars import look
 from telemetry.families import Family, families
 from telemetry.instrument import Instrument
 from telemetry.made import Made
-from telemetry.names import derived
-from telemetry.registry import declared, open_or_shut
+from telemetry.registry import declared, open_or_shut, written_names
 from telemetry.store import Cell, Cells
 
 
@@ -42,8 +41,9 @@ def collect(metrics: Sequence[Instrument[Any]], made: Sequence[Made] = ()) -> Co
     for each in everything:
         _prepare(each)
     others = [(one, _cells(one)) for one in made]
-    found = families(others, metrics)
     counting: list[Instrument[Any]] = [telemetry_series, telemetry_full_labels]
+    found = families(others, [*metrics, *counting])
+    same_as_counting = [found.pop(one.name, None) for one in counting]
     shown = []
     for one in metrics:
         if one not in counting:
@@ -54,7 +54,8 @@ def collect(metrics: Sequence[Instrument[Any]], made: Sequence[Made] = ()) -> Co
     full = {one.name: one.store.full_labels() for one, _ in shown}
     full |= {name: int(family.is_full) for name, family in found.items()}
     telemetry_full_labels.replace({name: number for name, number in full.items() if number})
-    shown += [(one, _snapshot(one)) for one in counting]
+    for one, same in zip(counting, same_as_counting, strict=True):
+        shown.append((one, _snapshot(one) if same is None else same.join(one, _snapshot(one))))
     return Collected(shown, list(found.values()))
 
 
@@ -93,6 +94,6 @@ def failed(metric: Instrument[Any] | Made, error: BaseException) -> None:
 
 
 def taken(collected: Collected) -> set[str]:
-    """The names that are ours: those that are declared, those of our histograms' series, and those of the families."""
-    ours = {name for one, _ in collected.declared for name in derived(one.name, one.kind)}
-    return {*declared, *ours}.union(*(family.names for family in collected.families))
+    """The names that are ours: those that are declared, and all that are written for them and for the families."""
+    ours = {name for one, _ in collected.declared for name in written_names(one.name, one.kind)}
+    return {*declared, *ours}.union(*(written_names(family.name, family.kind) for family in collected.families))

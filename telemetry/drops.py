@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,9 @@ class Dropped(Exception):
 _count: Callable[[str, Reason], None] | None = None
 _last_said: dict[tuple[str, str], float] = {}
 _SILENCE_SECONDS = 60.0
+_KEYS_AT_MOST = 1000
+"""How many different messages are said in that time. Their keys have texts of libraries, so there may be any number."""
+_FULL = ("", "said")
 
 
 def count_with(count: Callable[[str, Reason], None]) -> None:
@@ -61,15 +65,46 @@ def dropped(metric: str, problem: Dropped) -> None:
 def said(error: BaseException | None) -> str:
     """The type and the text of an error. The text may be the caller's code, so it may raise."""
     try:
-        return f"{type(error).__name__}: {error}"
+        return f"{type_name(error)}: {error}"
     except BaseException:
-        return type(error).__name__
+        return type_name(error)
+
+
+def type_name(value: object) -> str:
+    """The name of the type. A metaclass is the caller's code, too."""
+    try:
+        return str(type(value).__name__)
+    except BaseException:
+        return "a type without a name"
+
+
+def quoted(value: object) -> str:
+    """A value as a message shows it. Its `__repr__` may be the caller's code, so it may raise."""
+    try:
+        return f"{value!r:.300}"
+    except BaseException:
+        return f"an object of {type_name(value)}"
 
 
 def warn(key: tuple[str, str], message: str) -> None:
-    """Logs a message, at most once a minute for each key."""
-    if _is_due(key, time.monotonic()):
-        logger.warning("%s", message)
+    """Logs a message, at most once a minute for each key. Never raises."""
+    with suppress(Exception):  # of a filter or a handler of the application
+        now = time.monotonic()
+        if not _has_room(key, now):
+            key = _FULL
+            message = f"there are more than {_KEYS_AT_MOST} different warnings in a minute: not all are said"
+        if _is_due(key, now):
+            logger.warning("%s", message)
+
+
+def _has_room(key: tuple[str, str], now: float) -> bool:
+    """Whether a message is known, or there is room to note it. Forgets those that may be said again."""
+    if key in _last_said or len(_last_said) < _KEYS_AT_MOST:
+        return True
+    for old, said_at in list(_last_said.items()):
+        if now - said_at >= _SILENCE_SECONDS:
+            _last_said.pop(old, None)
+    return len(_last_said) < _KEYS_AT_MOST
 
 
 def _is_due(key: tuple[str, str], now: float) -> bool:

@@ -183,7 +183,7 @@ def _resource(service_name: str | None, process_id: int) -> Resource:
     from opentelemetry.sdk.resources import Resource
 
     attributes = {INSTANCE: _instance(process_id)}
-    if service_name is not None:
+    if service_name:  # `init` may have been given none
         named = resource_attribute("service.name") or service_name.replace("_", "-")
         attributes["service.name"] = read("OTEL_SERVICE_NAME", named)
     return Resource.create(attributes)

@@ -36,10 +36,12 @@ def render(
     provider: Provider = the_provider,
     openmetrics: bool = False,
     names: Collection[str] = (),
+    reserved: Collection[str] = (),
 ) -> bytes:
     """The whole answer: declared metrics, what was made through the API, and the registries. Each name once.
 
-    `names` are those that are asked for; without any, all are. `openmetrics` chooses that format.
+    `names` are those that are asked for; without any, all are. `openmetrics` chooses that format. `reserved` are names
+    that no metric of a registry may have.
     """
     asked = [
         _callers.setdefault(registry, Caller(partial(_collected, weakref.ref(registry)))) for registry in registries
@@ -47,7 +49,7 @@ def render(
     calls = [caller.start() for caller in asked]
     collected = collect(exposed(), list(provider.instruments.values()))
     texts = list(write(collected, openmetrics=openmetrics, names=names))
-    seen = taken(collected)
+    seen = taken(collected) | set(reserved)
     for caller, call in zip(asked, calls, strict=True):
         try:
             foreign = caller.ask(call)
@@ -143,7 +145,7 @@ def _others(families: Iterable[Metric], seen: set[str], openmetrics: bool, names
     generate: Callable[[Any], bytes] = in_openmetrics.generate_latest if openmetrics else generate_latest
     for family in families:
         name = f"{family.name}{_SUFFIXES.get(family.type, '')}"
-        having = {name, *(sample.name for sample in family.samples)}
+        having = {family.name, name, *(sample.name for sample in family.samples)}
         if not having.isdisjoint(seen):
             if name in declared and name not in runtime.REPLACED:
                 warn((name, "taken"), f"{name} was also recorded by another library; that one is left out")

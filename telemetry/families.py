@@ -1,7 +1,8 @@
 """Families of series: what instruments with the same name in Prometheus say together.
 
 Libraries may make one instrument several times, in scopes of their own, and also one that is declared. Counts of the
-same series are added up. What cannot be added up is told apart by the label `otel_scope_name`, and said once.
+same series are added up. What cannot be added up is told apart by the label `otel_scope_name`, then by that and
+`otel_scope_version`, and said once. What these do not tell apart either is left out and counted.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from typing import Any, NamedTuple
 from telemetry.drops import Dropped, Reason, dropped, warn
 from telemetry.exemplars import Exemplars, latest, with_exemplars
 from telemetry.instrument import Instrument
-from telemetry.made import OVERFLOW, Made, Scope, written
+from telemetry.made import OVERFLOW, Made, Scope, plain_text, written
 from telemetry.names import derived, label_name, unit_word
+from telemetry.registry import RESOURCE, written_names
 from telemetry.samples import head, labels_text, number_text, with_float_bounds
 from telemetry.store import Cell, Cells
 
 SCOPE = "otel_scope_name"
+VERSION = "otel_scope_version"
 
 
 class Row(NamedTuple):
@@ -54,19 +57,34 @@ class Family:
             self._put(series.text, row)
 
     def _put(self, labels: str, row: Row) -> None:
-        there = self.rows.setdefault(labels, row)
-        if there is row:
+        first = self.rows.get(labels)
+        if first is None or _add_up(first, row):
+            self._place(labels, row)
             return
-        if there.adds_up and row.adds_up and there.bounds == row.bounds:
+        given = {label_name(name) for name in row.attributes}
+        about: dict[str, str] = {}
+        for label, text in ((SCOPE, row.scope.name), (VERSION, row.scope.version)):
+            if label in given:
+                break
+            about[label] = text
+            apart = row._replace(attributes={**row.attributes, **about})
+            told = written({name: plain_text(value) for name, value in apart.attributes.items()})
+            there = self.rows.get(told)
+            if there is None or _add_up(there, apart):
+                told_by = " and ".join(about)
+                warn((self.name, "scope"), f"{self.name} is recorded by several libraries: {told_by} tells them apart")
+                self._place(told, apart)
+                return
+        who = f"{row.scope.name!r} and {first.scope.name!r}"
+        _left_out(self.name, f"{who} both recorded {labels or 'it without labels'}")
+
+    def _place(self, labels: str, row: Row) -> None:
+        """Adds a series to the one with these labels, or puts it where there is none."""
+        there = self.rows.get(labels)
+        if there is not None:
             summed = [one + other for one, other in zip(there.numbers, row.numbers, strict=True)]
-            self.rows[labels] = there._replace(numbers=summed, exemplars=latest(there.exemplars, row.exemplars))
-            return
-        if any(label_name(name) == SCOPE for name in row.attributes):
-            _left_out(self.name, f"{row.scope.name} and {there.scope.name} both recorded {labels}")
-            return
-        warn((self.name, "scope"), f"{self.name} is recorded by several libraries: {SCOPE} tells them apart")
-        attributes = {**row.attributes, SCOPE: row.scope.name}
-        self.rows[_with(labels, SCOPE, row.scope.name)] = row._replace(attributes=attributes)
+            row = there._replace(numbers=summed, exemplars=latest(there.exemplars, row.exemplars))
+        self.rows[labels] = row
 
     def join(self, metric: Instrument[Any], cells: Cells) -> Cells:
         """The series of a declared metric of this name, with what these add to them. The others are left out and said.
@@ -127,19 +145,26 @@ class Family:
 def families(made: Iterable[tuple[Made, list[Cell]]], metrics: Iterable[Instrument[Any]]) -> dict[str, Family]:
     """The families of what was made through the API, by name. `metrics` are the declared ones, which come first."""
     found: dict[str, Family] = {}
-    users = {name: one.name for one in metrics for name in (one.name, *derived(one.name, one.kind))}
+    users = dict.fromkeys(RESOURCE, "the resource")
+    users |= {name: one.name for one in metrics for name in written_names(one.name, one.kind)}
     for one, cells in made:
         if not cells:
             continue
         name = one.shown_as
-        names = (name, *derived(name, one.kind))
-        used = next((users[each] for each in names if users.get(each, name) != name), None)
+        names = written_names(name, one.kind)
+        used = next((users[each] for each in sorted(names) if users.get(each, name) != name), None)
         if used is not None:
             _left_out(name, f"{one.scope.name} has a {one.kind} of that name, and {used} has a series of the same name")
             continue
-        users.update(dict.fromkeys(names, name))
-        found.setdefault(name, Family(one)).add(one, cells)
+        if name not in found:
+            found[name] = Family(one)
+            users.update(dict.fromkeys(names, name))
+        found[name].add(one, cells)
     return found
+
+
+def _add_up(one: Row, other: Row) -> bool:
+    return one.adds_up and other.adds_up and one.bounds == other.bounds
 
 
 def _left_out(name: str, why: str) -> None:

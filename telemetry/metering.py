@@ -14,7 +14,7 @@ from telemetry.closing import Ending
 from telemetry.exposition import render, target_info
 from telemetry.extras import load
 from telemetry.provider import the_provider
-from telemetry.registry import process
+from telemetry.registry import RESOURCE, process
 from telemetry.samples import END
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def shown(*, openmetrics: bool = False, names: Sequence[str] = ()) -> bytes:
     if not process.disabled and not _pulled:
         body = b"" if openmetrics else b"# The metrics are sent over OTLP (OTEL_METRICS_EXPORTER).\n"
     elif not process.disabled:
-        body = render(*_registries(), openmetrics=openmetrics, names=names)
+        body = render(*_registries(), openmetrics=openmetrics, names=names, reserved=RESOURCE if _ours else ())
         if _ours and (not names or "target_info" in names):
             body += target_info(environment.resource().attributes, openmetrics=openmetrics)
     return body + END if openmetrics else body

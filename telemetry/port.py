@@ -26,6 +26,15 @@ class _Server6(_Server):
     address_family = socket.AF_INET6
 
 
+def _asked(path: str) -> tuple[int, list[str]]:
+    """The status of the answer to a request, and each `name[]` of it."""
+    try:
+        address = urlsplit(path)
+    except ValueError:  # such as "http://["
+        return 400, []
+    return 200 if address.path == "/metrics" else 404, parse_qs(address.query).get("name[]", [])
+
+
 def serve_metrics_alone(render: Render) -> None:
     """Serves /metrics on `OTEL_EXPORTER_PROMETHEUS_HOST` (localhost) and `_PORT` (9464), in a daemon thread.
 
@@ -40,14 +49,12 @@ def serve_metrics_alone(render: Render) -> None:
             self._answer(with_body=False)
 
         def _answer(self, *, with_body: bool) -> None:
-            address = urlsplit(self.path)
-            known = address.path == "/metrics"
             body, headers = b"metrics are at /metrics\n", {"content-type": "text/plain; charset=utf-8"}
-            if known:
-                names = parse_qs(address.query).get("name[]", [])
+            status, names = _asked(self.path)
+            if status == 200:
                 accept, encoding = self.headers.get("accept", ""), self.headers.get("accept-encoding", "")
                 body, headers = answer(render, Asked(accept, encoding, names))
-            self.send_response(200 if known else 404)
+            self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("content-length", str(len(body)))

@@ -84,20 +84,33 @@ def register(metric: Declared) -> Declared:
 
 
 def _check_names(metric: Declared) -> None:
-    """Raises ValueError if a name that is written for this metric is written for another one, too.
-
-    A histogram has series with names of their own. A counter is called without `_total` in OpenMetrics.
-    """
+    """Raises ValueError if a name that is written for this metric is written for another one, too."""
     name = metric.name
+    written = written_names(name, metric.kind)
+    if not RESOURCE.isdisjoint(written):
+        raise ValueError(
+            f"{name} would be confused with target_info, which has the attributes of the resource in an answer of "
+            "/metrics, so give it another name"
+        )
     for near in (f"{name}_total", f"{name}_count", name.removesuffix("_total"), name.removesuffix("_count")):
         other = declared.get(near)
-        if other is not None and near != name and (both := _written(other) & _written(metric)):
+        if other is not None and near != name and (both := written_names(near, other.kind) & written):
             raise ValueError(
                 f"{name} would be confused with {near}, which is a {other.kind}: both have the name "
                 f"{' and '.join(sorted(both))} in an answer of /metrics, so give one of them another one"
             )
 
 
-def _written(metric: Declared) -> set[str]:
-    family = metric.name.removesuffix("_total") if metric.kind == "counter" else metric.name
-    return {metric.name, family, *derived(metric.name, metric.kind)}
+RESOURCE = frozenset({"target", "target_info"})
+"""The names of what shows the attributes of the resource."""
+
+
+def written_names(name: str, kind: str) -> set[str]:
+    """The names that nothing else may have in an answer of /metrics.
+
+    A histogram has series with names of their own. A counter is called without `_total` in OpenMetrics. Either has the
+    time of its beginning there, with `_created`, even where none is written.
+    """
+    family = name.removesuffix("_total") if kind == "counter" else name
+    created = {f"{family}_created"} if kind in ("counter", "histogram") else set()
+    return {name, family, *created, *derived(name, kind)}

@@ -25,7 +25,6 @@ from telemetry.catalogue import (
 )
 from telemetry.drops import said, warn
 from telemetry.instrument import Instrument
-from telemetry.provider import the_provider
 from telemetry.registry import declared
 
 if TYPE_CHECKING:
@@ -76,10 +75,13 @@ _before_fork = [0, 0, 0]
 
 
 def start() -> None:
-    """Begins to measure what happens between scrapes: the pauses of the garbage collector."""
+    """Begins to measure what happens between scrapes: the pauses of the garbage collector.
+
+    Loads what a scrape needs. A fork while a scrape loads it would hang the scrapes of the child.
+    """
+    _collector()
     if _pauses not in gc.callbacks:
         gc.callbacks.append(_pauses)
-        os.register_at_fork(after_in_child=_begin_again)
 
 
 def _begin_again() -> None:
@@ -88,7 +90,9 @@ def _begin_again() -> None:
     for one in list(declared.values()):
         if isinstance(one, Instrument):
             one.begin_again()
-    the_provider.begin_again()
+
+
+os.register_at_fork(after_in_child=_begin_again)  # also without `init`, before which everything is recorded
 
 
 def refresh() -> None:

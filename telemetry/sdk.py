@@ -15,9 +15,11 @@ from typing import Any
 
 from telemetry import environment, event_loop, http, metering, runtime, traces
 from telemetry import workers as web_server
-from telemetry.closing import Closing, Ending
+from telemetry.closing import Closing, Ending, bounded
 from telemetry.collection import look_for_spans
+from telemetry.drops import quoted
 from telemetry.extras import Missing, is_installed
+from telemetry.given import text_of
 from telemetry.registry import process
 
 logger = logging.getLogger(__name__)
@@ -93,6 +95,7 @@ def begin() -> None:
 
 def _init(service_name: str, app: object, number: int | None) -> None:
     global _process_id
+    service_name = _name(service_name)
     if process.service is None:
         process.service = service_name
         _process_id = os.getpid()
@@ -128,6 +131,14 @@ def _init(service_name: str, app: object, number: int | None) -> None:
     event_loop.measure()
     if app is not None:
         _add(app)
+
+
+def _name(given: object) -> str:
+    """The name of the service as UTF-8 can have it. What is no text would spoil all that is shown and sent."""
+    name = text_of(given).strip()
+    if not name:
+        logger.warning("init was called with %s, which is no name of a service: it has none", quoted(given))
+    return name
 
 
 def _add(app: object) -> None:
@@ -221,9 +232,10 @@ def shutdown(timeout_millis: int = 2000) -> None:
     endings = _endings[:]
     _endings.clear()
     _ended = _ended or bool(endings)
-    end = time.monotonic() + timeout_millis / 1000
+    millis = bounded(timeout_millis, 2000)
+    end = time.monotonic() + millis / 1000
     for ending in endings:
         ending.begin()
     for ending in endings:
         if not ending.within(max(0.0, end - time.monotonic())):
-            logger.warning("telemetry: %s were left unsent after %d ms", ending.what, timeout_millis)
+            logger.warning("telemetry: %s were left unsent after %d ms", ending.what, millis)

@@ -32,6 +32,7 @@ read_openmetrics: Callable[[str], Iterable[Metric]] = openmetrics_parser.text_st
 GOLDEN = Path(__file__).parent / "golden"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"
+OPENMETRICS_0 = "application/openmetrics-text; version=0.0.1; charset=utf-8"
 PROMETHEUS = (
     "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;"
     "q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
@@ -45,6 +46,25 @@ FORMATS = [
     ("text/plain;version=0.0.4", TEXT),
     ("text/plain;version=1.0.0;escaping=underscores", "text/plain; version=1.0.0; charset=utf-8; escaping=underscores"),
     ("application/openmetrics-text;version=1.0.0", OPENMETRICS),
+    ("APPLICATION/OPENMETRICS-TEXT", OPENMETRICS),
+    ("application/openmetrics-text; version = 1.0.0", OPENMETRICS),
+    ('application/openmetrics-text;version="1.0.0";escaping=dots', OPENMETRICS),
+    ("application/openmetrics-text;version=0.0.1", OPENMETRICS_0),
+    ("application/openmetrics-text;version=0.0.1, text/plain", OPENMETRICS_0),
+    ("text/plain;version=0.0.4;q=0.9,application/openmetrics-text;q=0.1", TEXT),
+    ("text/plain;q=0.1,application/openmetrics-text;version=1.0.0;q=0.9", OPENMETRICS),
+    ("application/openmetrics-text;q=0", TEXT),
+    ("application/openmetrics-text;q=abc", TEXT),
+    ("application/openmetrics-text;q=-1", TEXT),
+    ("application/openmetrics-text;q=\u0661", TEXT),
+    ("application/openmetrics-text;version=1.0.0;q=0.5,*/*", TEXT),
+    *(
+        (f"application/openmetrics-text;version={odd}", TEXT)
+        for odd in ("abc", "", "1_0.0", "1.0.0.0.0", "2.0.0", "\u00b2", "1.0.0-\u00e9", "1.0.0\r\nX: y", f"{10**30}.0")
+    ),
+    ("text/plain;version=x", TEXT),
+    ("text/plain;version=1.0.0;escaping=\u00e9", "text/plain; version=1.0.0; charset=utf-8; escaping=underscores"),
+    (";;;;,,,=", TEXT),
     (PROMETHEUS, OPENMETRICS.replace("underscores", "allow-utf-8")),
 ]
 
@@ -58,17 +78,36 @@ def test_the_format_is_the_one_that_is_asked_for(accept: str, content_type: str)
     body, headers = answer(rendered, Asked(accept))
 
     assert headers == {"content-type": content_type, "vary": "accept, accept-encoding"}
-    assert body == (b"True ()" if "openmetrics" in content_type else b"False ()")
+    assert body == (b"True []" if "openmetrics" in content_type else b"False []")
 
 
 @pytest.mark.parametrize(
-    ("encoding", "compressed"), [("gzip", True), ("br, GZIP;q=0.5", True), ("", False), ("br", False)]
+    ("encoding", "compressed"),
+    [
+        ("gzip", True),
+        ("br, GZIP;q=0.5", True),
+        ("x-gzip", True),
+        ("*", True),
+        ("", False),
+        ("br", False),
+        ("gzip;q=0", False),
+        ("gzip; q=0.0", False),
+        ("gzip;q=abc", False),
+        ("deflate, gzip;q=0, *;q=1", False),
+        ("identity;q=1, *;q=0", False),
+        ("identity, gzip;q=0.5", False),
+    ],
 )
 def test_the_answer_is_compressed_if_that_is_asked_for(encoding: str, compressed: bool) -> None:
     body, headers = answer(rendered, Asked("", encoding, ["up"]))
 
     assert headers.get("content-encoding") == ("gzip" if compressed else None)
     assert (gzip.decompress(body) if compressed else body) == b"False ['up']"
+
+
+@pytest.mark.parametrize(("names", "asked"), [([""], "[]"), (["", "up"], "['up']"), ([], "[]")])
+def test_an_empty_name_asks_for_nothing(names: list[str], asked: str) -> None:
+    assert answer(rendered, Asked(names=names)).body.decode() == f"False {asked}"
 
 
 def everything() -> tuple[list[Any], Provider]:

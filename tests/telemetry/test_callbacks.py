@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ from telemetry.attributes import OTHER
 from telemetry.callbacks import Caller
 from telemetry.drops import Dropped, Reason
 from telemetry.exposition import render
+from tests.telemetry.apart import apart
 from tests.telemetry.conftest import Drops
 from tests.telemetry.labels import labels
 from tests.waiting import wait_until
@@ -49,6 +51,40 @@ def test_a_callback_that_hangs_is_waited_for_once_and_not_called_again_while_it_
     wait_until(lambda: not call.runs, 5, "the first call ends")
     monkeypatch.setattr("telemetry.callbacks.SECONDS", 5)
     assert caller.ask() == 2
+
+
+def a_process_whose_signals_scrape() -> int:
+    """Scrapes in the main thread, which signals interrupt wherever it is, and whose handler scrapes, too."""
+    caller, handled = Caller(lambda: 7), []
+
+    def handle(*_: object) -> None:
+        handled.append(caller.ask())
+
+    signal.signal(signal.SIGALRM, handle)
+    signal.setitimer(signal.ITIMER_REAL, 0.0001, 0.0001)
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        assert caller.ask() == 7
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    return len(handled)
+
+
+def test_a_scrape_in_the_handler_of_a_signal_does_not_wait_for_the_one_that_it_interrupts() -> None:
+    assert apart(a_process_whose_signals_scrape).answer > 100
+
+
+def test_a_callback_that_scrapes_does_not_wait_for_itself() -> None:
+    def ask() -> str:
+        try:
+            return str(caller.ask())
+        except Dropped as problem:
+            return problem.reason
+
+    caller: Caller[str] = Caller(ask)
+    began = time.monotonic()
+
+    assert caller.ask() == "callback_hangs"
+    assert time.monotonic() - began < 0.9
 
 
 def test_two_scrapes_at_once_share_one_call_and_both_show_its_answer(

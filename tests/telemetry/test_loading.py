@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 import telemetry
+from tests.documents import ROOT
 from tests.telemetry.apart import apart
 from tests.telemetry.service import answers, get, small_app, values
 from tests.telemetry.test_exposition import parsed
@@ -82,3 +83,28 @@ def test_a_module_of_metrics_may_be_loaded_again() -> None:
     series = parsed(apart(a_module_that_is_loaded_again).answer.encode())
 
     assert len(values(series, "heartbeat_timestamp_seconds")) == 1
+
+
+FIRST_SCRAPES = """
+import sys
+
+import telemetry
+from opentelemetry import metrics
+
+telemetry.init("post_office")
+metrics.get_meter("x").create_counter("letters").add(1)
+before = set(sys.modules)
+from telemetry import metering
+from telemetry.answers import Asked, answer
+
+for accept in ("", "application/openmetrics-text"):
+    answer(metering.shown, Asked(accept, "gzip"))
+print(sorted(set(sys.modules) - before))
+"""
+
+
+def test_the_first_scrape_loads_nothing_because_a_fork_meanwhile_would_leave_it_half_loaded() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OTEL_EXPORTER_PROMETHEUS_PORT": "0"}
+    done = subprocess.run([sys.executable, "-c", FIRST_SCRAPES], env=environment, stdout=subprocess.PIPE, check=True)
+
+    assert done.stdout.decode().strip() == "[]"

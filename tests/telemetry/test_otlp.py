@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import gzip
 import os
 import re
@@ -497,7 +496,6 @@ def a_process_with_a_reader_of_its_own() -> None:
     provider = metrics.get_meter_provider()
     assert isinstance(provider, Provider)
     provider.add_metric_reader(reader)
-    atexit.register(reader.shutdown)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,13 @@ def test_without_an_application_metrics_have_their_own_port(free_port: str) -> N
     assert done.answer["elsewhere"] == 404
 
 
+def raw(host: str, port: str, request: bytes) -> str:
+    """The first line of the answer."""
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(request)
+        return connection.makefile("rb").readline().decode().strip()
+
+
 def a_scrape_of_a_port_of_its_own(host: str, port: str) -> dict[str, Any]:
     telemetry.init("execution_gateway")
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -56,6 +63,8 @@ def a_scrape_of_a_port_of_its_own(host: str, port: str) -> dict[str, Any]:
     return {
         "head": [head.status_code, head.text, int(head.headers["content-length"]) > 1000],
         "get": httpx.get(f"{address}/metrics").status_code,
+        "no address": raw(host, port, b"GET http://[ HTTP/1.0\r\n\r\n"),
+        "an empty name": len(httpx.get(f"{address}/metrics?name[]=").text) > 1000,
     }
 
 
@@ -69,7 +78,12 @@ def test_a_port_of_its_own_answers_head_and_takes_an_address_of_ipv6(host: str, 
         OTEL_EXPORTER_PROMETHEUS_PORT=free_port,
     )
 
-    assert done.answer == {"head": [200, "", True], "get": 200}
+    assert done.answer == {
+        "head": [200, "", True],
+        "get": 200,
+        "no address": "HTTP/1.0 400 Bad Request",
+        "an empty name": True,
+    }
 
 
 @pytest.mark.parametrize("port", ["http", "-1", "70000"])

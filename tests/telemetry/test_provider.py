@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from enum import Enum, IntEnum
 from typing import Any
 
@@ -449,3 +451,160 @@ def test_what_is_recorded_in_a_declared_series_is_added_to_it(dropped: Drops) ->
     assert found["level", frozenset()] == 7
     assert dropped("letters_total") == {"not_rendered": 1}
     assert dropped("level") == {"not_rendered": 1}
+
+
+def failing() -> Iterator[float]:
+    yield 1
+    raise KeyError
+
+
+@pytest.mark.parametrize(
+    ("advice", "bounds"), [((bound for bound in (1, 2)), (1, 2)), (failing(), BUCKETS), (5, BUCKETS), ({1: 2}, (1,))]
+)
+def test_an_advice_is_read_once_and_one_that_cannot_be_read_is_not_taken(
+    advice: Any, bounds: tuple[float, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    provider = Provider()
+    provider.get_meter("x").create_histogram("took", explicit_bucket_boundaries_advisory=advice)
+
+    assert [made.bounds for made in provider.instruments.values()] == [bounds]
+    assert ("not taken" in caplog.text) == (bounds == BUCKETS)
+
+
+class Says:
+    """Says that it is a text, as a proxy does."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return str
+
+
+class Raises:
+    """Has methods that raise."""
+
+    def __repr__(self) -> str:
+        raise ZeroDivisionError
+
+    def __bool__(self) -> bool:
+        raise ZeroDivisionError
+
+
+class Text(str):
+    """A text with methods that raise."""
+
+    __slots__ = ()
+
+    def _raise(self, *_: Any) -> Any:
+        raise ZeroDivisionError
+
+    __eq__ = __ne__ = __hash__ = __repr__ = __str__ = __bool__ = _raise
+    lower = isascii = encode = __len__ = __format__ = _raise  # type: ignore[assignment]
+
+
+ODD: dict[str, Callable[[], Any]] = {
+    "says": Says,
+    "raises": Raises,
+    "text": lambda: Text("odd"),
+    "object": object,
+    "dead": lambda: weakref.proxy(Provider()),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_no_argument_makes_the_provider_raise(odd: str) -> None:
+    given = ODD[odd]()
+    provider = Provider()
+    good = provider.get_meter("good")
+    meters = [
+        provider.get_meter(given),
+        provider.get_meter("x", given),
+        provider.get_meter("x", None, given),
+        provider.get_meter("x", attributes=given),
+        provider.get_meter("x", attributes={"a": given}),
+    ]
+    with contextlib.suppress(Exception):  # not every one can be in a dict
+        meters.append(provider.get_meter("x", attributes={given: 1}))
+    for meter in meters:
+        meter.create_counter("jobs").add(1)
+    for make in (good.create_counter, good.create_up_down_counter, good.create_gauge, good.create_histogram):
+        make(given)
+        made = make(f"named_{make.__name__}", given, given)
+        assert make(f"named_{make.__name__}", given, given) is made
+    good.create_histogram("took", explicit_bucket_boundaries_advisory=given)
+    good.create_histogram("took", explicit_bucket_boundaries_advisory=[given])
+    good.create_observable_gauge("level", given)
+    good.create_observable_counter(given, [given], given, given)
+    good.create_counter("jobs").add(1)
+
+    assert made_by(provider)["jobs_total", frozenset()] == len(meters) + 1
+    sent = encode_metrics(together(Resource({}), collect([], list(provider.instruments.values())), 1))
+    assert sent.SerializeToString()
+    for scope, _, name, unit in provider.instruments:
+        assert {type(text) for text in (*scope[:3], name, unit)} == {str}
+
+
+def test_an_attribute_whose_name_cannot_be_sent_costs_no_other_of_the_library() -> None:
+    provider = Provider()
+    provider.get_meter("x", attributes={"\ud800": 1, "a": 2}).create_counter("jobs").add(1)
+
+    assert [scope.attributes for scope, *_ in provider.instruments] == [(("a", 2),)]
+
+
+def test_there_are_so_many_instruments_and_no_more_which_is_said_once_and_counted(
+    monkeypatch: pytest.MonkeyPatch, dropped: Drops, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("telemetry.provider.INSTRUMENTS_AT_MOST", 10)
+    provider = Provider()
+    for number in range(15):
+        meter = provider.get_meter(f"lib{number}")
+        meter.create_counter("jobs").add(1)
+        meter.create_histogram("took", explicit_bucket_boundaries_advisory=[1]).record(1)
+    provider.get_meter("lib0").create_counter("jobs").add(1)
+
+    assert len(provider.instruments) == 10
+    found = made_by(provider)
+    assert (found["jobs_total", frozenset()], found["took_count", frozenset()]) == (6, 5)
+    assert dropped("__other__") == {"not_rendered": 20}
+    assert len(caplog.records) == 1
+    assert "there are 10 instruments, so jobs of lib5 records nothing" in caplog.text
+
+
+def test_a_callback_is_asked_once_though_it_is_given_again(dropped: Drops) -> None:
+    provider = Provider()
+    asked: list[int] = []
+
+    class Pool:
+        """Has a callback."""
+
+        def size(self, _: CallbackOptions) -> list[Observation]:
+            asked.append(1)
+            return [Observation(len(asked))]
+
+    pool = Pool()
+    for _ in range(3):
+        provider.get_meter("x").create_observable_gauge("level", [pool.size, pool.size])
+
+    assert made_by(provider) == {("level", frozenset()): 1}
+    assert dropped("level") == {}
+
+
+def test_an_instrument_has_so_many_callbacks_and_no_more(monkeypatch: pytest.MonkeyPatch, dropped: Drops) -> None:
+    monkeypatch.setattr("telemetry.provider.CALLBACKS_AT_MOST", 3)
+    provider = Provider()
+    asked: list[int] = []
+
+    def observe(number: int) -> Any:
+        def say(_: CallbackOptions) -> list[Observation]:
+            asked.append(number)
+            return [Observation(number)]
+
+        return say
+
+    for number in range(5):
+        provider.get_meter("x").create_observable_gauge("level", [observe(number)])
+    provider.get_meter("x").create_observable_gauge("endless", (observe(number) for number in itertools.count(10)))  # type: ignore[arg-type]
+
+    made_by(provider)
+    assert sorted(asked) == [0, 1, 2, 10, 11, 12]
+    assert dropped("level") == {"callback_failed": 2}
+    assert dropped("endless") == {"callback_failed": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from typing import Any
@@ -115,3 +116,76 @@ def test_a_reader_is_told_which_service_it_reads_also_when_init_comes_later_and_
     assert [after[0], child[0]] == ["signal-service", "signal-service"]
     assert before[1] == after[1]
     assert child[1] != after[1], "two processes are two instances"
+
+
+def a_process_whose_reader_hangs_at_exit() -> None:
+    the_provider.add_metric_reader(Hanging())
+
+
+class Hanging(InMemoryMetricReader):
+    """A reader that takes no notice of a time limit."""
+
+    def shutdown(self, timeout_millis: float = 30_000, **_: Any) -> None:
+        time.sleep(20)
+
+
+def test_a_reader_that_hangs_at_exit_costs_two_seconds_and_is_said() -> None:
+    done = apart(a_process_whose_reader_hangs_at_exit)
+
+    assert 1.5 < done.exit_seconds < 6
+    assert "metrics of readers were left unsent after 2000 ms" in done.log
+
+
+class Ending(Failing):
+    """A reader that ends its thread."""
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        self.asked.append(timeout_millis)
+        raise SystemExit
+
+    def shutdown(self, timeout_millis: float = 30_000, **_: Any) -> None:
+        self.force_flush(timeout_millis)
+
+
+def test_a_reader_that_ends_its_thread_does_not_end_the_others() -> None:
+    provider = Provider()
+    readers = [Ending(), Ending()]
+    for reader in readers:
+        provider.add_metric_reader(reader)
+
+    assert not provider.force_flush()
+    provider.shutdown()
+
+    assert [len(reader.asked) for reader in readers] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("given", "waited"),
+    [(None, 10_000), ("x", 10_000), (math.nan, 10_000), (object(), 10_000), (math.inf, 3_600_000), (-1, 0), (70, 70)],
+)
+def test_a_time_limit_that_is_none_is_the_default(given: Any, waited: float) -> None:
+    provider = Provider()
+    reader = Failing()
+    provider.add_metric_reader(reader)
+
+    assert not provider.force_flush(given)
+
+    assert reader.asked == [pytest.approx(waited, rel=0.01)]
+    provider.shutdown(0)
+
+
+@pytest.mark.parametrize("given", [None, "x", math.nan, math.inf, -1, object()])
+def test_nothing_raises_for_a_time_limit_that_is_none(given: Any) -> None:
+    Provider().shutdown(given)
+    telemetry.shutdown(given)
+
+
+@pytest.mark.parametrize("given", [None, object(), 5])
+def test_what_is_no_reader_is_said_and_not_added(given: Any, caplog: pytest.LogCaptureFixture) -> None:
+    provider = Provider()
+    provider.add_metric_reader(given)
+
+    assert f"{type(given).__name__} cannot be added as a reader" in caplog.text
+    assert provider.force_flush()
+    provider.remove_metric_reader(given)
+    assert f"{type(given).__name__} does not read" in caplog.text

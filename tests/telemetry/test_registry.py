@@ -76,7 +76,7 @@ def histogram(name: str) -> object:
     [
         ((histogram, "things"), (gauge, "things_count"), "things_count"),
         ((counter, "things_total"), (gauge, "things"), "things"),
-        ((counter, "things_total"), (histogram, "things"), "things"),
+        ((counter, "things_total"), (histogram, "things"), "things and things_created"),
     ],
 )
 @pytest.mark.parametrize("turned", [False, True])
@@ -113,3 +113,8 @@ def test_a_refused_declaration_leaves_nothing_behind() -> None:
     symbol.know(["AAPL"])
 
     assert "took_seconds" not in declared
+
+
+def test_the_name_of_what_shows_the_resource_in_openmetrics_is_refused() -> None:
+    with pytest.raises(ValueError, match="has the attributes of the resource"):
+        Gauge("target", "Target.")

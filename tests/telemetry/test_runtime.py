@@ -25,6 +25,8 @@ from telemetry.catalogue import (
     python_gc_collections_total,
     python_gc_pause_seconds,
 )
+from telemetry.exposition import render
+from telemetry.provider import own
 from tests.telemetry.apart import apart
 from tests.telemetry.service import get, values
 from tests.telemetry.test_exposition import parsed
@@ -229,3 +231,31 @@ def a_service_that_is_turned_off() -> dict[str, Any]:
 def test_what_is_turned_off_has_no_callback() -> None:
     assert apart(a_service_that_is_turned_off, OTEL_SDK_DISABLED="true").answer == {"callbacks": 0}
     assert apart(a_service_that_is_turned_off, OTEL_METRICS_EXPORTER="none").answer == {"callbacks": 0}
+
+
+def a_child_of_a_process_without_init() -> list[list[str]]:
+    letters = telemetry.Counter("letters_total", "Letters.")
+    jobs = own().get_meter("x").create_counter("jobs")
+
+    def lines() -> list[str]:
+        text = render(names=["letters_total", "jobs_total"]).decode()
+        return [line for line in text.splitlines() if not line.startswith("#")]
+
+    for counter in (letters, jobs):
+        counter.add(5)
+    parent = lines()
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        for counter in (letters, jobs):
+            counter.add(1)
+        os.write(writing, json.dumps(lines()).encode())
+        os._exit(0)
+    os.wait()
+    return [parent, json.loads(os.read(reading, 10_000))]
+
+
+def test_a_child_begins_again_also_without_init() -> None:
+    parent, child = apart(a_child_of_a_process_without_init).answer
+
+    assert parent == ["letters_total 5", "jobs_total 5"]
+    assert child == ["letters_total 1", "jobs_total 1"]

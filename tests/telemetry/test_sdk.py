@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from opentelemetry import metrics, trace
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.exporter.otlp.proto.http import trace_exporter as otlp
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
@@ -24,6 +25,10 @@ from starlette.routing import Route as StarletteRoute
 
 import telemetry
 from apps.catalogue import orders_total
+from telemetry import environment, metering
+from telemetry.otlp import read
+from telemetry.provider import the_provider
+from telemetry.registry import process
 from tests.telemetry.apart import apart
 from tests.telemetry.service import ORDER, get, small_app, spans_for_nobody, values
 from tests.telemetry.test_exposition import parsed
@@ -281,3 +286,31 @@ def a_preloaded_worker() -> list[int]:
 
 def test_a_child_of_a_process_that_called_init_serves_metrics() -> None:
     assert apart(a_preloaded_worker, OTEL_TRACES_EXPORTER="otlp").answer == [200, 200]
+
+
+NAMES: dict[str, Any] = {"number": 5, "bytes": b"x", "blank": " ", "none": None, "surrogate": "a\ud800b"}
+
+
+def a_service_with_an_odd_name(kind: str) -> tuple[str, str]:
+    telemetry.init(NAMES[kind])
+    telemetry.Counter("letters_total", "Letters.").add(1)
+    name = str(environment.resource().attributes["service.name"])
+    body = metering.shown() + metering.shown(openmetrics=True)
+    assert body.count(b"letters_total 1\n") == 2
+    assert encode_metrics(read(environment.resource(), the_provider, 1)).SerializeToString()
+    return name, str(process.service)
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_a_name_that_is_no_text_spoils_neither_scrapes_nor_exports(kind: str) -> None:
+    done = apart(a_service_with_an_odd_name, kind, OTEL_EXPORTER_PROMETHEUS_PORT="0")
+    name, service = done.answer
+
+    if kind == "surrogate":
+        assert (name, service) == ("a?b", "a?b")
+        assert "no name of a service" not in done.log
+    else:
+        assert name.startswith("unknown_service")
+        assert service == ""
+        assert f"init was called with {NAMES[kind]!r}, which is no name of a service" in done.log
+    assert "ERROR" not in done.log
