@@ -310,14 +310,14 @@ def test_another_advice_for_a_histogram_is_said(caplog: pytest.LogCaptureFixture
     assert "took of x was made with two advices: (1, 2) stays" in caplog.text
 
 
-def failing() -> Iterator[float]:
+def dividing() -> Iterator[float]:
     for below in (1, 0):
         yield 1 / below
 
 
 @pytest.mark.parametrize(
     ("advised", "problem"),
-    [((-1, 1), "amounts below 0"), (itertools.count(), "more than 100 buckets"), (failing(), "ZeroDivisionError")],
+    [((-1, 1), "amounts below 0"), (itertools.count(), "more than 100 buckets"), (dividing(), "ZeroDivisionError")],
 )
 def test_an_advice_that_cannot_be_taken_is_said(advised: Any, problem: str, caplog: pytest.LogCaptureFixture) -> None:
     provider = Provider()
@@ -325,7 +325,7 @@ def test_an_advice_that_cannot_be_taken_is_said(advised: Any, problem: str, capl
 
     [made] = provider.instruments.values()
     assert list(made.bounds) == list(BUCKETS)
-    assert "the advice is not taken" in caplog.text
+    assert "is not taken" in caplog.text
     assert problem in caplog.text
 
 
