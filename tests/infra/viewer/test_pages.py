@@ -31,14 +31,20 @@ def answer(prometheus: Prometheus, board: str, title: str) -> list[float]:
 
 
 async def agree(page: Page, prometheus: Prometheus, board: str, title: str, factor: float = 1) -> None:
-    """Waits until the numbers of a panel are those of Prometheus: they move, and are asked for one after the other."""
-    shown, values = await numbers(page, title), answer(prometheus, board, title)
+    """Waits until the numbers of a panel are an answer of Prometheus since this began.
+
+    They move, and the page asks every few seconds: its numbers may always be those of a moment ago.
+    """
+    seen: list[list[float]] = []
     for _ in range(FRESH_SECONDS * 4):
-        if matches(shown, [value * factor for value in values]):
+        values = [value * factor for value in answer(prometheus, board, title)]
+        if values not in seen:
+            seen.append(values)
+        shown = await numbers(page, title)
+        if any(matches(shown, values) for values in seen):
             return
         await page.wait_for_timeout(250)
-        shown, values = await numbers(page, title), answer(prometheus, board, title)
-    raise AssertionError(f"{title}: the page shows {shown}, and Prometheus says {values}")
+    raise AssertionError(f"{title}: the page shows {shown}, and Prometheus said {seen}")
 
 
 @pytest.mark.parametrize("board", DASHBOARDS)
