@@ -15,7 +15,6 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from apps.addresses import PostgresAddress, RedisAddress
-from apps.addresses import ServiceAddress as ServiceAddress
 from apps.hosts import OWN_HOSTS, hosts_from
 from apps.inputs import number_in_settings
 

@@ -7,9 +7,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from apps.addresses import ServiceAddress
 from apps.inputs import MOST_DOLLARS, Cash
 from apps.paper_venue.settings import VenueSettings
-from apps.settings import ServiceAddress, ServiceSettings
+from apps.settings import ServiceSettings
 
 Dollars = Annotated[Decimal, Field(ge=Decimal("0.01"), le=MOST_DOLLARS, decimal_places=2)]
 """A limit in dollars."""

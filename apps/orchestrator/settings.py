@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from apps.settings import ServiceAddress, ServiceSettings
+from apps.addresses import ServiceAddress
+from apps.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):

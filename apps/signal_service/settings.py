@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from apps.settings import ServiceAddress, ServiceSettings
+from apps.addresses import ServiceAddress
+from apps.settings import ServiceSettings
 from apps.vocabulary import Strategy
 
 
