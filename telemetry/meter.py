@@ -124,7 +124,7 @@ class MadeMeter(Meter):
         )
 
     def _observed(self, kind: type[M], name: str, callbacks: Any, unit: str, description: str) -> M | None:
-        made = self._make(kind, name, unit, description, ())
+        made = self._make(kind, name, unit, description)
         if isinstance(made, Observed):
             self._provider.watch(made, () if callbacks is None else callbacks)
         return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from opentelemetry.metrics import (
@@ -41,19 +41,16 @@ class Observed(Made):
 
     lowest = -math.inf
 
-    def __init__(
-        self, name: str, unit: str, description: str, scope: Scope, callbacks: Sequence[Callback] | None
-    ) -> None:
+    def __init__(self, name: str, unit: str, description: str, scope: Scope) -> None:
         self._begin(scope, name, unit, description)
         self._callers: list[Caller[list[Observation]]] = []
         self._begun: list[Call[list[Observation]]] = []
-        self.watch(callbacks or ())
 
-    def watch(self, callbacks: Iterable[Callback]) -> None:
-        """Asks these callbacks, too."""
+    def watch(self, callback: Callback) -> None:
+        """Asks this callback, too."""
         try:
-            self._callers += [Caller(_asking(callback)) for callback in few(callbacks)]
-        except Exception as error:  # they are no sequence, or a generator that fails at once
+            self._callers.append(Caller(_asking(callback)))
+        except Exception as error:  # it does not even say what it is
             dropped(self.shown_as, Dropped(Reason.CALLBACK_FAILED, said(error)))
 
     def prepare(self) -> None:

@@ -89,7 +89,7 @@ class Provider(MeterProvider):
                 dropped(made.shown_as, Dropped(Reason.CALLBACK_FAILED, f"it has {CALLBACKS_AT_MOST} callbacks already"))
                 return
             watched[identity] = callback
-            made.watch([callback])
+            made.watch(callback)
 
     def add_metric_reader(self, metric_reader: MetricReader) -> None:
         """Has a reader of the SDK read what is shown: declared metrics, and those made through the API. Never raises.
